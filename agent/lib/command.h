@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The git-style command table: `PROGRAM COMMAND [ARGUMENT…]`. */
+
+#include "cleanup.h"
+
+/* Exit statuses of every program here (sysexits.h for the last two). */
+enum {
+        EXIT_GOOD = 0,
+        EXIT_UNHEALTHY = 1, /* unhealthy or failed */
+        EXIT_USAGE = 64,
+        EXIT_CONFIGURATION = 78,
+};
+
+struct command {
+        const char *name;
+        const char *arguments; /* for --help: "[--json] [NAME]" */
+        /* argv[0] is the command's name. Returns an exit status. userdata is what command_run was given. */
+        int (*run)(int argc, char *argv[], void *userdata);
+        const char *summary;
+};
+
+struct program {
+        const char *name;    /* as the user types it: "capi-node etcd-backup" */
+        const char *summary; /* one line */
+        const char *example; /* shown by --help */
+        const char *options; /* extra lines for --help, may be NULL */
+};
+
+/* Runs the command that argv names; prints help for none, --help or help, the version for --version, and one line with
+ * the nearest name for an unknown command (EXIT_USAGE). The tables are NULL-terminated lists of tables that each end with
+ * an empty row. */
+int command_run(const struct program *program, const struct command *const tables[], int argc, char *argv[],
+                void *userdata);
+
+/* "PROGRAM: text (try PROGRAM --help)" on standard error; returns EXIT_USAGE. */
+int usage_error(const struct program *program, const char *format, ...) _printf_(2, 3);
+
+/* The nearest of n names within an edit distance of a third, or NULL. */
+const char *nearest_name(const char *name, const char *const *names, size_t n);

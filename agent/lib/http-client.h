@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* An HTTP client on libcurl's multi interface, driven by sd-event. Never a proxy unless one is given, never a redirect,
+ * only http and https. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "cleanup.h"
+#include "failure.h"
+
+enum http_version { HTTP_VERSION_1_1, HTTP_VERSION_2_TLS, HTTP_VERSION_2_PRIOR_KNOWLEDGE };
+
+struct http_client;
+struct http_transfer;
+
+/* All strings are borrowed until http_start returns (libcurl copies), the body until done was called. */
+struct http_request {
+        const char *method; /* "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH" */
+        const char *url;
+        const char *const *headers; /* "name: value", NULL-terminated; may be NULL */
+        const void *body;
+        size_t body_size;
+        enum http_version version;
+        const char *unix_socket; /* may be NULL, as may all below */
+        const char *ca_file, *cert_file, *key_file; /* re-read for each connection */
+        const char *proxy;
+
+        uint64_t connect_timeout_usec; /* 0: 5 s */
+        uint64_t timeout_usec;         /* of the whole exchange; 0: none */
+        uint64_t stall_usec;           /* no byte for so long ends it with -ETIMEDOUT; 0: none */
+
+        size_t response_max; /* with on_body NULL: the body is collected up to this size (0: 1 MiB) */
+        /* Called with each piece as it comes. Negative errno ends the transfer and is its result. */
+        int (*on_body)(struct http_transfer *transfer, const void *data, size_t size, void *userdata);
+        void *userdata;
+};
+
+/* Called once. error is 0 when an HTTP response came whole (whatever its status), else negative errno: -ETIMEDOUT,
+ * -ECONNREFUSED, -EHOSTUNREACH (name or route), -EKEYREJECTED (TLS: their certificate or ours was refused),
+ * -ECONNRESET (ended early), -EPROTO, or what on_body returned. The transfer's getters work inside. After it the transfer is
+ * freed by the client. */
+typedef void (*http_done_fn)(struct http_transfer *transfer, int error, void *userdata);
+
+int http_client_new(sd_event *event, struct http_client **ret);
+struct http_client *http_client_free(struct http_client *client); /* aborts what runs, without calling done */
+DEFINE_CLEANUP(struct http_client *, http_client_free)
+
+int http_start(struct http_client *client, const struct http_request *request, http_done_fn done,
+               struct http_transfer **ret_transfer);
+void http_cancel(struct http_transfer *transfer); /* without calling done */
+
+long http_status(struct http_transfer *transfer);                             /* 0 before the header came */
+const char *http_header(struct http_transfer *transfer, const char *name);    /* response header or trailer, or NULL */
+const char *http_body(struct http_transfer *transfer, size_t *ret_size);      /* the collected body, NUL-terminated */
+const char *http_error_text(struct http_transfer *transfer);                  /* libcurl's words, never NULL */
