@@ -21,11 +21,11 @@
 #define ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Defines `static inline void f##p(type **)` for a destructor `f(type *)` that accepts NULL. */
-#define DEFINE_CLEANUP(type, f)                                                                              \
-        static inline void f##p(type *pointer)                                                               \
-        {                                                                                                    \
-                if (*pointer)                                                                                \
-                        f(*pointer);                                                                         \
+#define DEFINE_CLEANUP(type, f)                \
+        static inline void f##p(type *pointer) \
+        {                                      \
+                if (*pointer)                  \
+                        f(*pointer);           \
         }
 
 /* free() for any pointer variable. */

@@ -28,9 +28,9 @@ struct program {
         const char *options; /* extra lines for --help, may be NULL */
 };
 
-/* Runs the command that argv names; prints help for none, --help or help, the version for --version, and one line with
- * the nearest name for an unknown command (EXIT_USAGE). The tables are NULL-terminated lists of tables that each end with
- * an empty row. */
+/* Runs the command that argv names; prints help for none, --help or help, the version for --version, and one
+ * line with the nearest name for an unknown command (EXIT_USAGE). The tables are NULL-terminated lists of
+ * tables that each end with an empty row. */
 int command_run(const struct program *program, const struct command *const tables[], int argc, char *argv[],
                 void *userdata);
 

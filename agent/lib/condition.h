@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Kubernetes-shaped conditions (API conventions, "Typical status properties") plus healthy and severity: some types are
- * good when False, and MachineHealthCheck has to know which matter. */
+/* Kubernetes-shaped conditions (API conventions, "Typical status properties") plus healthy and severity: some
+ * types are good when False, and MachineHealthCheck has to know which matter. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,10 +33,11 @@ struct condition {
 
 void condition_clear(struct condition *condition);
 
-/* Sets status, reason and message (cut at their limits); the transition time moves to now_usec only when the status
- * changes. Returns 1 when status, reason or message changed, 0 when not, or -ENOMEM with the condition untouched. */
-int condition_set(struct condition *condition, enum condition_status status, const char *reason, const char *message,
-                  uint64_t now_usec);
+/* Sets status, reason and message (cut at their limits); the transition time moves to now_usec only when the
+ * status changes. Returns 1 when status, reason or message changed, 0 when not, or -ENOMEM with the condition
+ * untouched. */
+int condition_set(struct condition *condition, enum condition_status status, const char *reason,
+                  const char *message, uint64_t now_usec);
 
 /* true, false, or -1 for Unknown (null in JSON). */
 int condition_healthy(const struct condition *condition);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Strict JSON configuration from declarative tables. Each key is declared once, in a table; parsing, the errors, the
- * JSON Schema (`capi-node schema NAME`) and the manual's list of keys come from it.
+/* Strict JSON configuration from declarative tables. Each key is declared once, in a table; parsing, the
+ * errors, the JSON Schema (`capi-node schema NAME`) and the manual's list of keys come from it.
  *
  * Every refusal is one line: FILE: /json/pointer: what was found; what is allowed; the nearest key. */
 
@@ -48,14 +48,15 @@ struct config_key {
         enum config_kind kind;
         size_t offset; /* in the struct of the type that the table belongs to */
         bool required;
-        /* What an absent key means, as JSON text: "\"5m\"", "true", "[\"/\"]". NULL: zero, NULL or empty; an absent
-         * CONFIG_OBJECT is read as {} so that its own fallbacks hold. */
+        /* What an absent key means, as JSON text: "\"5m\"", "true", "[\"/\"]". NULL: zero, NULL or empty; an
+         * absent CONFIG_OBJECT is read as {} so that its own fallbacks hold. */
         const char *fallback;
-        uint64_t minimum, maximum; /* of the value, or of the number of elements; maximum 0: no bound of its own */
-        const char *const *names;  /* CONFIG_ENUM: NULL-terminated */
+        uint64_t minimum,
+                maximum; /* of the value, or of the number of elements; maximum 0: no bound of its own */
+        const char *const *names; /* CONFIG_ENUM: NULL-terminated */
         const struct config_type *type;
-        /* Further rule for a string or for each of a list. Returns 0, or -EINVAL with *ret_allowed set to a static text:
-         * "an absolute path". */
+        /* Further rule for a string or for each of a list. Returns 0, or -EINVAL with *ret_allowed set to a
+         * static text: "an absolute path". */
         int (*check)(const char *value, const char **ret_allowed);
 };
 
@@ -64,23 +65,28 @@ struct config_type {
         const char *help;
         size_t size;
         const struct config_key *keys; /* ends with an entry without a name */
-        /* Rules over several keys. pointer is the object's own JSON pointer ("" at the top); returns 0, or -EINVAL with a
-         * failure whose message starts at the pointer. May be NULL. */
+        /* Rules over several keys. pointer is the object's own JSON pointer ("" at the top); returns 0, or
+         * -EINVAL with a failure whose message starts at the pointer. May be NULL. */
         int (*check)(const void *object, const char *pointer, struct failure *failure);
 };
 
 /* Checks for strings that several capabilities need. */
-int config_check_path(const char *value, const char **ret_allowed);     /* absolute, no "..", at most PATH_MAX */
-int config_check_url(const char *value, const char **ret_allowed);      /* http:// or https:// with a host, no user */
-int config_check_calendar(const char *value, const char **ret_allowed); /* looks like systemd.time(7); systemd has the last word */
-int config_check_name(const char *value, const char **ret_allowed);     /* [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
+int config_check_path(const char *value, const char **ret_allowed); /* absolute, no "..", at most PATH_MAX */
+int config_check_url(const char *value,
+                     const char **ret_allowed); /* http:// or https:// with a host, no user */
+int config_check_calendar(
+        const char *value,
+        const char **ret_allowed); /* looks like systemd.time(7); systemd has the last word */
+int config_check_name(const char *value, const char **ret_allowed); /* [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
 
-/* Parses text into a new, zeroed struct of type->size bytes. `file` is for messages only. Returns -EINVAL with a failure
- * (InvalidJSON, InvalidConfiguration), -EPROTONOSUPPORT for an unknown apiVersion (UnknownApiVersion), or -ENOMEM. */
+/* Parses text into a new, zeroed struct of type->size bytes. `file` is for messages only. Returns -EINVAL
+ * with a failure (InvalidJSON, InvalidConfiguration), -EPROTONOSUPPORT for an unknown apiVersion
+ * (UnknownApiVersion), or -ENOMEM. */
 int config_parse(const struct config_type *type, const char *file, const char *text, size_t size, void **ret,
                  struct failure *failure);
 
-/* Frees a parsed struct with all it owns, secrets zeroed (strings are cleansed before they are freed). NULL is fine. */
+/* Frees a parsed struct with all it owns, secrets zeroed (strings are cleansed before they are freed). NULL
+ * is fine. */
 void config_free(const struct config_type *type, void *object);
 
 /* The JSON Schema (draft 2020-12) of the type, pretty-printed; owned by the caller. NULL: no memory. */

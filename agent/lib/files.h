@@ -16,17 +16,24 @@
 int file_read(const char *path, size_t max, char **ret_data, size_t *ret_size);
 
 /* Like file_read, for a file that holds a secret: refuses one that group or others can read or write, or that
- * neither root nor this process's user owns, with -EPERM and a failure that carries the chmod or chown to type. */
-int file_read_secret(const char *path, size_t max, char **ret_data, size_t *ret_size, struct failure *failure);
+ * neither root nor this process's user owns, with -EPERM and a failure that carries the chmod or chown to
+ * type. */
+int file_read_secret(const char *path, size_t max, char **ret_data, size_t *ret_size,
+                     struct failure *failure);
 
-/* A file under construction beside its final name: written to fd, then published by file_publish (fsync, rename, fsync
- * of the directory) or dropped by new_file_discard. Nothing ever appears under the final name half-written. */
+/* A file under construction beside its final name: written to fd, then published by file_publish (fsync,
+ * rename, fsync of the directory) or dropped by new_file_discard. Nothing ever appears under the final name
+ * half-written. */
 struct new_file {
         int fd;
         char *path;      /* the final name */
-        char *temporary; /* ".NAME.new-XXXXXX" in the same directory; what a crash leaves, new_file_sweep removes */
+        char *temporary; /* ".NAME.new-XXXXXX" in the same directory; what a crash leaves, new_file_sweep
+                            removes */
 };
-#define NEW_FILE_NONE { .fd = -EBADF }
+#define NEW_FILE_NONE        \
+        {                    \
+                .fd = -EBADF \
+        }
 
 int new_file_open(const char *path, mode_t mode, struct new_file *ret);
 int new_file_publish(struct new_file *file); /* on failure the file is still to be discarded */
@@ -44,5 +51,6 @@ int write_all(int fd, const void *data, size_t size);
 /* mkdir -p. Existing directories are left as they are. */
 int directory_make(const char *path, mode_t mode);
 
-/* Joins root and an absolute path: path_under("/", "/etc/x") is "/etc/x". Owned by the caller; NULL: no memory. */
+/* Joins root and an absolute path: path_under("/", "/etc/x") is "/etc/x". Owned by the caller; NULL: no
+ * memory. */
 char *path_under(const char *root, const char *path);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* gRPC over HTTP/2 (grpc/grpc: doc/PROTOCOL-HTTP2.md): unary and server-streaming calls on the HTTP client. */
+/* gRPC over HTTP/2 (grpc/grpc: doc/PROTOCOL-HTTP2.md): unary and server-streaming calls on the HTTP client.
+ */
 
 #include <stdbool.h>
 
@@ -30,24 +31,28 @@ struct grpc_request {
         size_t message_size;
         const char *unix_socket; /* then HTTP/2 with prior knowledge */
         const char *ca_file, *cert_file, *key_file;
-        uint64_t connect_timeout_usec, timeout_usec, stall_usec; /* as in http_request. The `grpc-timeout` header is not sent:
-                                                                  * it does not end a stalled stream of etcd (measured). */
-        size_t message_max;                                      /* of one response message; 0: GRPC_UNARY_MESSAGE_MAX */
+        uint64_t connect_timeout_usec, timeout_usec,
+                stall_usec; /* as in http_request. The `grpc-timeout` header is not sent:
+                             * it does not end a stalled stream of etcd (measured). */
+        size_t message_max; /* of one response message; 0: GRPC_UNARY_MESSAGE_MAX */
         /* Each whole message as it comes; negative errno ends the call and is its result. */
         int (*on_message)(struct grpc_call *call, const uint8_t *message, size_t size, void *userdata);
         void *userdata;
 };
 
-/* Called once. error 0: the stream ended and grpc-status was 0 or absent (grpc_status_seen tells; a caller that has a
- * better proof of completeness may accept its absence). Otherwise negative errno, with a failure that names the peer's
- * code and message: -EREMOTEIO for a gRPC status other than 0, -EPROTO for broken framing, or as http_done_fn. */
-typedef void (*grpc_done_fn)(struct grpc_call *call, int error, const struct failure *failure, void *userdata);
+/* Called once. error 0: the stream ended and grpc-status was 0 or absent (grpc_status_seen tells; a caller
+ * that has a better proof of completeness may accept its absence). Otherwise negative errno, with a failure
+ * that names the peer's code and message: -EREMOTEIO for a gRPC status other than 0, -EPROTO for broken
+ * framing, or as http_done_fn. */
+typedef void (*grpc_done_fn)(struct grpc_call *call, int error, const struct failure *failure,
+                             void *userdata);
 
-int grpc_start(struct http_client *client, const struct grpc_request *request, grpc_done_fn done, struct grpc_call **ret);
+int grpc_start(struct http_client *client, const struct grpc_request *request, grpc_done_fn done,
+               struct grpc_call **ret);
 void grpc_cancel(struct grpc_call *call); /* without calling done */
 
 bool grpc_status_seen(const struct grpc_call *call);
-int grpc_status(const struct grpc_call *call);        /* enum grpc_code, -1 when none was seen */
+int grpc_status(const struct grpc_call *call); /* enum grpc_code, -1 when none was seen */
 
 /* Message framing, apart from the call so that it can be tested and fuzzed: bytes in, whole messages out. */
 struct grpc_framer {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* An HTTP client on libcurl's multi interface, driven by sd-event. Never a proxy unless one is given, never a redirect,
- * only http and https. */
+/* An HTTP client on libcurl's multi interface, driven by sd-event. Never a proxy unless one is given, never a
+ * redirect, only http and https. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +24,7 @@ struct http_request {
         const void *body;
         size_t body_size;
         enum http_version version;
-        const char *unix_socket; /* may be NULL, as may all below */
+        const char *unix_socket;                    /* may be NULL, as may all below */
         const char *ca_file, *cert_file, *key_file; /* re-read for each connection */
         const char *proxy;
 
@@ -38,10 +38,10 @@ struct http_request {
         void *userdata;
 };
 
-/* Called once. error is 0 when an HTTP response came whole (whatever its status), else negative errno: -ETIMEDOUT,
- * -ECONNREFUSED, -EHOSTUNREACH (name or route), -EKEYREJECTED (TLS: their certificate or ours was refused),
- * -ECONNRESET (ended early), -EPROTO, or what on_body returned. The transfer's getters work inside. After it the transfer is
- * freed by the client. */
+/* Called once. error is 0 when an HTTP response came whole (whatever its status), else negative errno:
+ * -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH (name or route), -EKEYREJECTED (TLS: their certificate or ours was
+ * refused), -ECONNRESET (ended early), -EPROTO, or what on_body returned. The transfer's getters work inside.
+ * After it the transfer is freed by the client. */
 typedef void (*http_done_fn)(struct http_transfer *transfer, int error, void *userdata);
 
 int http_client_new(sd_event *event, struct http_client **ret);
@@ -52,7 +52,9 @@ int http_start(struct http_client *client, const struct http_request *request, h
                struct http_transfer **ret_transfer);
 void http_cancel(struct http_transfer *transfer); /* without calling done */
 
-long http_status(struct http_transfer *transfer);                             /* 0 before the header came */
-const char *http_header(struct http_transfer *transfer, const char *name);    /* response header or trailer, or NULL */
-const char *http_body(struct http_transfer *transfer, size_t *ret_size);      /* the collected body, NUL-terminated */
-const char *http_error_text(struct http_transfer *transfer);                  /* libcurl's words, never NULL */
+long http_status(struct http_transfer *transfer); /* 0 before the header came */
+const char *http_header(struct http_transfer *transfer,
+                        const char *name); /* response header or trailer, or NULL */
+const char *http_body(struct http_transfer *transfer,
+                      size_t *ret_size);                     /* the collected body, NUL-terminated */
+const char *http_error_text(struct http_transfer *transfer); /* libcurl's words, never NULL */

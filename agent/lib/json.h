@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* json-c with the strictness that it lacks (RFC 8259: one value, no comments, UTF-8; and no key twice), and short ways
- * to build and read objects. */
+/* json-c with the strictness that it lacks (RFC 8259: one value, no comments, UTF-8; and no key twice), and
+ * short ways to build and read objects. */
 
 #include <json-c/json.h>
 #include <stdbool.h>
@@ -22,7 +22,8 @@ static inline void json_putp(json_object **object)
 /* Parses one JSON value. On -EINVAL the failure (reason InvalidJSON) says "LINE:COLUMN: what is wrong". */
 int json_parse(const char *text, size_t size, json_object **ret, struct failure *failure);
 
-/* Reading: NULL, false or the fallback when the key is absent or of another type. Borrowed from the object. */
+/* Reading: NULL, false or the fallback when the key is absent or of another type. Borrowed from the object.
+ */
 const char *json_string(json_object *object, const char *key);
 json_object *json_member(json_object *object, const char *key, json_type type);
 int64_t json_integer(json_object *object, const char *key, int64_t fallback);

@@ -11,19 +11,19 @@
 #include "cleanup.h"
 
 /* 128-bit message ids, new ones from `systemd-id128 new`. */
-#define MESSAGE_CONDITION_CHANGED   "9d6cb5f9d2df4a43b5a05a0c4f1b7e01"
-#define MESSAGE_CONFIG_REFUSED      "9d6cb5f9d2df4a43b5a05a0c4f1b7e02"
-#define MESSAGE_CONFIG_APPLIED      "9d6cb5f9d2df4a43b5a05a0c4f1b7e03"
-#define MESSAGE_CONFIG_WITHDRAWN    "9d6cb5f9d2df4a43b5a05a0c4f1b7e04"
-#define MESSAGE_APPLY_FAILED        "9d6cb5f9d2df4a43b5a05a0c4f1b7e05"
-#define MESSAGE_PLUGIN_SILENT       "9d6cb5f9d2df4a43b5a05a0c4f1b7e06"
-#define MESSAGE_REQUEST_REFUSED     "9d6cb5f9d2df4a43b5a05a0c4f1b7e07"
-#define MESSAGE_REQUEST_SERVED      "9d6cb5f9d2df4a43b5a05a0c4f1b7e08"
-#define MESSAGE_GATEWAY_MATERIAL    "9d6cb5f9d2df4a43b5a05a0c4f1b7e09"
-#define MESSAGE_CLIENT_REFUSED      "9d6cb5f9d2df4a43b5a05a0c4f1b7e0a"
-#define MESSAGE_SNAPSHOT_TAKEN      "9d6cb5f9d2df4a43b5a05a0c4f1b7e0b"
-#define MESSAGE_SNAPSHOT_FAILED     "9d6cb5f9d2df4a43b5a05a0c4f1b7e0c"
-#define MESSAGE_SNAPSHOT_PRUNED     "9d6cb5f9d2df4a43b5a05a0c4f1b7e0d"
+#define MESSAGE_CONDITION_CHANGED "9d6cb5f9d2df4a43b5a05a0c4f1b7e01"
+#define MESSAGE_CONFIG_REFUSED    "9d6cb5f9d2df4a43b5a05a0c4f1b7e02"
+#define MESSAGE_CONFIG_APPLIED    "9d6cb5f9d2df4a43b5a05a0c4f1b7e03"
+#define MESSAGE_CONFIG_WITHDRAWN  "9d6cb5f9d2df4a43b5a05a0c4f1b7e04"
+#define MESSAGE_APPLY_FAILED      "9d6cb5f9d2df4a43b5a05a0c4f1b7e05"
+#define MESSAGE_PLUGIN_SILENT     "9d6cb5f9d2df4a43b5a05a0c4f1b7e06"
+#define MESSAGE_REQUEST_REFUSED   "9d6cb5f9d2df4a43b5a05a0c4f1b7e07"
+#define MESSAGE_REQUEST_SERVED    "9d6cb5f9d2df4a43b5a05a0c4f1b7e08"
+#define MESSAGE_GATEWAY_MATERIAL  "9d6cb5f9d2df4a43b5a05a0c4f1b7e09"
+#define MESSAGE_CLIENT_REFUSED    "9d6cb5f9d2df4a43b5a05a0c4f1b7e0a"
+#define MESSAGE_SNAPSHOT_TAKEN    "9d6cb5f9d2df4a43b5a05a0c4f1b7e0b"
+#define MESSAGE_SNAPSHOT_FAILED   "9d6cb5f9d2df4a43b5a05a0c4f1b7e0c"
+#define MESSAGE_SNAPSHOT_PRUNED   "9d6cb5f9d2df4a43b5a05a0c4f1b7e0d"
 
 /* Call once, first thing in main: remembers the program's name and whether standard error is the journal
  * ($JOURNAL_STREAM, systemd.exec(5)). */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Metrics: a plugin adds families and samples to its report; the agent renders all reports' families as one page in the
- * Prometheus text format 0.0.4. */
+/* Metrics: a plugin adds families and samples to its report; the agent renders all reports' families as one
+ * page in the Prometheus text format 0.0.4. */
 
 #include <stdio.h>
 
@@ -12,14 +12,14 @@
 
 enum metric_type { METRIC_GAUGE, METRIC_COUNTER };
 
-/* Adds a sample to the family `name` of the array "metrics", making the family (with help) at its first sample. Labels
- * are pairs of name and value, ended by NULL: metric_add(metrics, METRIC_GAUGE, "capi_node_x", "Help.", 1.0, "path", "/",
- * NULL). Counters end in _total. Returns 0 or -ENOMEM. */
-int metric_add(json_object *metrics, enum metric_type type, const char *name, const char *help, double value, ...)
-        __attribute__((sentinel));
+/* Adds a sample to the family `name` of the array "metrics", making the family (with help) at its first
+ * sample. Labels are pairs of name and value, ended by NULL: metric_add(metrics, METRIC_GAUGE, "capi_node_x",
+ * "Help.", 1.0, "path", "/", NULL). Counters end in _total. Returns 0 or -ENOMEM. */
+int metric_add(json_object *metrics, enum metric_type type, const char *name, const char *help, double value,
+               ...) __attribute__((sentinel));
 
-/* Whether a family from a report is well-formed: name with our prefix and of [a-z0-9_], type, help, label names, numbers.
- * Returns 0 or -EINVAL with a failure. */
+/* Whether a family from a report is well-formed: name with our prefix and of [a-z0-9_], type, help, label
+ * names, numbers. Returns 0 or -EINVAL with a failure. */
 int metric_check(json_object *family, struct failure *failure);
 
 /* Writes one page: families in order of name, those of the same name from several arrays joined, the label

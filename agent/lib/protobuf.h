@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The protobuf wire format (protobuf.dev/programming-guides/encoding), reading and writing without schemas. */
+/* The protobuf wire format (protobuf.dev/programming-guides/encoding), reading and writing without schemas.
+ */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +23,8 @@ struct protobuf_field {
         size_t size;
 };
 
-/* Reads the next field. Returns 1, 0 at the end, or -EBADMSG for bytes that are not protobuf (groups included). */
+/* Reads the next field. Returns 1, 0 at the end, or -EBADMSG for bytes that are not protobuf (groups
+ * included). */
 int protobuf_next(struct protobuf_reader *reader, struct protobuf_field *ret);
 
 /* Appends a varint field to a buffer of `capacity` bytes. Returns the new size or -ENOBUFS. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A plugin's report: /run/capi-node-agent/reports/NAME.json. The plugin loop writes it, the agent reads it; any other
- * program may be a plugin by keeping such a file current. */
+/* A plugin's report: /run/capi-node-agent/reports/NAME.json. The plugin loop writes it, the agent reads it;
+ * any other program may be a plugin by keeping such a file current. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,7 +34,8 @@ struct restart_request {
 struct report {
         char *plugin, *version, *boot_id;
         int64_t pid;
-        uint64_t generated_usec; /* CLOCK_REALTIME of the writer; for people. Age is counted by the receiver. */
+        uint64_t generated_usec; /* CLOCK_REALTIME of the writer; for people. Age is counted by the receiver.
+                                  */
         uint64_t valid_for_usec;
 
         char *desired, *applied; /* "sha256:…" or NULL */
@@ -60,7 +61,8 @@ int report_new(const char *plugin, struct report **ret);
 struct report *report_free(struct report *report);
 DEFINE_CLEANUP(struct report *, report_free)
 
-int report_add_timer(struct report *report, const char *unit, const char *calendar, uint64_t randomized_delay_usec);
+int report_add_timer(struct report *report, const char *unit, const char *calendar,
+                     uint64_t randomized_delay_usec);
 int report_add_restart(struct report *report, const char *unit, const char *because);
 
 /* The report as JSON text, at most REPORT_SIZE_MAX bytes (-EFBIG); owned by the caller. */

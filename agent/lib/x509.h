@@ -21,14 +21,16 @@ struct certificates {
 #define _cleanup_certificates_ _cleanup_(certificates_clear) struct certificates
 void certificates_clear(struct certificates *certificates);
 
-/* All certificates of a PEM text; other PEM blocks are skipped. At least one, or -ENODATA; -EINVAL for one that does not
- * parse. `name` is for the failure's message only. */
-int certificates_parse(const char *name, const char *pem, size_t size, struct certificates *ret, struct failure *failure);
+/* All certificates of a PEM text; other PEM blocks are skipped. At least one, or -ENODATA; -EINVAL for one
+ * that does not parse. `name` is for the failure's message only. */
+int certificates_parse(const char *name, const char *pem, size_t size, struct certificates *ret,
+                       struct failure *failure);
 int certificates_load(const char *path, struct certificates *ret, struct failure *failure);
 
-/* Whether the PEM private key belongs to the certificate. Returns 0, -EKEYREJECTED when not, -EINVAL for an unreadable or
- * encrypted key; each with a failure. */
-int certificate_check_key(X509 *certificate, const char *name, const char *pem, size_t size, struct failure *failure);
+/* Whether the PEM private key belongs to the certificate. Returns 0, -EKEYREJECTED when not, -EINVAL for an
+ * unreadable or encrypted key; each with a failure. */
+int certificate_check_key(X509 *certificate, const char *name, const char *pem, size_t size,
+                          struct failure *failure);
 
 bool certificate_is_ca(X509 *certificate);
 
@@ -36,9 +38,11 @@ bool certificate_is_ca(X509 *certificate);
 uint64_t certificate_not_after(X509 *certificate);
 uint64_t certificate_not_before(X509 *certificate);
 
-/* The first common name of the subject, UTF-8; owned by the caller. Returns -ENODATA without one, -EINVAL for one with a
- * NUL byte. */
+/* The first common name of the subject, UTF-8; owned by the caller. Returns -ENODATA without one, -EINVAL for
+ * one with a NUL byte. */
 int certificate_common_name(X509 *certificate, char **ret);
 
-/* Calls each(O, userdata) for every organization of the subject until it returns non-zero; returns that, or 0. */
-int certificate_each_organization(X509 *certificate, int (*each)(const char *organization, void *userdata), void *userdata);
+/* Calls each(O, userdata) for every organization of the subject until it returns non-zero; returns that, or
+ * 0. */
+int certificate_each_organization(X509 *certificate, int (*each)(const char *organization, void *userdata),
+                                  void *userdata);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "command.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#define NAME_LENGTH_MAX 64
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+        size_t least = a < b ? a : b;
+
+        return least < c ? least : c;
+}
+
+/* Levenshtein's distance; names here are short, so one row of NAME_LENGTH_MAX is enough. */
+static size_t edit_distance(const char *a, const char *b)
+{
+        size_t row[NAME_LENGTH_MAX + 1], length = strlen(b);
+
+        if (length > NAME_LENGTH_MAX || strlen(a) > NAME_LENGTH_MAX)
+                return SIZE_MAX;
+        for (size_t j = 0; j <= length; j++)
+                row[j] = j;
+        for (size_t i = 1; a[i - 1]; i++) {
+                size_t diagonal = row[0];
+
+                row[0] = i;
+                for (size_t j = 1; j <= length; j++) {
+                        size_t above = row[j];
+
+                        row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+                        diagonal = above;
+                }
+        }
+        return row[length];
+}
+
+const char *nearest_name(const char *name, const char *const *names, size_t n)
+{
+        size_t best = (strlen(name) + 2) / 3;
+        const char *nearest = NULL;
+
+        for (size_t i = 0; i < n; i++) {
+                size_t distance = edit_distance(name, names[i]);
+
+                if (distance < best || (distance == best && !nearest)) {
+                        best = distance;
+                        nearest = names[i];
+                }
+        }
+        return nearest;
+}
+
+int usage_error(const struct program *program, const char *format, ...)
+{
+        va_list arguments;
+
+        fprintf(stderr, "%s: ", program->name);
+        va_start(arguments, format);
+        vfprintf(stderr, format, arguments);
+        va_end(arguments);
+        fprintf(stderr, " (try %s --help)\n", program->name);
+        return EXIT_USAGE;
+}
+
+static int print_help(const struct program *program, const struct command *const tables[])
+{
+        printf("%s - %s\n\nUsage: %s COMMAND [ARGUMENT...]\n\n", program->name, program->summary,
+               program->name);
+        for (size_t t = 0; tables[t]; t++)
+                for (const struct command *command = tables[t]; command->name; command++)
+                        printf("  %-10s %-28s %s\n", command->name, command->arguments, command->summary);
+        if (program->options)
+                printf("\n%s", program->options);
+        if (program->example)
+                printf("\nExample:\n  %s\n", program->example);
+        return EXIT_GOOD;
+}
+
+static int unknown_command(const struct program *program, const struct command *const tables[],
+                           const char *name)
+{
+        const char *names[NAME_LENGTH_MAX], *nearest;
+        size_t n = 0;
+
+        for (size_t t = 0; tables[t]; t++)
+                for (const struct command *command = tables[t]; command->name && n < ELEMENTS(names);
+                     command++)
+                        names[n++] = command->name;
+        nearest = nearest_name(name, names, n);
+        if (nearest)
+                return usage_error(program, "unknown command \"%s\"; did you mean \"%s\"?", name, nearest);
+        return usage_error(program, "unknown command \"%s\"", name);
+}
+
+int command_run(const struct program *program, const struct command *const tables[], int argc, char *argv[],
+                void *userdata)
+{
+        if (argc < 1) {
+                (void)print_help(program, tables);
+                return EXIT_USAGE;
+        }
+        if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "help") == 0)
+                return print_help(program, tables);
+        if (strcmp(argv[0], "--version") == 0) {
+                puts(PROJECT_VERSION);
+                return EXIT_GOOD;
+        }
+        for (size_t t = 0; tables[t]; t++)
+                for (const struct command *command = tables[t]; command->name; command++)
+                        if (strcmp(argv[0], command->name) == 0)
+                                return command->run(argc, argv, userdata);
+        return unknown_command(program, tables, argv[0]);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "file-watch.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <sys/inotify.h>
+
+#define WATCH_MASK                                                                                           \
+        (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | \
+         IN_MOVE_SELF | IN_ONLYDIR)
+#define GONE_MASK   (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_Q_OVERFLOW)
+#define BURST_LIMIT 8
+
+struct file_watch {
+        sd_event *event;
+        char *path;
+        uint64_t settle_usec;
+        file_watch_fn changed;
+        void *userdata;
+
+        sd_event_source *ancestor; /* the nearest existing directory above path … */
+        char *expected;            /* … and the entry of it that matters */
+        bool is_parent;            /* that entry is path itself */
+        sd_event_source *own;      /* path, when it is a directory */
+        sd_event_source *timer;
+        uint64_t burst_end_usec; /* 0: quiet */
+};
+
+struct file_watch *file_watch_free(struct file_watch *watch)
+{
+        if (!watch)
+                return NULL;
+        sd_event_source_disable_unref(watch->ancestor);
+        sd_event_source_disable_unref(watch->own);
+        sd_event_source_disable_unref(watch->timer);
+        sd_event_unref(watch->event);
+        free(watch->expected);
+        free(watch->path);
+        free(watch);
+        return NULL;
+}
+
+/* Restarts the quiet period, which ends at the latest when the burst has lasted BURST_LIMIT periods. */
+static int postpone(struct file_watch *watch)
+{
+        uint64_t now, at;
+        int r;
+
+        r = sd_event_now(watch->event, CLOCK_MONOTONIC, &now);
+        if (r < 0)
+                return r;
+        if (watch->burst_end_usec == 0)
+                watch->burst_end_usec = now + BURST_LIMIT * watch->settle_usec;
+        at = now + watch->settle_usec;
+        if (at > watch->burst_end_usec)
+                at = watch->burst_end_usec;
+        r = sd_event_source_set_time(watch->timer, at);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_enabled(watch->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_ancestor(sd_event_source *source, const struct inotify_event *event, void *userdata)
+{
+        struct file_watch *watch = userdata;
+
+        (void)source;
+        if ((event->mask & GONE_MASK) || (event->len > 0 && strcmp(event->name, watch->expected) == 0))
+                return postpone(watch);
+        return 0;
+}
+
+static int on_own(sd_event_source *source, const struct inotify_event *event, void *userdata)
+{
+        (void)source;
+        (void)event;
+        return postpone(userdata);
+}
+
+/* Watches the nearest existing ancestor. Returns whether the entry below it exists although it is not path
+ * itself: then something was created meanwhile and the search has to begin again. */
+static int arm_ancestor(struct file_watch *watch)
+{
+        _cleanup_free_ char *directory = strdup(watch->path), *below = strdup(watch->path);
+        int r = -ENOENT;
+
+        if (!directory || !below)
+                return -ENOMEM;
+
+        for (;;) {
+                char *slash = strrchr(directory, '/');
+
+                if (!slash)
+                        return -EINVAL;
+                free(watch->expected);
+                watch->expected = strdup(slash + 1);
+                if (!watch->expected)
+                        return -ENOMEM;
+                below[strlen(directory)] = '\0';
+                watch->is_parent = strcmp(below, watch->path) == 0;
+                *slash = '\0';
+                r = sd_event_add_inotify(watch->event, &watch->ancestor, directory[0] ? directory : "/",
+                                         WATCH_MASK, on_ancestor, watch);
+                if (r != -ENOENT && r != -ENOTDIR)
+                        break;
+                if (!directory[0])
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        return !watch->is_parent && access(below, F_OK) == 0;
+}
+
+static int arm(struct file_watch *watch)
+{
+        int r;
+
+        watch->own = sd_event_source_disable_unref(watch->own);
+        do {
+                watch->ancestor = sd_event_source_disable_unref(watch->ancestor);
+                r = arm_ancestor(watch);
+                if (r < 0)
+                        return r;
+        } while (r > 0);
+
+        r = sd_event_add_inotify(watch->event, &watch->own, watch->path, WATCH_MASK, on_own, watch);
+        return r == -ENOENT || r == -ENOTDIR ? 0 : r;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct file_watch *watch = userdata;
+        int r;
+
+        (void)source;
+        (void)usec;
+        watch->burst_end_usec = 0;
+        /* Before the callback looks: what changes from here on is seen by the new watches. */
+        r = arm(watch);
+        if (r < 0)
+                return r;
+        watch->changed(watch->userdata); /* may free the watch */
+        return 0;
+}
+
+int file_watch_new(sd_event *event, const char *path, uint64_t settle_usec, file_watch_fn changed,
+                   void *userdata, struct file_watch **ret)
+{
+        _cleanup_(file_watch_freep) struct file_watch *watch = calloc(1, sizeof(*watch));
+        int r;
+
+        if (!watch)
+                return -ENOMEM;
+        *watch = (struct file_watch){ .event = sd_event_ref(event),
+                                      .settle_usec = settle_usec,
+                                      .changed = changed,
+                                      .userdata = userdata };
+        watch->path = strdup(path);
+        if (!watch->path)
+                return -ENOMEM;
+
+        r = sd_event_add_time(event, &watch->timer, CLOCK_MONOTONIC, 0, 1, on_timer, watch);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_enabled(watch->timer, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        r = arm(watch);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(watch);
+        return 0;
+}
