@@ -76,12 +76,14 @@ static int check_sample(const char *name, json_object *sample, struct failure *f
             (!json_object_is_type(value, json_type_double) && !json_object_is_type(value, json_type_int)))
                 return failure_set(failure, -EINVAL, "InvalidReport", "metric %s: a sample without a number",
                                    name);
-        if (labels)
-                json_object_object_foreach (labels, label, text)
+        if (labels) {
+                json_object_object_foreach (labels, label, text) {
                         if (!is_name(label) || (label[0] >= '0' && label[0] <= '9') ||
                             !json_object_is_type(text, json_type_string))
                                 return failure_set(failure, -EINVAL, "InvalidReport",
                                                    "metric %s: a bad label", name);
+                }
+        }
         return 0;
 }
 
@@ -170,13 +172,14 @@ static void write_sample(FILE *stream, const struct entry *entry, json_object *s
         const char *separator = "{";
 
         fputs(entry->name, stream);
-        if (labels)
+        if (labels) {
                 json_object_object_foreach (labels, label, text) {
                         fprintf(stream, "%s%s=\"", separator, label);
                         write_escaped(stream, json_object_get_string(text), true);
                         fputc('"', stream);
                         separator = ",";
                 }
+        }
         if (entry->plugin && !(labels && json_object_object_get_ex(labels, "plugin", NULL))) {
                 fprintf(stream, "%splugin=\"%s\"", separator, entry->plugin);
                 separator = ",";
