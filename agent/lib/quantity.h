@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Durations "90s" "5m" "6h" "1d" "2w" (and "250ms"), sizes "512M" "10G" (binary units), percentages "5%". */
+/* Durations "90s" "5m" "6h" "1d" "2w" (and "250ms", "10us"), sizes "512M" "10G" (binary units; "512B"), percentages "5%"
+ * "2.5%". */
 
 #include <stdint.h>
 
@@ -18,9 +19,10 @@ int duration_parse(const char *text, uint64_t *ret_usec);
 int size_parse(const char *text, uint64_t *ret_bytes);
 int percent_parse(const char *text, double *ret_fraction); /* "5%" is 0.05; 0 % to 100 % */
 
-/* Writes the shortest exact form, e.g. "90s", "2h", "1.5s" never; buffers of QUANTITY_SIZE suffice. */
+/* Writes the shortest exact form, e.g. "90s", "2h", "1.5s" never, "512M"; buffers of QUANTITY_SIZE suffice. */
 #define QUANTITY_SIZE 32
 char *duration_format(uint64_t usec, char buffer[static QUANTITY_SIZE]);
+char *size_format(uint64_t bytes, char buffer[static QUANTITY_SIZE]);
 /* For people: two significant parts of a duration ("2h 5m"), three digits of a size ("1.13 GiB"). */
 char *duration_format_human(uint64_t usec, char buffer[static QUANTITY_SIZE]);
 char *size_format_human(uint64_t bytes, char buffer[static QUANTITY_SIZE]);
