@@ -49,14 +49,16 @@ struct config_key {
         size_t offset; /* in the struct of the type that the table belongs to */
         bool required;
         /* What an absent key means, as JSON text: "\"5m\"", "true", "[\"/\"]". NULL: zero, NULL or empty; an
-         * absent CONFIG_OBJECT is read as {} so that its own fallbacks hold. */
+         * absent CONFIG_OBJECT is read as {} so that its own fallbacks hold; keys that it requires are then
+         * zero, and its type's check is not asked. */
         const char *fallback;
-        uint64_t minimum,
-                maximum; /* of the value, or of the number of elements; maximum 0: no bound of its own */
+        /* Of the value (percent: whole percents; a negative minimum is cast), of a string's length in bytes,
+         * or of the number of elements. maximum 0: no bound of its own. */
+        uint64_t minimum, maximum;
         const char *const *names; /* CONFIG_ENUM: NULL-terminated */
         const struct config_type *type;
-        /* Further rule for a string or for each of a list. Returns 0, or -EINVAL with *ret_allowed set to a
-         * static text: "an absolute path". */
+        /* Further rule for a string, for each of a list, or for the keys of a map. Returns 0, or -EINVAL with
+         * *ret_allowed set to a static text: "an absolute path". */
         int (*check)(const char *value, const char **ret_allowed);
 };
 

@@ -19,7 +19,8 @@ static inline void json_putp(json_object **object)
 
 #define JSON_DEPTH_MAX 32
 
-/* Parses one JSON value. On -EINVAL the failure (reason InvalidJSON) says "LINE:COLUMN: what is wrong". */
+/* Parses one JSON value; null is *ret NULL. Returns -EINVAL with a failure (InvalidJSON) that says
+ * "LINE:COLUMN: what is wrong", or -ENOMEM. Keys and strings of the value have no NUL. */
 int json_parse(const char *text, size_t size, json_object **ret, struct failure *failure);
 
 /* Reading: NULL, false or the fallback when the key is absent or of another type. Borrowed from the object.

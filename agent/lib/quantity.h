@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Durations "90s" "5m" "6h" "1d" "2w" (and "250ms", "10us"), sizes "512M" "10G" (binary units; "512B"), percentages "5%"
- * "2.5%". */
+/* Durations "90s" "5m" "6h" "1d" "2w" (and "250ms", "10us"), sizes "512M" "10G" (binary units; "512B"),
+ * percentages "5%" "2.5%". */
 
 #include <stdint.h>
 
@@ -19,7 +19,7 @@ int duration_parse(const char *text, uint64_t *ret_usec);
 int size_parse(const char *text, uint64_t *ret_bytes);
 int percent_parse(const char *text, double *ret_fraction); /* "5%" is 0.05; 0 % to 100 % */
 
-/* Writes the shortest exact form, e.g. "90s", "2h", "1.5s" never, "512M"; buffers of QUANTITY_SIZE suffice. */
+/* Writes the shortest exact form: "90s", "2h", "512M"; buffers of QUANTITY_SIZE suffice. */
 #define QUANTITY_SIZE 32
 char *duration_format(uint64_t usec, char buffer[static QUANTITY_SIZE]);
 char *size_format(uint64_t bytes, char buffer[static QUANTITY_SIZE]);

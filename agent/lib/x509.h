@@ -43,6 +43,7 @@ uint64_t certificate_not_before(X509 *certificate);
 int certificate_common_name(X509 *certificate, char **ret);
 
 /* Calls each(O, userdata) for every organization of the subject until it returns non-zero; returns that, or
- * 0. */
+ * 0, or -ENOMEM. One that is not text or has a NUL byte is passed over: it can equal nothing that is allowed.
+ */
 int certificate_each_organization(X509 *certificate, int (*each)(const char *organization, void *userdata),
                                   void *userdata);

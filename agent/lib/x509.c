@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "x509.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+#include <time.h>
+
+#include "files.h"
+#include "quantity.h"
+
+DEFINE_CLEANUP(BIO *, BIO_free_all)
+DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
+
+/* One PEM block. It may be a private key that stands in the same file, so it is zeroed. */
+struct block {
+        char *name, *header;
+        unsigned char *data;
+        long size;
+};
+
+static void block_clear(struct block *block)
+{
+        OPENSSL_free(block->name);
+        OPENSSL_free(block->header);
+        OPENSSL_clear_free(block->data, block->size > 0 ? (size_t)block->size : 0);
+        *block = (struct block){};
+}
+
+/* OpenSSL's last word on what went wrong; empties its queue, which nobody else would. */
+static const char *openssl_reason(void)
+{
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+        ERR_clear_error();
+        return reason ? reason : "unknown form";
+}
+
+void certificates_clear(struct certificates *certificates)
+{
+        for (size_t i = 0; i < certificates->count; i++)
+                X509_free(certificates->items[i]);
+        free(certificates->items);
+        *certificates = (struct certificates){};
+}
+
+/* The block's certificate, or NULL when its bytes are not exactly one. */
+static X509 *block_certificate(const struct block *block)
+{
+        const unsigned char *p = block->data;
+        X509 *certificate;
+
+        /* "TRUSTED CERTIFICATE" is openssl x509 -trustout: trust settings follow the certificate. */
+        if (strcmp(block->name, PEM_STRING_X509_TRUSTED) == 0)
+                certificate = d2i_X509_AUX(NULL, &p, block->size);
+        else
+                certificate = d2i_X509(NULL, &p, block->size);
+        if (certificate && p != block->data + block->size) {
+                X509_free(certificate);
+                return NULL;
+        }
+        return certificate;
+}
+
+static bool is_certificate(const struct block *block)
+{
+        return strcmp(block->name, PEM_STRING_X509) == 0 || strcmp(block->name, PEM_STRING_X509_OLD) == 0 ||
+               strcmp(block->name, PEM_STRING_X509_TRUSTED) == 0;
+}
+
+static int append(struct certificates *certificates, const struct block *block, const char *name,
+                  struct failure *failure)
+{
+        X509 **items;
+
+        if (certificates->count == X509_CERTIFICATES_MAX)
+                return failure_set(failure, -EINVAL, "InvalidCertificate", "%s: more than %d certificates",
+                                   name, X509_CERTIFICATES_MAX);
+        items = reallocarray(certificates->items, certificates->count + 1, sizeof(*items));
+        if (!items)
+                return -ENOMEM;
+        certificates->items = items;
+
+        items[certificates->count] = block_certificate(block);
+        if (!items[certificates->count])
+                return failure_set(failure, -EINVAL, "InvalidCertificate",
+                                   "%s: certificate number %zu does not parse: %s", name,
+                                   certificates->count + 1, openssl_reason());
+        certificates->count++;
+        return 0;
+}
+
+int certificates_parse(const char *name, const char *pem, size_t size, struct certificates *ret,
+                       struct failure *failure)
+{
+        _cleanup_certificates_ certificates = {};
+        _cleanup_(BIO_free_allp) BIO *bio = NULL;
+        int r;
+
+        if (size > X509_FILE_MAX)
+                return failure_set(failure, -EINVAL, "InvalidCertificate", "%s: larger than %d bytes", name,
+                                   X509_FILE_MAX);
+        bio = BIO_new_mem_buf(pem, (int)size);
+        if (!bio)
+                return -ENOMEM;
+
+        ERR_clear_error();
+        for (;;) {
+                _cleanup_(block_clear) struct block block = {};
+
+                if (PEM_read_bio(bio, &block.name, &block.header, &block.data, &block.size) != 1)
+                        break;
+                if (!is_certificate(&block))
+                        continue;
+                r = append(&certificates, &block, name, failure);
+                if (r < 0)
+                        return r;
+        }
+
+        /* Behind the last block OpenSSL finds no further start line; anything else broke in the middle. */
+        if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+                return failure_set(failure, -EINVAL, "InvalidCertificate",
+                                   "%s: the PEM block behind certificate number %zu does not parse: %s", name,
+                                   certificates.count, openssl_reason());
+        ERR_clear_error();
+        if (certificates.count == 0)
+                return failure_set(failure, -ENODATA, "NoCertificate",
+                                   "%s: holds no certificate; expected PEM with -----BEGIN CERTIFICATE-----",
+                                   name);
+
+        *ret = certificates;
+        certificates = (struct certificates){};
+        return 0;
+}
+
+int certificates_load(const char *path, struct certificates *ret, struct failure *failure)
+{
+        _cleanup_free_ char *pem = NULL;
+        size_t size;
+        int r;
+
+        r = file_read(path, X509_FILE_MAX, &pem, &size);
+        if (r < 0)
+                return failure_set(failure, r, "CertificateUnreadable", "%s: %s", path, strerror(-r));
+        r = certificates_parse(path, pem, size, ret, failure);
+        OPENSSL_cleanse(pem, size); /* certificate and key in one file is a common form */
+        return r;
+}
+
+/* Notes that the key is encrypted instead of asking on the terminal, which is what OpenSSL does by itself. */
+static int refuse_passphrase(char *buffer, int size, int writing, void *userdata)
+{
+        bool *encrypted = userdata;
+
+        (void)buffer;
+        (void)size;
+        (void)writing;
+        *encrypted = true;
+        return -1;
+}
+
+int certificate_check_key(X509 *certificate, const char *name, const char *pem, size_t size,
+                          struct failure *failure)
+{
+        _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+        _cleanup_(BIO_free_allp) BIO *bio = NULL;
+        bool encrypted = false;
+        int matches;
+
+        if (size > X509_FILE_MAX)
+                return failure_set(failure, -EINVAL, "InvalidKey", "%s: larger than %d bytes", name,
+                                   X509_FILE_MAX);
+        bio = BIO_new_mem_buf(pem, (int)size);
+        if (!bio)
+                return -ENOMEM;
+
+        ERR_clear_error();
+        key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, &encrypted);
+        if (!key && encrypted) {
+                ERR_clear_error();
+                return failure_set(failure, -EINVAL, "InvalidKey",
+                                   "%s: the key is encrypted; decrypt it with openssl pkey", name);
+        }
+        if (!key)
+                return failure_set(failure, -EINVAL, "InvalidKey",
+                                   "%s: holds no private key that OpenSSL can read: %s", name,
+                                   openssl_reason());
+
+        matches = X509_check_private_key(certificate, key);
+        ERR_clear_error();
+        if (matches != 1)
+                return failure_set(failure, -EKEYREJECTED, "KeyMismatch",
+                                   "%s: the key does not belong to the certificate", name);
+        return 0;
+}
+
+bool certificate_is_ca(X509 *certificate)
+{
+        /* 1 is basicConstraints CA:TRUE, 3 a self-signed root from before extensions (X.509 v1). The other
+         * answers are guesses from keyUsage and Netscape's extension, which RFC 5280 does not take for a CA.
+         */
+        int answer = X509_check_ca(certificate);
+
+        return answer == 1 || answer == 3;
+}
+
+static uint64_t time_usec(const ASN1_TIME *when)
+{
+        struct tm tm = {};
+        time_t seconds;
+
+        if (!when || ASN1_TIME_to_tm(when, &tm) != 1) {
+                ERR_clear_error();
+                return 0;
+        }
+        seconds = timegm(&tm);
+        return seconds > 0 ? (uint64_t)seconds * USEC_PER_SEC : 0;
+}
+
+uint64_t certificate_not_after(X509 *certificate)
+{
+        return time_usec(X509_get0_notAfter(certificate));
+}
+
+uint64_t certificate_not_before(X509 *certificate)
+{
+        return time_usec(X509_get0_notBefore(certificate));
+}
+
+/* The entry's text as UTF-8. Returns -EINVAL for one that is not text, or text with a NUL byte: what follows
+ * the NUL would be invisible to whoever compares C strings (CVE-2009-2408). */
+static int entry_text(const X509_NAME_ENTRY *entry, char **ret)
+{
+        unsigned char *utf8 = NULL;
+        char *text = NULL;
+        int length, r = 0;
+
+        length = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(entry));
+        if (length < 0) {
+                ERR_clear_error();
+                return -EINVAL;
+        }
+        if (memchr(utf8, '\0', (size_t)length))
+                r = -EINVAL;
+        else if (!(text = strndup((const char *)utf8, (size_t)length)))
+                r = -ENOMEM;
+        OPENSSL_free(utf8);
+        if (r < 0)
+                return r;
+
+        *ret = text;
+        return 0;
+}
+
+int certificate_common_name(X509 *certificate, char **ret)
+{
+        X509_NAME *subject = X509_get_subject_name(certificate);
+        int position = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+
+        if (position < 0)
+                return -ENODATA;
+        return entry_text(X509_NAME_get_entry(subject, position), ret);
+}
+
+int certificate_each_organization(X509 *certificate, int (*each)(const char *organization, void *userdata),
+                                  void *userdata)
+{
+        X509_NAME *subject = X509_get_subject_name(certificate);
+        int position = -1;
+
+        while ((position = X509_NAME_get_index_by_NID(subject, NID_organizationName, position)) >= 0) {
+                _cleanup_free_ char *text = NULL;
+                int r;
+
+                r = entry_text(X509_NAME_get_entry(subject, position), &text);
+                if (r == -EINVAL)
+                        continue;
+                if (r == 0)
+                        r = each(text, userdata);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
