@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config-refusal.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "command.h"
 
 #define SHOWN_MAX 60 /* bytes of a value that are shown; escaping makes at most six of each */
 
@@ -187,4 +190,61 @@ const char *template_hint(const char *value)
                 if (strstr(value, marks[i]))
                         return "; it looks like an unexpanded template";
         return "";
+}
+
+/* " (an absolute path)": what the key's check asks for, as it says about the empty string. */
+static const char *check_text(const struct config_key *key, char buffer[static SHOWN_SIZE])
+{
+        const char *allowed = NULL;
+
+        buffer[0] = '\0';
+        if (key->check && key->check("", &allowed) < 0 && allowed)
+                snprintf(buffer, SHOWN_SIZE, " (%s)", allowed);
+        return buffer;
+}
+
+int refuse_kind(const struct config_key *key, json_object *value, const struct place *place,
+                const char *expected, struct failure *failure)
+{
+        char shown[SHOWN_SIZE], check[SHOWN_SIZE];
+
+        return refuse_at_place(failure, place, "found %s; expected %s%s", show_value(value, shown), expected,
+                               check_text(key, check));
+}
+
+int check_count(const struct config_key *key, size_t count, const char *what, const struct place *place,
+                struct failure *failure)
+{
+        if (count < key->minimum && key->maximum == 0)
+                return refuse_at_place(failure, place, "found %zu %s; expected at least %" PRIu64, count,
+                                       what, key->minimum);
+        if (count < key->minimum || (key->maximum > 0 && count > key->maximum))
+                return refuse_at_place(failure, place, "found %zu %s; expected %" PRIu64 " to %" PRIu64,
+                                       count, what, key->minimum, key->maximum);
+        return 0;
+}
+
+/* "unknown …; did you mean "NEAREST"? (allowed: a, b)" for a key or the word of an enumeration. */
+int refuse_unknown(const struct place *place, const char *what, const char *word, const char *const *names,
+                   size_t n_names, struct failure *failure)
+{
+        const char *nearest = nearest_name(word, names, n_names), *hint = template_hint(word);
+        _cleanup_free_ char *allowed = NULL;
+        _cleanup_(fclosep) FILE *out = NULL;
+        size_t size;
+
+        out = open_memstream(&allowed, &size);
+        if (!out)
+                return -ENOMEM;
+        for (size_t i = 0; i < n_names; i++)
+                fprintf(out, "%s%s", i > 0 ? ", " : "", names[i]);
+        if (fclose(TAKE_PTR(out)) != 0)
+                return -ENOMEM;
+
+        if (*hint)
+                return refuse_at_place(failure, place, "%s%s (allowed: %s)", what, hint, allowed);
+        if (nearest)
+                return refuse_at_place(failure, place, "%s; did you mean \"%s\"? (allowed: %s)", what,
+                                       nearest, allowed);
+        return refuse_at_place(failure, place, "%s; allowed: %s", what, allowed);
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "cleanup.h"
+#include "config.h"
 #include "failure.h"
 
 /* A value's place in the document, as a chain of stack frames up to the top (NULL). */
@@ -16,8 +17,7 @@ struct place {
         size_t index;
 };
 
-/* The JSON pointer (RFC 6901), cut when it does not fit; "" for the top. What would garble a line is escaped.
- */
+/* The JSON pointer (RFC 6901), cut when it does not fit; "" for the top. What garbles a line is escaped. */
 #define POINTER_SIZE 1024
 char *place_pointer(const struct place *place, char buffer[static POINTER_SIZE]);
 
@@ -35,3 +35,15 @@ int refuse_at_place(struct failure *failure, const struct place *place, const ch
 
 /* What follows the refusal of a string that a template engine should have replaced, or "". */
 const char *template_hint(const char *value);
+
+/* "found VALUE; expected EXPECTED", with what the key's check asks for. */
+int refuse_kind(const struct config_key *key, json_object *value, const struct place *place,
+                const char *expected, struct failure *failure);
+
+/* "WHAT; did you mean "NEAREST"? (allowed: a, b)" for a key or the word of an enumeration. */
+int refuse_unknown(const struct place *place, const char *what, const char *word, const char *const *names,
+                   size_t n_names, struct failure *failure);
+
+/* Holds a number of "bytes" or "elements" against the key's bounds. Returns 0, or -EINVAL with a failure. */
+int check_count(const struct config_key *key, size_t count, const char *what, const struct place *place,
+                struct failure *failure);
