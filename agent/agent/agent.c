@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "agent.h"
+
+#include <signal.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "agent-config.h"
+#include "capability.h"
+#include "command.h"
+#include "file-watch.h"
+#include "files.h"
+#include "gateway-material.h"
+#include "health.h"
+#include "log.h"
+#include "node-identity.h"
+#include "own-capability.h"
+#include "publish.h"
+#include "quantity.h"
+#include "requests.h"
+#include "timestamp.h"
+
+#define GATEWAY_UNIT "capi-node-gateway.service"
+
+/* Before the bus is there (early boot) the states of units are asked for more often. */
+#define BUS_RETRY_USEC (2 * USEC_PER_SEC)
+
+struct agent {
+        const char *root;
+        char *config_dir, *state_dir, *run_dir, *reports_dir;
+        sd_event *event;
+        sd_event_source *update_now, *refresh;
+        struct file_watch *config_watch, *reports_watch;
+
+        struct capabilities capabilities;
+        struct units *units;
+        struct requests *requests;
+        struct gateway_material *gateway;
+        struct own_file own; /* agent.json; the last good one */
+        json_object *document;
+        bool bus_missing;
+};
+
+static void agent_clear(struct agent *agent)
+{
+        sd_event_source_disable_unref(agent->update_now);
+        sd_event_source_disable_unref(agent->refresh);
+        file_watch_free(agent->config_watch);
+        file_watch_free(agent->reports_watch);
+        gateway_material_free(agent->gateway);
+        requests_free(agent->requests);
+        units_free(agent->units);
+        capabilities_clear(&agent->capabilities);
+        own_file_clear(&agent_config_type, &agent->own);
+        json_object_put(agent->document);
+        sd_event_unref(agent->event);
+        free(agent->config_dir);
+        free(agent->state_dir);
+        free(agent->run_dir);
+        free(agent->reports_dir);
+}
+
+/* Every event ends here: look again at everything, in this iteration of the loop. */
+static void look_again(void *userdata)
+{
+        struct agent *agent = userdata;
+
+        (void)sd_event_source_set_enabled(agent->update_now, SD_EVENT_ONESHOT);
+}
+
+static int update_own(struct agent *agent)
+{
+        _cleanup_free_ char *path = NULL;
+        _cleanup_failure_ failure = {};
+        struct own_file file;
+        int r;
+
+        if (asprintf(&path, "%s/agent.json", agent->config_dir) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = own_file_load(&agent_config_type, path, &file, &failure);
+        if (r < 0) {
+                r = own_report(&agent->capabilities, "agent", file.desired, agent->own.desired,
+                               failure.message ? failure.message : strerror(-r), MESSAGE_CONFIG_REFUSED);
+                own_file_clear(&agent_config_type, &file);
+                return r;
+        }
+        own_file_clear(&agent_config_type, &agent->own);
+        agent->own = file;
+        return own_report(&agent->capabilities, "agent", file.desired, file.desired, NULL, NULL);
+}
+
+/* The gateway has its material but does not run: its status line says why (a port that is taken, say). */
+static int judge_gateway(struct agent *agent)
+{
+        const struct unit *unit = units_get(agent->units, GATEWAY_UNIT);
+        struct capability *capability = capabilities_find(&agent->capabilities, "gateway");
+        char *message;
+
+        if (!unit)
+                return -ENOMEM;
+        if (!capability || !capability->report || capability->report->last_error ||
+            !gateway_material_placed(agent->gateway) || unit->activity != UNIT_RESTARTING)
+                return 0;
+        if (asprintf(&message, "%s does not stay up%s%s; see journalctl -u %s", GATEWAY_UNIT,
+                     unit->status_text ? ": " : "", unit->status_text ? unit->status_text : "",
+                     GATEWAY_UNIT) < 0)
+                return -ENOMEM;
+        capability->report->last_error = message;
+        capability->report->last_error_usec = now_realtime_usec();
+        return 0;
+}
+
+static void start_units(struct agent *agent)
+{
+        struct unit *gateway = units_get(agent->units, GATEWAY_UNIT);
+
+        for (size_t i = 0; i < agent->capabilities.count; i++) {
+                struct capability *capability = &agent->capabilities.items[i];
+
+                if (capability_wants_unit(capability) && capability->unit->activity == UNIT_DOWN)
+                        (void)units_start(agent->units, capability->unit);
+        }
+        if (gateway && gateway_material_placed(agent->gateway) && gateway->activity == UNIT_DOWN)
+                (void)units_start(agent->units, gateway);
+}
+
+static void refresh_units(struct agent *agent)
+{
+        int r = units_refresh(agent->units);
+
+        if (r == -ENOTCONN && !agent->bus_missing)
+                log_warning("The system bus is not there: units are neither started nor asked for their "
+                            "state; trying again");
+        if (r >= 0 && agent->bus_missing)
+                log_notice("The system bus is there");
+        agent->bus_missing = r == -ENOTCONN;
+}
+
+static int publish_health(struct agent *agent)
+{
+        _cleanup_(node_identity_clear) struct node_identity identity = {};
+        _cleanup_free_ char *metrics = NULL, *text = NULL;
+        size_t metrics_size;
+        struct health_input input = {
+                .capabilities = &agent->capabilities,
+                .previous = agent->document,
+                .boottime_usec = now_boottime_usec(),
+                .realtime_usec = now_realtime_usec(),
+        };
+        json_object *document;
+        int r;
+
+        r = node_identity_read(agent->root, &identity);
+        if (r < 0)
+                return r;
+        input.node = identity.name;
+        input.hostname = identity.hostname;
+        input.phase = identity.phase;
+        r = health_make(&input, &document);
+        if (r < 0)
+                return r;
+        json_object_put(agent->document);
+        agent->document = document;
+        r = health_metrics(&input, document, &metrics, &metrics_size);
+        if (r < 0)
+                return r;
+        if (asprintf(&text, "%s\n",
+                     json_object_to_json_string_ext(document, JSON_C_TO_STRING_PRETTY |
+                                                                      JSON_C_TO_STRING_NOSLASHESCAPE)) < 0) {
+                text = NULL;
+                return -ENOMEM;
+        }
+
+        publish(&(struct publication){
+                .document = text,
+                .document_size = strlen(text),
+                .metrics = metrics,
+                .metrics_size = metrics_size,
+                .run_dir = agent->run_dir,
+                .config = agent->own.config,
+        });
+        (void)sd_notifyf(false, "STATUS=%s, %s", json_string(document, "status"), identity.phase);
+        return 0;
+}
+
+static int update(struct agent *agent)
+{
+        int r;
+
+        r = capabilities_scan(&agent->capabilities, agent->units, agent->config_dir, agent->state_dir,
+                              agent->reports_dir);
+        if (r < 0)
+                return log_error(r, "Cannot read the configurations and reports");
+        r = update_own(agent);
+        if (r < 0)
+                return log_error(r, "Cannot follow agent.json");
+        r = gateway_material_update(agent->gateway, &agent->capabilities);
+        if (r >= 0)
+                r = judge_gateway(agent);
+        if (r < 0)
+                return log_error(r, "Cannot follow gateway.json");
+
+        requests_serve(agent->requests, &agent->capabilities, agent->units);
+        start_units(agent);
+        r = publish_health(agent);
+        return r < 0 ? log_error(r, "Cannot make the health document") : 0;
+}
+
+static int on_update_now(sd_event_source *source, void *userdata)
+{
+        (void)source;
+        /* An agent that ends because memory was short once would take its conditions with it: the next event
+         * or refresh tries again, and the document grows old visibly meanwhile. */
+        (void)update(userdata);
+        return 0;
+}
+
+static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct agent *agent = userdata;
+        int r;
+
+        (void)usec;
+        refresh_units(agent);
+        look_again(agent);
+        r = sd_event_source_set_time_relative(source,
+                                              agent->bus_missing ? BUS_RETRY_USEC : HEALTH_REFRESH_USEC);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void on_files_changed(void *userdata)
+{
+        struct agent *agent = userdata;
+
+        look_again(agent);
+        refresh_units(agent);
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+        (void)source;
+        (void)info;
+        on_files_changed(userdata);
+        return 0;
+}
+
+/* The last document in this boot: transition times and the sequence go on from it. */
+static void load_document(struct agent *agent)
+{
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        size_t size;
+
+        if (asprintf(&path, "%s/health.json", agent->run_dir) < 0) {
+                path = NULL;
+                return;
+        }
+        if (file_read(path, HEALTH_SIZE_MAX, &text, &size) < 0 ||
+            json_parse(text, size, &agent->document, NULL) < 0)
+                return;
+        if (!json_object_is_type(agent->document, json_type_object)) {
+                json_object_put(agent->document);
+                agent->document = NULL;
+        }
+}
+
+static int make_paths(struct agent *agent)
+{
+        int r;
+
+        agent->config_dir = path_under(agent->root, "/etc/capi-node-agent");
+        agent->state_dir = path_under(agent->root, "/var/lib/capi-node-agent");
+        agent->run_dir = path_under(agent->root, "/run/capi-node-agent");
+        agent->reports_dir = path_under(agent->root, "/run/capi-node-agent/reports");
+        if (!agent->config_dir || !agent->state_dir || !agent->run_dir || !agent->reports_dir)
+                return -ENOMEM;
+        r = directory_make(agent->reports_dir, 0755);
+        if (r < 0)
+                return log_error(r, "Cannot make %s", agent->reports_dir);
+        (void)new_file_sweep(agent->run_dir);
+        return 0;
+}
+
+static int open_loop(struct agent *agent)
+{
+        sigset_t signals;
+        int r;
+
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
+        (void)signal(SIGPIPE, SIG_IGN);
+        if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+                return -errno;
+        r = sd_event_default(&agent->event);
+        if (r < 0)
+                return r;
+        r = sd_event_add_signal(agent->event, NULL, SIGTERM, NULL, NULL);
+        if (r < 0)
+                return r;
+        r = sd_event_add_signal(agent->event, NULL, SIGINT, NULL, NULL);
+        if (r < 0)
+                return r;
+        r = sd_event_add_signal(agent->event, NULL, SIGHUP, on_hangup, agent);
+        if (r < 0)
+                return r;
+        r = sd_event_set_watchdog(agent->event, true);
+        if (r < 0)
+                return r;
+        r = sd_event_add_defer(agent->event, &agent->update_now, on_update_now, agent);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_priority(agent->update_now, SD_EVENT_PRIORITY_IDLE);
+        if (r < 0)
+                return r;
+        return sd_event_add_time_relative(agent->event, &agent->refresh, CLOCK_BOOTTIME, 0, 1, on_refresh,
+                                          agent);
+}
+
+static int open_parts(struct agent *agent)
+{
+        _cleanup_free_ char *served = NULL, *material = NULL, *config = NULL;
+        int r;
+
+        if (asprintf(&served, "%s/restarts-served.json", agent->run_dir) < 0 ||
+            asprintf(&material, "%s/gateway", agent->run_dir) < 0 ||
+            asprintf(&config, "%s/gateway.json", agent->config_dir) < 0)
+                return -ENOMEM;
+        r = directory_make(material, 0750);
+        if (r < 0)
+                return r;
+        r = units_new(agent->event, look_again, agent, &agent->units);
+        if (r < 0)
+                return r;
+        r = requests_new(served, &agent->requests);
+        if (r < 0)
+                return r;
+        r = requests_watch(agent->units);
+        if (r < 0)
+                return r;
+        r = gateway_material_new(agent->event, config, material, look_again, agent, &agent->gateway);
+        if (r < 0)
+                return r;
+        r = file_watch_new(agent->event, agent->config_dir, FILE_WATCH_SETTLE_USEC, on_files_changed, agent,
+                           &agent->config_watch);
+        if (r < 0)
+                return r;
+        return file_watch_new(agent->event, agent->reports_dir, 0, on_files_changed, agent,
+                              &agent->reports_watch);
+}
+
+int agent_run(const char *root)
+{
+        _cleanup_(agent_clear) struct agent agent = { .root = root };
+        int r;
+
+        r = make_paths(&agent);
+        if (r >= 0)
+                r = open_loop(&agent);
+        if (r >= 0)
+                r = open_parts(&agent);
+        if (r < 0) {
+                (void)log_error(r, "Cannot start");
+                return EXIT_UNHEALTHY;
+        }
+        load_document(&agent);
+        r = update(&agent);
+        if (r < 0)
+                return EXIT_UNHEALTHY;
+        (void)sd_notify(false, "READY=1");
+        r = sd_event_loop(agent.event);
+        (void)sd_notify(false, "STOPPING=1");
+        if (r < 0) {
+                (void)log_error(r, "The event loop failed");
+                return EXIT_UNHEALTHY;
+        }
+        return r;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "gateway-material.h"
+
+#include <grp.h>
+#include <openssl/crypto.h>
+#include <string.h>
+
+#include "file-watch.h"
+#include "files.h"
+#include "gateway-config.h"
+#include "log.h"
+#include "own-capability.h"
+#include "timestamp.h"
+#include "x509.h"
+
+enum part { PART_KEY, PART_CERTIFICATE, PART_CLIENT_CA, PART_CONFIG, PARTS };
+
+/* In the order of writing: the configuration last, because its presence starts the gateway. */
+static const char *const part_names[PARTS] = {
+        [PART_KEY] = "tls.key",
+        [PART_CERTIFICATE] = "tls.crt",
+        [PART_CLIENT_CA] = "client-ca.crt",
+        [PART_CONFIG] = "gateway.json",
+};
+
+struct blob {
+        char *data;
+        size_t size;
+};
+
+struct gateway_material {
+        sd_event *event;
+        char *config_path, *directory;
+        void (*changed)(void *userdata);
+        void *userdata;
+        struct file_watch *watches[PARTS - 1];
+        char *watched[PARTS - 1];
+        char applied[SHA256_TEXT_SIZE]; /* of the gateway.json that was placed; "": none */
+};
+
+static void blob_clear(struct blob *blob)
+{
+        if (blob->data)
+                OPENSSL_cleanse(blob->data, blob->size);
+        free(blob->data);
+        *blob = (struct blob){};
+}
+
+static void drop_watches(struct gateway_material *material)
+{
+        for (size_t i = 0; i < ELEMENTS(material->watches); i++) {
+                material->watches[i] = file_watch_free(material->watches[i]);
+                free(material->watched[i]);
+                material->watched[i] = NULL;
+        }
+}
+
+struct gateway_material *gateway_material_free(struct gateway_material *material)
+{
+        if (!material)
+                return NULL;
+        drop_watches(material);
+        sd_event_unref(material->event);
+        free(material->config_path);
+        free(material->directory);
+        free(material);
+        return NULL;
+}
+
+int gateway_material_new(sd_event *event, const char *config_path, const char *directory,
+                         void (*changed)(void *userdata), void *userdata, struct gateway_material **ret)
+{
+        _cleanup_(gateway_material_freep) struct gateway_material *material = calloc(1, sizeof(*material));
+
+        if (!material)
+                return -ENOMEM;
+        *material = (struct gateway_material){ .event = sd_event_ref(event),
+                                               .changed = changed,
+                                               .userdata = userdata };
+        material->config_path = strdup(config_path);
+        material->directory = strdup(directory);
+        if (!material->config_path || !material->directory)
+                return -ENOMEM;
+        *ret = TAKE_PTR(material);
+        return 0;
+}
+
+bool gateway_material_placed(const struct gateway_material *material)
+{
+        return material->applied[0] != '\0';
+}
+
+/* Follows the files that the configuration names now. */
+static int watch_sources(struct gateway_material *material, const struct gateway_config *config)
+{
+        const char *const paths[PARTS - 1] = { config->key_file, config->cert_file, config->client_ca_file };
+        int r;
+
+        for (size_t i = 0; i < ELEMENTS(paths); i++) {
+                if (material->watched[i] && strcmp(material->watched[i], paths[i]) == 0)
+                        continue;
+                material->watches[i] = file_watch_free(material->watches[i]);
+                free(material->watched[i]);
+                material->watched[i] = strdup(paths[i]);
+                if (!material->watched[i])
+                        return -ENOMEM;
+                r = file_watch_new(material->event, paths[i], FILE_WATCH_SETTLE_USEC, material->changed,
+                                   material->userdata, &material->watches[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int check_dates(const char *path, X509 *certificate, struct failure *failure)
+{
+        uint64_t now = now_realtime_usec();
+        char time[TIMESTAMP_SIZE];
+
+        if (now > certificate_not_after(certificate))
+                return failure_set(
+                        failure, -EKEYEXPIRED, "CertificateExpired",
+                        "the certificate in %s expired at %s; renew it, the agent follows the file", path,
+                        timestamp_format(certificate_not_after(certificate), time));
+        return 0;
+}
+
+static int check_server(const struct gateway_config *config, const struct blob *key,
+                        const struct blob *certificate, struct failure *failure)
+{
+        _cleanup_certificates_ chain = {};
+        int r;
+
+        r = certificates_parse(config->cert_file, certificate->data, certificate->size, &chain, failure);
+        if (r < 0)
+                return r;
+        r = certificate_check_key(chain.items[0], config->key_file, key->data, key->size, failure);
+        if (r < 0)
+                return r;
+        return check_dates(config->cert_file, chain.items[0], failure);
+}
+
+static int check_client_ca(const struct gateway_config *config, const struct blob *ca,
+                           struct failure *failure)
+{
+        _cleanup_certificates_ authorities = {};
+        int r;
+
+        r = certificates_parse(config->client_ca_file, ca->data, ca->size, &authorities, failure);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < authorities.count; i++)
+                if (!certificate_is_ca(authorities.items[i]))
+                        return failure_set(
+                                failure, -EINVAL, "NotACertificateAuthority",
+                                "certificate %zu in %s is not a CA (basicConstraints CA:TRUE is missing)",
+                                i + 1, config->client_ca_file);
+        return 0;
+}
+
+static int read_public(const char *path, struct blob *ret, struct failure *failure)
+{
+        int r = file_read(path, X509_FILE_MAX, &ret->data, &ret->size);
+
+        if (r < 0)
+                return failure_set(failure, r, "CertificateUnreadable", "cannot read %s: %s", path,
+                                   strerror(-r));
+        return 0;
+}
+
+static int read_sources(const struct gateway_config *config, struct blob blobs[static PARTS],
+                        struct failure *failure)
+{
+        int r;
+
+        r = file_read_secret(config->key_file, X509_FILE_MAX, &blobs[PART_KEY].data, &blobs[PART_KEY].size,
+                             failure);
+        if (r < 0)
+                return r;
+        r = read_public(config->cert_file, &blobs[PART_CERTIFICATE], failure);
+        if (r < 0)
+                return r;
+        r = read_public(config->client_ca_file, &blobs[PART_CLIENT_CA], failure);
+        if (r < 0)
+                return r;
+        r = check_server(config, &blobs[PART_KEY], &blobs[PART_CERTIFICATE], failure);
+        if (r < 0)
+                return r;
+        return check_client_ca(config, &blobs[PART_CLIENT_CA], failure);
+}
+
+/* Leaves a part alone that is already as it should be, so that the gateway reloads only for a change. */
+static int place_part(const struct gateway_material *material, enum part part, const struct blob *blob,
+                      gid_t gid)
+{
+        _cleanup_(blob_clear) struct blob placed = {};
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/%s", material->directory, part_names[part]) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        if (file_read(path, CONFIG_SIZE_MAX + X509_FILE_MAX, &placed.data, &placed.size) >= 0 &&
+            placed.size == blob->size && memcmp(placed.data, blob->data, blob->size) == 0)
+                return 0;
+        return file_write_group(path, blob->data, blob->size, 0640, gid);
+}
+
+static int gateway_group(gid_t *ret)
+{
+        const struct group *group;
+
+        errno = 0;
+        group = getgrnam(GATEWAY_USER);
+        if (!group) {
+                /* Under --root, where tests run everything as one user, there is no such group. */
+                if (errno == 0 && geteuid() != 0) {
+                        *ret = (gid_t)-1;
+                        return 0;
+                }
+                return errno ? -errno : -ESRCH;
+        }
+        *ret = group->gr_gid;
+        return 0;
+}
+
+static int place(struct gateway_material *material, const struct blob blobs[static PARTS],
+                 struct failure *failure)
+{
+        gid_t gid;
+        int r;
+
+        r = gateway_group(&gid);
+        if (r < 0)
+                return failure_set(failure, r, "GatewayUserMissing",
+                                   "there is no group " GATEWAY_USER
+                                   "; type: systemd-sysusers capi-node-agent.conf");
+        for (enum part part = 0; part < PARTS; part++) {
+                r = place_part(material, part, &blobs[part], gid);
+                if (r < 0)
+                        return failure_set(failure, r, "GatewayMaterialNotPlaced", "cannot write %s/%s: %s",
+                                           material->directory, part_names[part], strerror(-r));
+        }
+        return 0;
+}
+
+static void withdraw(struct gateway_material *material)
+{
+        /* The configuration first: the gateway ends when it goes. */
+        for (int part = PARTS - 1; part >= 0; part--) {
+                _cleanup_free_ char *path = NULL;
+
+                if (asprintf(&path, "%s/%s", material->directory, part_names[part]) < 0) {
+                        path = NULL;
+                        continue;
+                }
+                if (unlink(path) < 0 && errno != ENOENT)
+                        (void)log_error(-errno, "Cannot remove %s", path);
+        }
+        if (material->applied[0] != '\0')
+                log_message(LOG_NOTICE, MESSAGE_CONFIG_WITHDRAWN, "%s is gone: the gateway stops",
+                            material->config_path);
+        material->applied[0] = '\0';
+        drop_watches(material);
+}
+
+static int check_and_place(struct gateway_material *material, const struct own_file *file,
+                           struct failure *failure)
+{
+        struct blob blobs[PARTS] = { [PART_CONFIG] = { file->text, strlen(file->text) } };
+        int r;
+
+        r = watch_sources(material, file->config);
+        if (r < 0)
+                return r;
+        r = read_sources(file->config, blobs, failure);
+        if (r >= 0)
+                r = place(material, blobs, failure);
+        for (enum part part = 0; part < PART_CONFIG; part++)
+                blob_clear(&blobs[part]);
+        if (r >= 0)
+                memcpy(material->applied, file->desired, sizeof(material->applied));
+        return r;
+}
+
+int gateway_material_update(struct gateway_material *material, struct capabilities *capabilities)
+{
+        _cleanup_failure_ failure = {};
+        struct own_file file;
+        int r;
+
+        r = own_file_load(&gateway_config_type, material->config_path, &file, &failure);
+        if (r >= 0 && !file.text)
+                withdraw(material);
+        else if (r >= 0)
+                r = check_and_place(material, &file, &failure);
+        if (r < 0 && !failure.message)
+                failure_set(&failure, r, "GatewayMaterialNotPlaced",
+                            "cannot place the gateway's material: %s", strerror(-r));
+
+        r = own_report(capabilities, "gateway", file.desired, material->applied, failure.message,
+                       MESSAGE_GATEWAY_MATERIAL);
+        own_file_clear(&gateway_config_type, &file);
+        return r;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Where each new health document goes. Publishing to Kubernetes and pushing to a management plane become rows
+ * of the table in publish.c. */
+
+#include <stddef.h>
+
+#include "agent-config.h"
+
+struct publication {
+        const char *document; /* the health document as JSON text */
+        size_t document_size;
+        const char *metrics; /* the metrics page */
+        size_t metrics_size;
+        const char *run_dir;
+        const struct agent_config *config;
+};
+
+/* Publishes to every place; one that fails does not keep the others from it. A failure is logged when it
+ * begins and when it ends. */
+void publish(const struct publication *publication);

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "requests.h"
+
+#include <string.h>
+
+#include "digest.h"
+#include "files.h"
+#include "json.h"
+#include "log.h"
+#include "quantity.h"
+
+#define SERVED_SIZE_MAX (64 * 1024)
+
+enum grant_kind { GRANT_TIMER, GRANT_RESTART };
+
+/* What each plugin may ask for. A plugin that is taken over by an attacker gets no further than this. */
+static const struct grant {
+        const char *plugin;
+        enum grant_kind kind;
+        const char *unit;
+} grants[] = {
+        { "etcd-backup", GRANT_TIMER, "capi-node-etcd-snapshot" },
+        { "registry-mirror", GRANT_RESTART, "containerd.service" },
+        { "custom-ca", GRANT_RESTART, "containerd.service" },
+        { "proxy", GRANT_RESTART, "containerd.service" },
+        { "proxy", GRANT_RESTART, "kubelet.service" },
+};
+
+struct requests {
+        char *served_path;
+        json_object *served; /* "PLUGIN/UNIT": the last `because` that was served */
+};
+
+struct requests *requests_free(struct requests *requests)
+{
+        if (!requests)
+                return NULL;
+        json_object_put(requests->served);
+        free(requests->served_path);
+        free(requests);
+        return NULL;
+}
+
+int requests_new(const char *served_path, struct requests **ret)
+{
+        _cleanup_(requests_freep) struct requests *requests = calloc(1, sizeof(*requests));
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r;
+
+        if (!requests)
+                return -ENOMEM;
+        requests->served_path = strdup(served_path);
+        if (!requests->served_path)
+                return -ENOMEM;
+        r = file_read(served_path, SERVED_SIZE_MAX, &text, &size);
+        if (r >= 0)
+                r = json_parse(text, size, &requests->served, NULL);
+        if (r < 0 || !json_object_is_type(requests->served, json_type_object)) {
+                json_object_put(requests->served);
+                requests->served = json_object_new_object();
+        }
+        if (!requests->served)
+                return -ENOMEM;
+        *ret = TAKE_PTR(requests);
+        return 0;
+}
+
+static struct unit *timer_unit(struct units *units, const char *unit)
+{
+        _cleanup_free_ char *name = NULL;
+
+        if (asprintf(&name, "%s.timer", unit) < 0) {
+                name = NULL;
+                return NULL;
+        }
+        return units_get(units, name);
+}
+
+int requests_watch(struct units *units)
+{
+        for (size_t i = 0; i < ELEMENTS(grants); i++) {
+                struct unit *unit = grants[i].kind == GRANT_TIMER ? timer_unit(units, grants[i].unit)
+                                                                  : units_get(units, grants[i].unit);
+
+                if (!unit)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static bool is_granted(const char *plugin, enum grant_kind kind, const char *unit)
+{
+        for (size_t i = 0; i < ELEMENTS(grants); i++)
+                if (grants[i].kind == kind && strcmp(grants[i].plugin, plugin) == 0 &&
+                    strcmp(grants[i].unit, unit) == 0)
+                        return true;
+        return false;
+}
+
+static void refuse(struct capability *capability, const char *what, const char *unit, const char *why)
+{
+        char *message;
+
+        if (asprintf(&message, "%s of %s was refused: %s", what, unit, why) < 0)
+                return;
+        free(capability->request_error);
+        capability->request_error = message;
+}
+
+/* systemd tells a timer's calendar only in its normal form, so the description carries what was asked for. */
+static char *timer_description(const char *plugin, const struct timer_request *timer)
+{
+        char delay[QUANTITY_SIZE];
+        char *text;
+
+        duration_format(timer->randomized_delay_usec, delay);
+        return asprintf(&text, "%s at %s, up to %s later (capi-node-agent)", plugin, timer->calendar, delay) <
+                               0
+                       ? NULL
+                       : text;
+}
+
+static void serve_timer(struct capability *capability, const struct timer_request *timer, struct units *units)
+{
+        _cleanup_free_ char *description = timer_description(capability->name, timer);
+        struct unit *unit = timer_unit(units, timer->unit);
+
+        if (!description || !unit || unit->activity == UNIT_UNKNOWN || unit->activity == UNIT_CHANGING)
+                return;
+        if (unit->error)
+                refuse(capability, "timer", unit->name, unit->error);
+        if (unit->activity == UNIT_ACTIVE && unit->description && strcmp(unit->description, description) == 0)
+                return;
+        if (unit->activity == UNIT_ACTIVE) {
+                /* Made anew once systemd says that it is gone. */
+                (void)units_stop(units, unit);
+                return;
+        }
+        if (!unit->pending && !unit->error)
+                log_message(LOG_INFO, MESSAGE_REQUEST_SERVED, "%s: timer %s: %s", capability->name,
+                            unit->name, timer->calendar);
+        (void)units_start_timer(units, unit, description, timer->calendar, timer->randomized_delay_usec);
+}
+
+static bool asks_for_timer(const struct capability *capability, const char *unit)
+{
+        for (size_t i = 0; capability->report && i < capability->report->n_timers; i++)
+                if (strcmp(capability->report->timers[i].unit, unit) == 0)
+                        return true;
+        return false;
+}
+
+static void serve_timers(struct capability *capability, struct units *units)
+{
+        for (size_t i = 0; i < capability->report->n_timers; i++) {
+                const struct timer_request *timer = &capability->report->timers[i];
+
+                if (is_granted(capability->name, GRANT_TIMER, timer->unit))
+                        serve_timer(capability, timer, units);
+                else
+                        refuse(capability, "timer", timer->unit, "this plugin may not ask for it");
+        }
+}
+
+/* Timers that nobody asks for any more. A plugin without a report may only be down, and its schedule goes on.
+ */
+static void drop_timers(struct capabilities *capabilities, struct units *units)
+{
+        for (size_t i = 0; i < ELEMENTS(grants); i++) {
+                struct capability *capability = capabilities_find(capabilities, grants[i].plugin);
+                struct unit *unit;
+
+                if (grants[i].kind != GRANT_TIMER ||
+                    (capability && !capability->report && capability->configured) ||
+                    (capability && asks_for_timer(capability, grants[i].unit)))
+                        continue;
+                unit = timer_unit(units, grants[i].unit);
+                if (unit && unit->activity == UNIT_ACTIVE) {
+                        log_message(LOG_INFO, MESSAGE_REQUEST_SERVED, "%s: timer %s withdrawn",
+                                    grants[i].plugin, unit->name);
+                        (void)units_stop(units, unit);
+                }
+        }
+}
+
+/* ---- restarts ---- */
+
+struct restart {
+        struct units *units;
+        struct unit *unit;
+        char *plugin;
+        uint64_t applied_usec;
+};
+
+static void restart_free(void *userdata)
+{
+        struct restart *restart = userdata;
+
+        free(restart->plugin);
+        free(restart);
+}
+
+/* A unit that was started after the change was applied has seen it, and a unit that is down will. */
+static void on_active_since(uint64_t active_since_usec, void *userdata)
+{
+        struct restart *restart = userdata;
+
+        if (active_since_usec == 0 || active_since_usec > restart->applied_usec)
+                return;
+        log_message(LOG_NOTICE, MESSAGE_REQUEST_SERVED, "%s: restarting %s", restart->plugin,
+                    restart->unit->name);
+        (void)units_try_restart(restart->units, restart->unit);
+}
+
+/* Recorded before it is done: a restart that is lost in a crash of the agent is better than one in a loop. */
+static int record_served(struct requests *requests, const char *key, const char *because)
+{
+        const char *text;
+        int r;
+
+        r = json_set_string(requests->served, key, because);
+        if (r < 0)
+                return r;
+        text = json_object_to_json_string(requests->served);
+        return text ? file_write(requests->served_path, text, strlen(text), 0600) : -ENOMEM;
+}
+
+static void serve_restart(struct requests *requests, struct capability *capability,
+                          const struct restart_request *request, struct units *units)
+{
+        struct unit *unit = units_get(units, request->unit);
+        _cleanup_free_ char *key = NULL;
+        struct restart *restart;
+        const char *served;
+        int r;
+
+        if (asprintf(&key, "%s/%s", capability->name, request->unit) < 0) {
+                key = NULL;
+                return;
+        }
+        served = json_string(requests->served, key);
+        if (!unit || unit->activity == UNIT_UNKNOWN || (served && strcmp(served, request->because) == 0))
+                return;
+        r = record_served(requests, key, request->because);
+        if (r < 0) {
+                (void)log_error(r, "Cannot write %s", requests->served_path);
+                return;
+        }
+        restart = calloc(1, sizeof(*restart));
+        if (!restart)
+                return;
+        *restart =
+                (struct restart){ units, unit, strdup(capability->name), capability->report->applied_usec };
+        if (!restart->plugin || units_active_since(units, unit, on_active_since, restart, restart_free) < 0)
+                restart_free(restart);
+}
+
+static void serve_restarts(struct requests *requests, struct capability *capability, struct units *units)
+{
+        for (size_t i = 0; i < capability->report->n_restarts; i++) {
+                const struct restart_request *request = &capability->report->restarts[i];
+
+                if (is_granted(capability->name, GRANT_RESTART, request->unit))
+                        serve_restart(requests, capability, request, units);
+                else
+                        refuse(capability, "restart", request->unit, "this plugin may not ask for it");
+        }
+}
+
+void requests_serve(struct requests *requests, struct capabilities *capabilities, struct units *units)
+{
+        for (size_t i = 0; i < capabilities->count; i++) {
+                struct capability *capability = &capabilities->items[i];
+                _cleanup_free_ char *before = TAKE_PTR(capability->request_error);
+
+                if (!capability->report || capability->own)
+                        continue;
+                serve_timers(capability, units);
+                serve_restarts(requests, capability, units);
+                if (capability->request_error && (!before || strcmp(before, capability->request_error) != 0))
+                        log_message(LOG_ERR, MESSAGE_REQUEST_REFUSED, "%s: %s", capability->name,
+                                    capability->request_error);
+        }
+        drop_timers(capabilities, units);
+}
