@@ -35,30 +35,36 @@ struct grpc_request {
                 stall_usec; /* as in http_request. The `grpc-timeout` header is not sent:
                              * it does not end a stalled stream of etcd (measured). */
         size_t message_max; /* of one response message; 0: GRPC_UNARY_MESSAGE_MAX */
-        /* Each whole message as it comes; negative errno ends the call and is its result. */
+        /* Each whole message as it comes; negative errno ends the call and is its result. May cancel the
+         * call. */
         int (*on_message)(struct grpc_call *call, const uint8_t *message, size_t size, void *userdata);
         void *userdata;
 };
 
 /* Called once. error 0: the stream ended and grpc-status was 0 or absent (grpc_status_seen tells; a caller
  * that has a better proof of completeness may accept its absence). Otherwise negative errno, with a failure
- * that names the peer's code and message: -EREMOTEIO for a gRPC status other than 0, -EPROTO for broken
- * framing, or as http_done_fn. */
+ * that names the peer's code and message: -EREMOTEIO for a gRPC status other than 0 (reason: the code's
+ * name), -EPROTO for broken framing or a peer that does not speak gRPC, -EMSGSIZE for a message above
+ * message_max, what on_message returned, or as http_done_fn. The call is freed afterwards. */
 typedef void (*grpc_done_fn)(struct grpc_call *call, int error, const struct failure *failure,
                              void *userdata);
 
+/* The request is borrowed until grpc_start returns. Errors as http_start; ret may be NULL. */
 int grpc_start(struct http_client *client, const struct grpc_request *request, grpc_done_fn done,
                struct grpc_call **ret);
-void grpc_cancel(struct grpc_call *call); /* without calling done */
+void grpc_cancel(struct grpc_call *call); /* without calling done; not to be touched afterwards */
 
 bool grpc_status_seen(const struct grpc_call *call);
-int grpc_status(const struct grpc_call *call); /* enum grpc_code, -1 when none was seen */
+int grpc_status(
+        const struct grpc_call *call); /* enum grpc_code, -1 when none was seen; these two are for done */
 
 /* Message framing, apart from the call so that it can be tested and fuzzed: bytes in, whole messages out. */
 struct grpc_framer {
         uint8_t *buffer;
         size_t size, capacity, message_max;
 };
+/* Returns 0, -EPROTO for a compressed message (none was offered), -EMSGSIZE, -ENOMEM, or what on_message
+ * returned. */
 int grpc_framer_feed(struct grpc_framer *framer, const void *data, size_t size,
                      int (*on_message)(const uint8_t *message, size_t size, void *userdata), void *userdata);
 bool grpc_framer_idle(const struct grpc_framer *framer); /* false: the stream ended inside a message */

@@ -24,30 +24,39 @@ struct http_request {
         const void *body;
         size_t body_size;
         enum http_version version;
-        const char *unix_socket;                    /* may be NULL, as may all below */
-        const char *ca_file, *cert_file, *key_file; /* re-read for each connection */
+        const char *unix_socket; /* may be NULL, as may all below */
+        const char *ca_file, *cert_file,
+                *key_file; /* re-read for each connection; with a ca_file no other CA is trusted */
         const char *proxy;
 
         uint64_t connect_timeout_usec; /* 0: 5 s */
         uint64_t timeout_usec;         /* of the whole exchange; 0: none */
-        uint64_t stall_usec;           /* no byte for so long ends it with -ETIMEDOUT; 0: none */
+        uint64_t stall_usec; /* no byte for so long (up to a quarter more) ends it with -ETIMEDOUT; 0: none */
 
-        size_t response_max; /* with on_body NULL: the body is collected up to this size (0: 1 MiB) */
-        /* Called with each piece as it comes. Negative errno ends the transfer and is its result. */
+        size_t response_max; /* with on_body NULL: the body is collected up to this size (0: 1 MiB), -EFBIG
+                                beyond */
+        /* Called with each piece as it comes. Negative errno ends the transfer and is its result. May cancel
+         * any transfer and free the client; http_start is refused here with -EBUSY. */
         int (*on_body)(struct http_transfer *transfer, const void *data, size_t size, void *userdata);
+        /* Called exactly once for each started transfer, when the client lets go of it: after done, after a
+         * cancel, or when the client is freed. */
+        void (*release)(void *userdata);
         void *userdata;
 };
 
 /* Called once. error is 0 when an HTTP response came whole (whatever its status), else negative errno:
  * -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH (name or route), -EKEYREJECTED (TLS: their certificate or ours was
- * refused), -ECONNRESET (ended early), -EPROTO, or what on_body returned. The transfer's getters work inside.
- * After it the transfer is freed by the client. */
+ * refused or is not to be read), -ECONNRESET (ended early), -EPROTO, or what on_body returned. The transfer's
+ * getters work inside, and so do http_start, http_cancel and http_client_free. After it the transfer is freed
+ * by the client. */
 typedef void (*http_done_fn)(struct http_transfer *transfer, int error, void *userdata);
 
 int http_client_new(sd_event *event, struct http_client **ret);
 struct http_client *http_client_free(struct http_client *client); /* aborts what runs, without calling done */
 DEFINE_CLEANUP(struct http_client *, http_client_free)
 
+/* Returns 0, -EINVAL for a URL or option that libcurl refuses, -EBUSY inside on_body, or -ENOMEM; on failure
+ * neither done nor release is called. ret_transfer may be NULL. */
 int http_start(struct http_client *client, const struct http_request *request, http_done_fn done,
                struct http_transfer **ret_transfer);
 void http_cancel(struct http_transfer *transfer); /* without calling done */
