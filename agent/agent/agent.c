@@ -212,7 +212,6 @@ static int update(struct agent *agent)
 
 static int on_update_now(sd_event_source *source, void *userdata)
 {
-        (void)source;
         /* An agent that ends because memory was short once would take its conditions with it: the next event
          * or refresh tries again, and the document grows old visibly meanwhile. */
         (void)update(userdata);
@@ -224,7 +223,6 @@ static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
         struct agent *agent = userdata;
         int r;
 
-        (void)usec;
         refresh_units(agent);
         look_again(agent);
         r = sd_event_source_set_time_relative(source,
@@ -244,8 +242,6 @@ static void on_files_changed(void *userdata)
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-        (void)source;
-        (void)info;
         on_files_changed(userdata);
         return 0;
 }

@@ -228,7 +228,7 @@ static int gateway_group(gid_t *ret)
 static int place(struct gateway_material *material, const struct blob blobs[static PARTS],
                  struct failure *failure)
 {
-        gid_t gid;
+        gid_t gid = (gid_t)-1;
         int r;
 
         r = gateway_group(&gid);

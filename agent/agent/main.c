@@ -18,7 +18,6 @@ static const struct program program = {
 
 static int run_daemon(int argc, char *argv[], void *userdata)
 {
-        (void)argv;
         if (argc > 1)
                 return usage_error(&program, "daemon takes no arguments");
         return agent_run(userdata);
@@ -31,7 +30,6 @@ static int run_validate(int argc, char *argv[], void *userdata)
         struct own_file file;
         int r;
 
-        (void)userdata;
         if (argc > 2)
                 return usage_error(&program, "validate takes one file");
         r = own_file_load(&agent_config_type, path, &file, &failure);
@@ -50,8 +48,6 @@ static int run_schema(int argc, char *argv[], void *userdata)
 {
         _cleanup_free_ char *schema = NULL;
 
-        (void)argv;
-        (void)userdata;
         if (argc > 1)
                 return usage_error(&program, "schema takes no arguments");
         schema = config_schema(&agent_config_type);

@@ -176,7 +176,6 @@ static int on_status_text(sd_bus_message *reply, void *userdata, sd_bus_error *e
         struct call *call = userdata;
         const char *text;
 
-        (void)error;
         if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "v", "s", &text) < 0)
                 return 0;
         if (replace_text(&call->unit->status_text, text[0] ? text : NULL))
@@ -252,7 +251,6 @@ static int on_states(sd_bus_message *reply, void *userdata, sd_bus_error *error)
         struct units *units = ((struct call *)userdata)->units;
         bool changed = false;
 
-        (void)error;
         units->asking = false;
         if (sd_bus_message_is_method_error(reply, NULL) || read_states(units, reply, &changed) < 0)
                 return 0; /* asked again at the next refresh */
@@ -302,7 +300,6 @@ static int on_request_done(sd_bus_message *reply, void *userdata, sd_bus_error *
         struct call *call = userdata;
         const sd_bus_error *refused = sd_bus_message_get_error(reply);
 
-        (void)error;
         call->unit->answered = true;
         if (replace_text(&call->unit->error, refused ? refused->message : NULL))
                 call->units->changed(call->units->userdata);
@@ -387,7 +384,6 @@ static int on_active_since(sd_bus_message *reply, void *userdata, sd_bus_error *
         struct call *call = userdata;
         uint64_t usec;
 
-        (void)error;
         if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "v", "t", &usec) < 0)
                 return 0; /* asked again with the next report */
         call->found(call->unit->activity == UNIT_ACTIVE ? usec : 0, call->userdata);

@@ -23,7 +23,6 @@ static int run_status(int argc, char *argv[], void *userdata)
 {
         struct status_options options = {};
 
-        (void)userdata;
         for (int i = 1; i < argc; i++) {
                 if (strcmp(argv[i], "--json") == 0)
                         options.json = true;
@@ -115,8 +114,6 @@ static int for_each_config(const char *root, int (*run)(const char *name, const 
 
 static int validate_each(const char *name, const char *path, void *userdata)
 {
-        (void)name;
-        (void)userdata;
         return validate_file(path);
 }
 
@@ -124,7 +121,6 @@ static int run_validate(int argc, char *argv[], void *userdata)
 {
         _cleanup_free_ char *path = NULL;
 
-        (void)userdata;
         if (argc > 2)
                 return usage_error(&program, "validate takes one capability or file");
         if (argc == 1)
@@ -151,7 +147,6 @@ static int apply_each(const char *name, const char *path, void *userdata)
         const char *arguments[5] = { "--root", options->root, "apply", options->dry_run ? "--dry-run" : NULL,
                                      NULL };
 
-        (void)path;
         /* The agent and the gateway apply their own configuration while they run. */
         if (!capability_is_plugin(name))
                 return EXIT_GOOD;
@@ -163,7 +158,6 @@ static int run_apply(int argc, char *argv[], void *userdata)
         struct apply_options options = { .root = "/" };
         const char *name = NULL;
 
-        (void)userdata;
         for (int i = 1; i < argc; i++) {
                 if (strcmp(argv[i], "--dry-run") == 0)
                         options.dry_run = true;
@@ -183,7 +177,6 @@ static int run_apply(int argc, char *argv[], void *userdata)
 
 static int run_schema(int argc, char *argv[], void *userdata)
 {
-        (void)userdata;
         if (argc != 2)
                 return usage_error(&program, "schema takes the name of a capability");
         if (!capability_exists(argv[1]))

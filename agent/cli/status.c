@@ -230,7 +230,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         const struct watching *watching = userdata;
         int r;
 
-        (void)usec;
         /* On a terminal the ages go on; elsewhere only changes are printed. */
         if (isatty(STDOUT_FILENO) && !watching->options->json)
                 on_changed(userdata);

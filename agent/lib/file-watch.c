@@ -65,7 +65,6 @@ static int on_ancestor(sd_event_source *source, const struct inotify_event *even
 {
         struct file_watch *watch = userdata;
 
-        (void)source;
         if ((event->mask & GONE_MASK) || (event->len > 0 && strcmp(event->name, watch->expected) == 0))
                 return postpone(watch);
         return 0;
@@ -73,8 +72,6 @@ static int on_ancestor(sd_event_source *source, const struct inotify_event *even
 
 static int on_own(sd_event_source *source, const struct inotify_event *event, void *userdata)
 {
-        (void)source;
-        (void)event;
         return postpone(userdata);
 }
 
@@ -133,8 +130,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         struct file_watch *watch = userdata;
         int r;
 
-        (void)source;
-        (void)usec;
         watch->burst_end_usec = 0;
         /* Before the callback looks: what changes from here on is seen by the new watches. */
         r = arm(watch);

@@ -179,7 +179,6 @@ static int write_report(struct plugin_daemon *daemon)
 
 static int on_report_now(sd_event_source *source, void *userdata)
 {
-        (void)source;
         /* A report that cannot be written (disk full) is written by a later refresh; the agent sees it late
          * meanwhile. */
         (void)write_report(userdata);
@@ -430,8 +429,6 @@ static int become_ready(struct plugin_daemon *daemon)
 
 static int on_ready_limit(sd_event_source *source, uint64_t usec, void *userdata)
 {
-        (void)source;
-        (void)usec;
         return become_ready(userdata);
 }
 
@@ -440,7 +437,6 @@ static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
         struct plugin_daemon *daemon = userdata;
         int r;
 
-        (void)usec;
         daemon->settled = true;
         if (daemon->retry) {
                 r = reconcile(daemon, true);
@@ -456,8 +452,6 @@ static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-        (void)source;
-        (void)info;
         return reconcile(userdata, true);
 }
 

@@ -116,7 +116,6 @@ static int run_daemon(int argc, char *argv[], void *userdata)
 {
         struct plugin_context *ctx = userdata;
 
-        (void)argv;
         if (argc > 1)
                 return usage_error(program_of(ctx->plugin), "daemon takes no arguments");
         return plugin_daemon_run(ctx);
@@ -203,7 +202,6 @@ static int run_undo(int argc, char *argv[], void *userdata)
         _cleanup_failure_ failure = {};
         int r = 0;
 
-        (void)argv;
         if (argc > 1)
                 return usage_error(program_of(ctx->plugin), "undo takes no arguments");
         if (ctx->plugin->undo)
@@ -275,7 +273,6 @@ static int run_schema(int argc, char *argv[], void *userdata)
         struct plugin_context *ctx = userdata;
         _cleanup_free_ char *schema = NULL;
 
-        (void)argv;
         if (argc > 1)
                 return usage_error(program_of(ctx->plugin), "schema takes no arguments");
         schema = config_schema(ctx->plugin->config);
