@@ -69,7 +69,8 @@ static const char *ago(json_object *object, const char *key, char buffer[static 
 
         if (!value || timestamp_parse(value, &then) < 0)
                 return "-";
-        return duration_format_human(now > then ? now - then : 0, buffer);
+        now = now > then ? now - then : 0;
+        return duration_format_human(now - now % USEC_PER_SEC, buffer);
 }
 
 static void print_conditions(json_object *document)
@@ -117,7 +118,7 @@ static void print_checks(json_object *document)
 
         if (!checks || json_object_array_length(checks) == 0)
                 return;
-        printf("\n%s%-24s %-8s %-10s %s%s\n", paint(BOLD), "CHECK", "STATUS", "SINCE", "", paint(PLAIN));
+        printf("\n%s%-24s %-8s %-10s%s\n", paint(BOLD), "CHECK", "STATUS", "SINCE", paint(PLAIN));
         for (size_t i = 0; i < json_object_array_length(checks); i++) {
                 json_object *check = json_object_array_get_idx(checks, i);
 
