@@ -49,7 +49,6 @@ static void assert_refused(const char *text, const char *expected)
 
 static void takes_every_kind_of_value(void **state)
 {
-        (void)state;
         assert_taken("{}", "{}");
         assert_taken(" [ ] \r\n\t", "[]");
         assert_taken("12", "12");
@@ -66,7 +65,6 @@ static void takes_every_kind_of_value(void **state)
 
 static void says_line_and_column_in_characters(void **state)
 {
-        (void)state;
         assert_refused("{\n \"ä\" : \"x\"\n \"b\": 1}", "3:2: found '\"'; expected ',' or '}'");
         assert_refused("[\"äöü\" 1]", "1:8: found '1'; expected ',' or ']'");
         assert_refused("{\r\n\"a\": x}",
@@ -75,7 +73,6 @@ static void says_line_and_column_in_characters(void **state)
 
 static void refuses_what_other_notations_allow(void **state)
 {
-        (void)state;
         assert_refused("{a: 1}", "1:2: found 'a'; expected a key in double quotes");
         assert_refused("{'a': 1}", "1:2: found a single quote; strings take double quotes");
         assert_refused("[1,]", "1:4: found ']' behind a comma; remove the comma");
@@ -104,7 +101,6 @@ static void refuses_what_other_notations_allow(void **state)
 
 static void refuses_numbers_that_would_change(void **state)
 {
-        (void)state;
         assert_refused("[18446744073709551616]", "1:2: this number is too large");
         assert_refused("-9223372036854775809", "1:1: this number is too large");
         assert_refused("1e999", "1:1: this number is too large");
@@ -112,7 +108,6 @@ static void refuses_numbers_that_would_change(void **state)
 
 static void refuses_texts_that_end_early(void **state)
 {
-        (void)state;
         assert_refused("", "1:1: is empty; expected a JSON value, at least {}");
         assert_refused(" \n ", "2:2: is empty; expected a JSON value, at least {}");
         assert_refused("{\n\"a\": 1\n", "3:1: the text ends inside the object that line 1 opens");
@@ -129,7 +124,6 @@ static void refuses_texts_that_end_early(void **state)
 
 static void refuses_a_key_that_is_there_twice(void **state)
 {
-        (void)state;
         assert_refused("{\"a\": 1,\n \"b\": 2,\n \"a\": 1}",
                        "3:2: this key is here twice; line 1 has it already");
         assert_refused("{\"a\": 1, \"\\u0061\": 1}", "1:10: this key is here twice; line 1 has it already");
@@ -144,7 +138,6 @@ static void refuses_bytes_that_are_not_text(void **state)
 {
         static const char nul[] = "{\"a\": \"b\0c\"}", nul_outside[] = "{}\0";
 
-        (void)state;
         assert_refused_bytes(nul, sizeof(nul) - 1, "1:9: NUL byte in a string");
         assert_refused_bytes(nul_outside, 3, "1:3: found byte 0x00; expected the end of the text");
         assert_refused("\xEF\xBB\xBF{}", "1:1: starts with a byte order mark; save without BOM");
@@ -167,7 +160,6 @@ static void refuses_bytes_that_are_not_text(void **state)
 
 static void knows_an_unexpanded_template(void **state)
 {
-        (void)state;
         assert_refused("{\"a\": {{ x }}}", "1:7: '{{' looks like an unexpanded template; expected a value");
         assert_refused("{\"a\": ${X}}", "1:7: '${' looks like an unexpanded template; expected a value");
         assert_refused("{%- if x %}{}", "1:1: '{%' looks like an unexpanded template; expected a value");
@@ -180,7 +172,6 @@ static void nests_to_the_limit_and_no_deeper(void **state)
         char text[2 * JSON_DEPTH_MAX + 4];
         size_t n = 0;
 
-        (void)state;
         for (int i = 0; i < JSON_DEPTH_MAX; i++)
                 text[n++] = '[';
         text[n++] = '1';
@@ -198,7 +189,6 @@ static void reads_members_only_of_their_type(void **state)
         _cleanup_json_ json_object *object = json_object_new_object();
         json_object *list = json_object_new_array();
 
-        (void)state;
         assert_int_equal(json_set_string(object, "s", "text"), 0);
         assert_int_equal(json_set_string(object, "none", NULL), 0);
         assert_int_equal(json_set_integer(object, "i", INT64_MIN), 0);

@@ -25,7 +25,7 @@ static const struct {
         { "10us", 0, 10 },
         { "18446744073709551615us", 0, UINT64_MAX },
         { "18446744073709551616us", -ERANGE, 0 },
-        { "30501w", -ERANGE, 0 },
+        { "30500569w", -ERANGE, 0 },
         { "99999999999999999999999999999999999s", -ERANGE, 0 },
         { "", -EINVAL, 0 },
         { "5", -EINVAL, 0 },
@@ -58,7 +58,6 @@ static const struct {
 
 static void reads_durations_with_exactly_one_unit(void **state)
 {
-        (void)state;
         for (size_t i = 0; i < ELEMENTS(durations); i++) {
                 uint64_t value = 42;
 
@@ -70,7 +69,6 @@ static void reads_durations_with_exactly_one_unit(void **state)
 
 static void reads_sizes_in_binary_units(void **state)
 {
-        (void)state;
         for (size_t i = 0; i < ELEMENTS(sizes); i++) {
                 uint64_t value = 42;
 
@@ -87,7 +85,6 @@ static void reads_percentages_as_fractions(void **state)
         };
         double value = 42;
 
-        (void)state;
         assert_int_equal(percent_parse("5%", &value), 0);
         assert_true(fabs(value - 0.05) < 1e-12);
         assert_int_equal(percent_parse("2.25%", &value), 0);
@@ -108,7 +105,6 @@ static void writes_the_largest_unit_that_is_exact(void **state)
 {
         char text[QUANTITY_SIZE];
 
-        (void)state;
         assert_string_equal(duration_format(0, text), "0s");
         assert_string_equal(duration_format(90 * USEC_PER_SEC, text), "90s");
         assert_string_equal(duration_format(120 * USEC_PER_MIN, text), "2h");
@@ -127,7 +123,6 @@ static void what_it_writes_it_reads_back(void **state)
 {
         char text[QUANTITY_SIZE];
 
-        (void)state;
         for (unsigned bit = 0; bit < 64; bit++)
                 for (uint64_t near = 0; near < 3; near++) {
                         uint64_t value = (UINT64_C(1) << bit) + near - 1, read;
@@ -143,7 +138,6 @@ static void shows_people_two_parts_of_a_duration(void **state)
 {
         char text[QUANTITY_SIZE];
 
-        (void)state;
         assert_string_equal(duration_format_human(0, text), "0s");
         assert_string_equal(duration_format_human(850, text), "850us");
         assert_string_equal(duration_format_human(1500 * USEC_PER_MSEC, text), "1s 500ms");
@@ -158,7 +152,6 @@ static void shows_people_three_digits_of_a_size(void **state)
 {
         char text[QUANTITY_SIZE];
 
-        (void)state;
         assert_string_equal(size_format_human(0, text), "0 B");
         assert_string_equal(size_format_human(999, text), "999 B");
         assert_string_equal(size_format_human(1000, text), "0.98 KiB");
