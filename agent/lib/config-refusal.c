@@ -192,13 +192,14 @@ const char *template_hint(const char *value)
         return "";
 }
 
-/* " (an absolute path)": what the key's check asks for, as it says about the empty string. */
+/* " (an absolute path)": what the key's check asks for, as it says about the empty string (a map's asks
+ * for its keys). */
 static const char *check_text(const struct config_key *key, char buffer[static SHOWN_SIZE])
 {
         const char *allowed = NULL;
 
         buffer[0] = '\0';
-        if (key->check && key->check("", &allowed) < 0 && allowed)
+        if (key->kind != CONFIG_MAP && key->check && key->check("", &allowed) < 0 && allowed)
                 snprintf(buffer, SHOWN_SIZE, " (%s)", allowed);
         return buffer;
 }

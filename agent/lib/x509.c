@@ -154,9 +154,6 @@ static int refuse_passphrase(char *buffer, int size, int writing, void *userdata
 {
         bool *encrypted = userdata;
 
-        (void)buffer;
-        (void)size;
-        (void)writing;
         *encrypted = true;
         return -1;
 }
