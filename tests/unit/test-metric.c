@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "metric.h"
+
+static char *render(json_object *const *arrays, const char *const *plugins, size_t count)
+{
+        char *text = NULL;
+        size_t size;
+        FILE *stream = open_memstream(&text, &size);
+
+        assert_non_null(stream);
+        assert_int_equal(metric_render(stream, arrays, plugins, count), 0);
+        fclose(stream);
+        return text;
+}
+
+static void writes_each_family_once_in_order_of_name(void **state)
+{
+        _cleanup_json_ json_object *a = json_object_new_array(), *b = json_object_new_array();
+        json_object *const arrays[] = { a, b };
+        static const char *const plugins[] = { "one", NULL };
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(metric_add(a, METRIC_GAUGE, "capi_node_z", "Last.", 1, NULL), 0);
+        assert_int_equal(metric_add(a, METRIC_COUNTER, "capi_node_a_total", "First.", 2, "path", "/", NULL),
+                         0);
+        assert_int_equal(metric_add(b, METRIC_COUNTER, "capi_node_a_total", "First.", 0.1, NULL), 0);
+        assert_int_equal(metric_add(a, METRIC_COUNTER, "capi_node_a_total", "First.", 3, "path", "/var",
+                                    NULL),
+                         0);
+        text = render(arrays, plugins, 2);
+        assert_string_equal(text, "# HELP capi_node_a_total First.\n"
+                                  "# TYPE capi_node_a_total counter\n"
+                                  "capi_node_a_total{path=\"/\",plugin=\"one\"} 2\n"
+                                  "capi_node_a_total{path=\"/var\",plugin=\"one\"} 3\n"
+                                  "capi_node_a_total 0.1\n"
+                                  "# HELP capi_node_z Last.\n"
+                                  "# TYPE capi_node_z gauge\n"
+                                  "capi_node_z{plugin=\"one\"} 1\n");
+}
+
+static void escapes_labels_and_help(void **state)
+{
+        _cleanup_json_ json_object *a = json_object_new_array();
+        json_object *const arrays[] = { a };
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(metric_add(a, METRIC_GAUGE, "capi_node_x", "Back\\slash\nand \"quote\".", 1e18, "l",
+                                    "a\\b\"c\nd", NULL),
+                         0);
+        text = render(arrays, NULL, 1);
+        assert_string_equal(text, "# HELP capi_node_x Back\\\\slash\\nand \"quote\".\n"
+                                  "# TYPE capi_node_x gauge\n"
+                                  "capi_node_x{l=\"a\\\\b\\\"c\\nd\"} 1e+18\n");
+}
+
+static void the_first_type_of_a_name_wins(void **state)
+{
+        _cleanup_json_ json_object *a = json_object_new_array(), *b = json_object_new_array();
+        json_object *const arrays[] = { a, b };
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(metric_add(a, METRIC_GAUGE, "capi_node_x", "X.", 1, NULL), 0);
+        assert_int_equal(metric_add(b, METRIC_COUNTER, "capi_node_x", "X.", 2, NULL), 0);
+        text = render(arrays, NULL, 2);
+        assert_string_equal(text, "# HELP capi_node_x X.\n# TYPE capi_node_x gauge\ncapi_node_x 1\n");
+}
+
+static void refuses_families_that_would_break_the_page(void **state)
+{
+        static const char *const cases[] = {
+                "{}",
+                "{\"name\":\"other\",\"type\":\"gauge\",\"help\":\"h\",\"samples\":[]}",
+                "{\"name\":\"capi_node_X\",\"type\":\"gauge\",\"help\":\"h\",\"samples\":[]}",
+                "{\"name\":\"capi_node_x\",\"type\":\"histogram\",\"help\":\"h\",\"samples\":[]}",
+                "{\"name\":\"capi_node_x\",\"type\":\"gauge\",\"samples\":[]}",
+                "{\"name\":\"capi_node_x\",\"type\":\"gauge\",\"help\":\"h\"}",
+                "{\"name\":\"capi_node_x\",\"type\":\"gauge\",\"help\":\"h\",\"samples\":[1]}",
+                "{\"name\":\"capi_node_x\",\"type\":\"gauge\",\"help\":\"h\",\"samples\":[{\"value\":\"1\"}]"
+                "}",
+                "{\"name\":\"capi_node_x\",\"type\":\"gauge\",\"help\":\"h\",\"samples\":[{\"value\":1,"
+                "\"labels\":{\"a b\":\"\"}}]}",
+                "{\"name\":\"capi_node_x\",\"type\":\"gauge\",\"help\":\"h\",\"samples\":[{\"value\":1,"
+                "\"labels\":{\"1\":\"\"}}]}",
+                "{\"name\":\"capi_node_x\",\"type\":\"gauge\",\"help\":\"h\",\"samples\":[{\"value\":1,"
+                "\"labels\":{\"a\":1}}]}",
+        };
+        static const char good[] = "{\"name\":\"capi_node_x\",\"type\":\"gauge\",\"help\":\"h\",\"samples\":["
+                                   "{\"value\":1,\"labels\":{\"a\":\"1\"}}]}";
+        json_object *family;
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_failure_ failure = {};
+
+                assert_int_equal(json_parse(cases[i], strlen(cases[i]), &family, NULL), 0);
+                assert_int_equal(metric_check(family, &failure), -EINVAL);
+                assert_non_null(failure.message);
+                json_object_put(family);
+        }
+        assert_int_equal(json_parse(good, strlen(good), &family, NULL), 0);
+        assert_int_equal(metric_check(family, NULL), 0);
+        json_object_put(family);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(writes_each_family_once_in_order_of_name),
+                cmocka_unit_test(escapes_labels_and_help),
+                cmocka_unit_test(the_first_type_of_a_name_wins),
+                cmocka_unit_test(refuses_families_that_would_break_the_page),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
