@@ -340,7 +340,9 @@ static int open_parts(struct agent *agent)
         r = requests_watch(agent->units);
         if (r < 0)
                 return r;
-        r = gateway_material_new(agent->event, config, material, look_again, agent, &agent->gateway);
+        r = gateway_material_new(agent->event, config, material,
+                                 strcmp(agent->root, "/") == 0 ? GATEWAY_GROUP : NULL, look_again, agent,
+                                 &agent->gateway);
         if (r < 0)
                 return r;
         r = file_watch_new(agent->event, agent->config_dir, FILE_WATCH_SETTLE_USEC, on_files_changed, agent,

@@ -32,6 +32,7 @@ struct blob {
 struct gateway_material {
         sd_event *event;
         char *config_path, *directory;
+        const char *group;
         void (*changed)(void *userdata);
         void *userdata;
         struct file_watch *watches[PARTS - 1];
@@ -68,16 +69,16 @@ struct gateway_material *gateway_material_free(struct gateway_material *material
         return NULL;
 }
 
-int gateway_material_new(sd_event *event, const char *config_path, const char *directory,
+int gateway_material_new(sd_event *event, const char *config_path, const char *directory, const char *group,
                          void (*changed)(void *userdata), void *userdata, struct gateway_material **ret)
 {
         _cleanup_(gateway_material_freep) struct gateway_material *material = calloc(1, sizeof(*material));
 
         if (!material)
                 return -ENOMEM;
-        *material = (struct gateway_material){ .event = sd_event_ref(event),
-                                               .changed = changed,
-                                               .userdata = userdata };
+        *material = (struct gateway_material){
+                .event = sd_event_ref(event), .group = group, .changed = changed, .userdata = userdata
+        };
         material->config_path = strdup(config_path);
         material->directory = strdup(directory);
         if (!material->config_path || !material->directory)
@@ -207,20 +208,16 @@ static int place_part(const struct gateway_material *material, enum part part, c
         return file_write_group(path, blob->data, blob->size, 0640, gid);
 }
 
-static int gateway_group(gid_t *ret)
+static int find_group(const char *name, gid_t *ret)
 {
         const struct group *group;
 
+        if (!name)
+                return 0;
         errno = 0;
-        group = getgrnam(GATEWAY_USER);
-        if (!group) {
-                /* Under --root, where tests run everything as one user, there is no such group. */
-                if (errno == 0 && geteuid() != 0) {
-                        *ret = (gid_t)-1;
-                        return 0;
-                }
+        group = getgrnam(name);
+        if (!group)
                 return errno ? -errno : -ESRCH;
-        }
         *ret = group->gr_gid;
         return 0;
 }
@@ -231,7 +228,7 @@ static int place(struct gateway_material *material, const struct blob blobs[stat
         gid_t gid = (gid_t)-1;
         int r;
 
-        r = gateway_group(&gid);
+        r = find_group(material->group, &gid);
         if (r < 0)
                 return failure_set(failure, r, "GatewayUserMissing",
                                    "there is no group " GATEWAY_USER

@@ -10,12 +10,13 @@
 
 #include "capability.h"
 
-#define GATEWAY_USER "_capi-node-gateway"
+#define GATEWAY_GROUP "_capi-node-gateway"
 
 struct gateway_material;
 
-/* changed is called when one of the named files may have changed: then call gateway_material_update. */
-int gateway_material_new(sd_event *event, const char *config_path, const char *directory,
+/* group is the one that may read what is placed (borrowed; NULL: as it comes, for tests). changed is called
+ * when one of the named files may have changed: then call gateway_material_update. */
+int gateway_material_new(sd_event *event, const char *config_path, const char *directory, const char *group,
                          void (*changed)(void *userdata), void *userdata, struct gateway_material **ret);
 struct gateway_material *gateway_material_free(struct gateway_material *material);
 DEFINE_CLEANUP(struct gateway_material *, gateway_material_free)

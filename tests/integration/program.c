@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "files.h"
+#include "quantity.h"
+#include "timestamp.h"
+
+#define READ_MAX (8 * 1024 * 1024)
+
+char *root_make(void)
+{
+        char *root = strdup("/tmp/capi-node-test-XXXXXX");
+        static const char *const directories[] = { "/etc/capi-node-agent", "/run/capi-node-agent/reports",
+                                                   "/var/lib/capi-node-agent" };
+
+        assert_non_null(root);
+        assert_non_null(mkdtemp(root));
+        for (size_t i = 0; i < ELEMENTS(directories); i++) {
+                _cleanup_free_ char *path = path_under(root, directories[i]);
+
+                assert_int_equal(directory_make(path, 0755), 0);
+        }
+        return root;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+        return remove(path);
+}
+
+void root_remove(char *root)
+{
+        (void)nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+        free(root);
+}
+
+static char *join(const char *root, const char *path)
+{
+        char *joined;
+
+        assert_true(asprintf(&joined, "%s/%s", root, path) > 0);
+        return joined;
+}
+
+void root_write(const char *root, const char *path, const char *text, mode_t mode)
+{
+        _cleanup_free_ char *joined = join(root, path);
+
+        assert_int_equal(file_write(joined, text, strlen(text), mode), 0);
+}
+
+char *root_read(const char *root, const char *path)
+{
+        _cleanup_free_ char *joined = join(root, path);
+        char *text = NULL;
+        size_t size;
+
+        return file_read(joined, READ_MAX, &text, &size) < 0 ? NULL : text;
+}
+
+bool root_has(const char *root, const char *path)
+{
+        _cleanup_free_ char *joined = join(root, path);
+
+        return access(joined, F_OK) == 0;
+}
+
+pid_t program_start(const char *program, const char *const *arguments)
+{
+        const char *argv[16] = { program };
+        pid_t pid;
+
+        for (size_t i = 0; arguments[i]; i++) {
+                assert_true(i + 2 < ELEMENTS(argv));
+                argv[i + 1] = arguments[i];
+        }
+        assert_int_equal(posix_spawn(&pid, program, NULL, NULL, (char *const *)argv, environ), 0);
+        return pid;
+}
+
+int program_wait(pid_t pid)
+{
+        _cleanup_close_ int fd = pidfd_open(pid, 0);
+        struct pollfd ended = { .fd = fd, .events = POLLIN };
+        int status;
+
+        assert_true(fd >= 0);
+        if (poll(&ended, 1, DEADLINE_SECONDS * 1000) != 1) {
+                kill(pid, SIGKILL);
+                (void)waitpid(pid, &status, 0);
+                fail_msg("process %d did not end in %d s", (int)pid, DEADLINE_SECONDS);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+int program_stop(pid_t pid, int signal)
+{
+        assert_int_equal(kill(pid, signal), 0);
+        return program_wait(pid);
+}
+
+void wait_until(bool (*done)(void *userdata), void *userdata, const char *what)
+{
+        uint64_t deadline = now_boottime_usec() + DEADLINE_SECONDS * USEC_PER_SEC;
+
+        while (!done(userdata)) {
+                if (now_boottime_usec() > deadline)
+                        fail_msg("%s did not come in %d s", what, DEADLINE_SECONDS);
+                poll(NULL, 0, 5);
+        }
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Running the real programs below a scratch root, and waiting for what they do, with a deadline. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Nothing that is waited for takes long; a sanitizer on a busy machine does. */
+#define DEADLINE_SECONDS 20
+
+/* A fresh directory with etc/capi-node-agent, run/capi-node-agent/reports and var/lib/capi-node-agent. Fails
+ * the test when that is not possible. Owned by the caller, removed by root_remove. */
+char *root_make(void);
+void root_remove(char *root);
+
+/* Writes ROOT/path (below etc/capi-node-agent for configurations) with the mode. */
+void root_write(const char *root, const char *path, const char *text, mode_t mode);
+char *root_read(const char *root, const char *path); /* NULL when it is not there; owned by the caller */
+bool root_has(const char *root, const char *path);
+
+/* Starts a program that was built here; arguments end with NULL. Its standard error is that of the test. */
+pid_t program_start(const char *program, const char *const *arguments);
+/* Waits for the end. Returns the exit status, or -signal. Fails the test at the deadline. */
+int program_wait(pid_t pid);
+int program_stop(pid_t pid, int signal);
+
+/* Calls done(userdata) until it returns true; fails the test with `what` at the deadline. */
+void wait_until(bool (*done)(void *userdata), void *userdata, const char *what);
