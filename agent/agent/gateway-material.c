@@ -231,8 +231,8 @@ static int place(struct gateway_material *material, const struct blob blobs[stat
         r = find_group(material->group, &gid);
         if (r < 0)
                 return failure_set(failure, r, "GatewayUserMissing",
-                                   "there is no group " GATEWAY_USER
-                                   "; type: systemd-sysusers capi-node-agent.conf");
+                                   "there is no group %s; type: systemd-sysusers capi-node-agent.conf",
+                                   material->group);
         for (enum part part = 0; part < PARTS; part++) {
                 r = place_part(material, part, &blobs[part], gid);
                 if (r < 0)
