@@ -86,7 +86,7 @@ int size_parse(const char *text, uint64_t *ret_bytes)
 int percent_parse(const char *text, double *ret_fraction)
 {
         uint64_t whole = 0;
-        double value, digit = 0.1;
+        double value, unit = 1;
         int r;
 
         r = digits_parse(&text, &whole);
@@ -98,8 +98,10 @@ int percent_parse(const char *text, double *ret_fraction)
                 text++;
                 if (*text < '0' || *text > '9')
                         return -EINVAL;
-                for (; *text >= '0' && *text <= '9'; text++, digit /= 10)
-                        value += (*text - '0') * digit;
+                for (; *text >= '0' && *text <= '9'; text++) {
+                        unit /= 10;
+                        value += (*text - '0') * unit;
+                }
         }
         if (strcmp(text, "%") != 0)
                 return -EINVAL;

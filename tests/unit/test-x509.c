@@ -335,12 +335,16 @@ static void refuses_a_common_name_with_a_nul(void **state)
         assert_common_name(&wide, 1, -EINVAL, NULL);
 }
 
+struct visits {
+        char all[256];
+};
+
 static int collect(const char *organization, void *userdata)
 {
-        char *all = userdata;
+        struct visits *visits = userdata;
+        size_t used = strlen(visits->all);
 
-        strcat(all, organization);
-        strcat(all, ";");
+        snprintf(visits->all + used, sizeof(visits->all) - used, "%s;", organization);
         return strcmp(organization, "stop") == 0 ? 7 : 0;
 }
 
@@ -356,14 +360,14 @@ static void visits_every_organization_that_is_text(void **state)
                                                  { "O", "b", -1, 0 } };
         _cleanup_x509_ X509 *certificate = make(subject, ELEMENTS(subject), NULL, X509_VERSION_3);
         _cleanup_x509_ X509 *early = make(stopping, ELEMENTS(stopping), NULL, X509_VERSION_3);
-        char all[256] = "";
+        struct visits visits = {};
 
-        assert_int_equal(certificate_each_organization(certificate, collect, all), 0);
-        assert_string_equal(all, "system:nodes;;other;");
+        assert_int_equal(certificate_each_organization(certificate, collect, &visits), 0);
+        assert_string_equal(visits.all, "system:nodes;;other;");
 
-        all[0] = '\0';
-        assert_int_equal(certificate_each_organization(early, collect, all), 7);
-        assert_string_equal(all, "a;stop;");
+        visits = (struct visits){};
+        assert_int_equal(certificate_each_organization(early, collect, &visits), 7);
+        assert_string_equal(visits.all, "a;stop;");
 }
 
 int main(void)
