@@ -109,7 +109,7 @@ int capability_run(const char *name, const char *const *arguments)
 
         if (!path)
                 return EXIT_UNHEALTHY;
-        for (size_t i = 0; arguments[i] && i < ARGUMENTS_MAX; i++)
+        for (size_t i = 0; i < ARGUMENTS_MAX && arguments[i]; i++)
                 argv[i + 1] = arguments[i];
         fflush(stdout); /* the child's lines come after ours */
         r = posix_spawn(&pid, path, NULL, NULL, (char *const *)argv, environ);

@@ -109,13 +109,14 @@ char *show_string(const char *value, char buffer[static SHOWN_SIZE])
 {
         static const char *const replaced[] = { "\\\"", "\\\\" };
         struct line line = { .buffer = buffer, .size = SHOWN_SIZE };
-        const char *scheme = strstr(value, "://"), *user_end = scheme ? strrchr(scheme, '@') : NULL;
+        const char *user_end = strrchr(value, '@'), *user = strstr(value, "://");
         size_t length = strlen(value);
 
         buffer[0] = '\0';
         line_add(&line, "\"", 1);
-        if (user_end) {
-                line_show(&line, value, (size_t)(scheme + 3 - value), "\"\\", replaced);
+        user = user_end && user && user < user_end ? user + strlen("://") : value;
+        if (user_end && (user > value || memchr(user, ':', (size_t)(user_end - user)))) {
+                line_show(&line, value, (size_t)(user - value), "\"\\", replaced);
                 line_add(&line, "…", strlen("…"));
                 length -= (size_t)(user_end - value);
                 value = user_end;

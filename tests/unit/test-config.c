@@ -302,6 +302,10 @@ static void keeps_secrets_out_of_the_message(void **state)
         assert_refused("{\"targets\": [{\"endpoint\": \"https://user:p@ss/w@s3.example.org\"}]}",
                        "/targets/0/endpoint: \"https://…@s3.example.org\" is not a URL like "
                        "\"https://example.org:8443/path\" (http or https, no user or password)");
+        assert_refused("{\"targets\": [{\"path\": \"https://token@example.org\"}]}",
+                       "/targets/0/path: \"https://…@example.org\" is not an absolute path without \"..\"");
+        assert_refused("{\"enabled\": \"user:p@ss@proxy:3128\"}",
+                       "/enabled: found string \"…@proxy:3128\"; expected true or false");
         assert_refused("{\"enabled\": \"-----BEGIN PRIVATE KEY-----\\nMIIE\"}",
                        "/enabled: found string \"-----BEGIN PRIVATE KEY-----\"; expected true or false");
 }
