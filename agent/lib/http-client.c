@@ -528,6 +528,10 @@ static CURLcode set_connection(CURL *easy, const struct http_request *request)
         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_usec / 1000));
         curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(request->timeout_usec / 1000));
         curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+        /* libcurl 7.88.1 fails every transfer but the first on such a connection, with CURLE_HTTP2 (tried).
+         */
+        if (request->version == HTTP_VERSION_2_PRIOR_KNOWLEDGE)
+                curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
         if (request->on_body)
                 curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, STREAM_BUFFER_SIZE);
 

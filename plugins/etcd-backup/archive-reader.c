@@ -142,7 +142,8 @@ static int take_header(struct archive_reader *reader, struct failure *failure)
         return size == 0 ? end_member(reader) : 0;
 }
 
-static int feed_header(struct archive_reader *reader, const uint8_t **at, const uint8_t *end, struct failure *failure)
+static int feed_header(struct archive_reader *reader, const uint8_t **at, const uint8_t *end,
+                       struct failure *failure)
 {
         size_t n = TAR_BLOCK_SIZE - reader->block_size;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The archive around a snapshot: tar (POSIX ustar; sizes from 8 GiB on in base 256, as GNU tar and libarchive read them)
- * compressed with zstd (RFC 8878), so that `zstd -d < COPY | tar x` takes it apart without this program. Nothing is held
- * in memory: bytes go through. */
+/* The archive around a snapshot: tar (POSIX ustar; sizes from 8 GiB on in base 256, as GNU tar and libarchive
+ * read them) compressed with zstd (RFC 8878), so that `zstd -d < COPY | tar x` takes it apart without this
+ * program. Nothing is held in memory: bytes go through. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -23,7 +23,8 @@ int archive_writer_new(archive_sink_fn sink, void *userdata, struct archive_writ
 struct archive_writer *archive_writer_free(struct archive_writer *writer);
 DEFINE_CLEANUP(struct archive_writer *, archive_writer_free)
 
-/* Starts a member of exactly `size` bytes, which archive_add must bring before the next begin or finish (-EINVAL). */
+/* Starts a member of exactly `size` bytes, which archive_add must bring before the next begin or finish
+ * (-EINVAL). */
 int archive_begin(struct archive_writer *writer, const char *name, uint64_t size, uint64_t modified_usec);
 int archive_add(struct archive_writer *writer, const void *data, size_t size);
 /* Ends archive and compression; says how much went to the sink, and its SHA-256. */
@@ -42,8 +43,8 @@ int archive_reader_new(const struct archive_handler *handler, struct archive_rea
 struct archive_reader *archive_reader_free(struct archive_reader *reader);
 DEFINE_CLEANUP(struct archive_reader *, archive_reader_free)
 
-/* Takes compressed bytes. Returns -EBADMSG with a failure for what is not such an archive: this reader accepts only what
- * the writer makes (regular files, plain names). */
+/* Takes compressed bytes. Returns -EBADMSG with a failure for what is not such an archive: this reader
+ * accepts only what the writer makes (regular files, plain names). */
 int archive_feed(struct archive_reader *reader, const void *data, size_t size, struct failure *failure);
 /* -EBADMSG with a failure when the archive is not at its end. */
 int archive_reader_finish(struct archive_reader *reader, struct failure *failure);

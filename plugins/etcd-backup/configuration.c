@@ -8,8 +8,6 @@
 
 #include "quantity.h"
 
-#define TARGETS_MAX 8
-
 static const struct config_key retention_keys[] = {
         { .name = "keepLast",
           .help = "How many verified copies stay; older ones go after a newer one was verified.",
@@ -139,9 +137,10 @@ static const struct config_key backup_keys[] = {
           .help = "Where copies go; a target that fails does not keep the others from theirs.",
           .kind = CONFIG_OBJECTS,
           .offset = offsetof(struct backup_config, targets),
-          .fallback = "[ { \"name\": \"local\", \"path\": \"/var/lib/capi-node-agent/etcd-backup/snapshots\" } ]",
+          .fallback =
+                  "[ { \"name\": \"local\", \"path\": \"/var/lib/capi-node-agent/etcd-backup/snapshots\" } ]",
           .minimum = 1,
-          .maximum = TARGETS_MAX,
+          .maximum = BACKUP_TARGETS_MAX,
           .type = &target_type },
         {},
 };
@@ -161,15 +160,17 @@ static int check_targets(const void *object, const char *pointer, struct failure
                                                    *other = backup_config_target(config, j);
 
                         if (strcmp(one->name, other->name) == 0)
-                                return failure_set(failure, -EINVAL, "InvalidConfiguration",
-                                                   "%s/targets/%zu/name: \"%s\" names /targets/%zu already; names "
-                                                   "are unique",
-                                                   pointer, i, one->name, j);
+                                return failure_set(
+                                        failure, -EINVAL, "InvalidConfiguration",
+                                        "%s/targets/%zu/name: \"%s\" names /targets/%zu already; names "
+                                        "are unique",
+                                        pointer, i, one->name, j);
                         if (strcmp(one->path, other->path) == 0)
-                                return failure_set(failure, -EINVAL, "InvalidConfiguration",
-                                                   "%s/targets/%zu/path: \"%s\" is the path of /targets/%zu already; "
-                                                   "two retentions would fight over it",
-                                                   pointer, i, one->path, j);
+                                return failure_set(
+                                        failure, -EINVAL, "InvalidConfiguration",
+                                        "%s/targets/%zu/path: \"%s\" is the path of /targets/%zu already; "
+                                        "two retentions would fight over it",
+                                        pointer, i, one->path, j);
                 }
 
         return 0;

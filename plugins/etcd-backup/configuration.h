@@ -5,6 +5,8 @@
 
 #include "config.h"
 
+#define BACKUP_TARGETS_MAX 8
+
 struct etcd_access {
         char *endpoint;
         char *ca_file, *cert_file, *key_file; /* not used by an http:// endpoint */

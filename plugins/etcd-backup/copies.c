@@ -108,7 +108,8 @@ static int load_copy(const char *directory, DIR *dir, const char *name, const ch
 
 static int newest_first(const void *a, const void *b)
 {
-        const struct manifest *one = ((const struct copy *)a)->manifest, *other = ((const struct copy *)b)->manifest;
+        const struct manifest *one = ((const struct copy *)a)->manifest,
+                              *other = ((const struct copy *)b)->manifest;
 
         if (one->sequence != other->sequence)
                 return one->sequence > other->sequence ? -1 : 1;

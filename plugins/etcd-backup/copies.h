@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The copies in a directory. Ours are those whose name is of our form and whose manifest names our cluster and node;
- * everything else that may lie there is never touched. */
+/* The copies in a directory. Ours are those whose name is of our form and whose manifest names our cluster
+ * and node; everything else that may lie there is never touched. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,6 +41,6 @@ const struct copy *copies_newest(const struct copies *copies);
 /* Removes the manifest first and then the archive, so that what a crash between them leaves is no copy. */
 int copy_remove(const char *directory, const struct copy *copy);
 
-/* Removes what killed runs of ours left: temporary files, and archives whose manifest was never published. Only for who
- * holds the lock, since a running snapshot looks the same. Returns how many went, or -errno. */
+/* Removes what killed runs of ours left: temporary files, and archives whose manifest was never published.
+ * Only for who holds the lock, since a running snapshot looks the same. Returns how many went, or -errno. */
 int copies_sweep(const char *directory, const char *cluster, const char *node);

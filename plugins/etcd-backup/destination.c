@@ -37,17 +37,19 @@ static void fail_full(struct destination *destination, uint64_t needed, const ch
 {
         char need[QUANTITY_SIZE], room[QUANTITY_SIZE];
 
-        (void)failure_set(&destination->failure, -ENOSPC, "DiskFull",
-                          "target %s: %s: %s has %s (%llu bytes) free and the copy may need %s (%llu bytes); free "
-                          "space there, or lower retention.keepLast",
-                          destination->target->name, when, destination->directory,
-                          size_format_human(free_bytes(destination->directory), room),
-                          (unsigned long long)free_bytes(destination->directory), size_format_human(needed, need),
-                          (unsigned long long)needed);
+        (void)failure_set(
+                &destination->failure, -ENOSPC, "DiskFull",
+                "target %s: %s: %s has %s (%llu bytes) free and the copy may need %s (%llu bytes); free "
+                "space there, or lower retention.keepLast",
+                destination->target->name, when, destination->directory,
+                size_format_human(free_bytes(destination->directory), room),
+                (unsigned long long)free_bytes(destination->directory), size_format_human(needed, need),
+                (unsigned long long)needed);
         new_file_discard(&destination->file);
 }
 
-static int prepare(struct destination *destination, const char *cluster, const char *node, uint64_t *ret_sequence)
+static int prepare(struct destination *destination, const char *cluster, const char *node,
+                   uint64_t *ret_sequence)
 {
         _cleanup_copies_ copies = {};
         int r;
@@ -115,7 +117,8 @@ static void sync_window(struct destination *destination, uint64_t before)
         if (window < 2 * SYNC_WINDOW)
                 return;
         (void)sync_file_range(fd, (off_t)(window - 2 * SYNC_WINDOW), SYNC_WINDOW,
-                              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+                              SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                                      SYNC_FILE_RANGE_WAIT_AFTER);
         (void)posix_fadvise(fd, (off_t)(window - 2 * SYNC_WINDOW), SYNC_WINDOW, POSIX_FADV_DONTNEED);
 }
 
@@ -190,7 +193,8 @@ void destination_publish(struct destination *destination, const struct manifest 
         if (r >= 0)
                 return;
 
-        /* What has its name but no manifest is no copy; the next run would sweep it, but a full disk may be why. */
+        /* What has its name but no manifest is no copy; the next run would sweep it, but a full disk may be
+         * why. */
         archive = copy_path(destination->directory, manifest->stored_file, "");
         if (archive)
                 (void)unlink(archive);

@@ -25,8 +25,8 @@ void destination_open(struct destination *destination, const struct backup_targe
                       const char *cluster, const char *node, uint64_t *ret_sequence);
 void destination_close(struct destination *destination); /* drops what was not published */
 
-/* Whether `bytes` more would fit: the whole database, for it may not compress, and on most nodes etcd dies with the disk
- * that we fill. Then opens the file under construction. */
+/* Whether `bytes` more would fit: the whole database, for it may not compress, and on most nodes etcd dies
+ * with the disk that we fill. Then opens the file under construction. */
 void destination_begin(struct destination *destination, const char *name, uint64_t bytes);
 
 void destination_write(struct destination *destination, const void *data, size_t size);

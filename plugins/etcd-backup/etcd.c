@@ -11,8 +11,8 @@
 #include "snapshot-stream.h"
 
 #define STATUS_TIMEOUT_USEC (10 * USEC_PER_SEC)
-/* A stalled reader keeps etcd's read transaction open, so that its file grows and a defragmentation hangs with all its
- * lockers behind it (measured: 48 s instead of 6); only closing the connection ends that. */
+/* A stalled reader keeps etcd's read transaction open, so that its file grows and a defragmentation hangs
+ * with all its lockers behind it (measured: 48 s instead of 6); only closing the connection ends that. */
 #define STALL_USEC (30 * USEC_PER_SEC)
 
 /* rpc.proto: ResponseHeader, StatusResponse */
@@ -60,10 +60,11 @@ static int take_file(const char *root, const char *path, char **ret, struct fail
         if (access(*ret, R_OK) < 0) {
                 int r = -errno;
 
-                return failure_set(failure, r, "CertificateMissing",
-                                   "cannot read %s: %s; kubeadm makes it with `kubeadm init phase certs "
-                                   "etcd-healthcheck-client`, or name others in etcd.caFile, certFile and keyFile",
-                                   *ret, strerror(-r));
+                return failure_set(
+                        failure, r, "CertificateMissing",
+                        "cannot read %s: %s; kubeadm makes it with `kubeadm init phase certs "
+                        "etcd-healthcheck-client`, or name others in etcd.caFile, certFile and keyFile",
+                        *ret, strerror(-r));
         }
         return 0;
 }
@@ -81,8 +82,8 @@ static int take_files(struct etcd_client *client, const char *root, struct failu
         return take_file(root, client->access->key_file, &client->key_file, failure);
 }
 
-int etcd_client_new(sd_event *event, const char *root, const struct etcd_access *access, struct etcd_client **ret,
-                    struct failure *failure)
+int etcd_client_new(sd_event *event, const char *root, const struct etcd_access *access,
+                    struct etcd_client **ret, struct failure *failure)
 {
         _cleanup_(etcd_client_freep) struct etcd_client *client = NULL;
         int r;
@@ -105,7 +106,8 @@ int etcd_client_new(sd_event *event, const char *root, const struct etcd_access 
 }
 
 /* The transport's words become cause and remedy for a person in front of a kubeadm node. */
-static void explain(const struct etcd_client *client, int error, const struct failure *found, struct failure *ret)
+static void explain(const struct etcd_client *client, int error, const struct failure *found,
+                    struct failure *ret)
 {
         const char *words = found->message ?: strerror(-error);
 
@@ -113,7 +115,8 @@ static void explain(const struct etcd_client *client, int error, const struct fa
         case -ECONNREFUSED:
         case -EHOSTUNREACH:
                 failure_set(ret, error, "EtcdUnreachable",
-                            "no etcd answers: %s; see whether its static pod runs: crictl ps -a --name etcd", words);
+                            "no etcd answers: %s; see whether its static pod runs: crictl ps -a --name etcd",
+                            words);
                 break;
         case -EKEYREJECTED:
                 failure_set(ret, error, "CertificateRefused",
@@ -122,12 +125,14 @@ static void explain(const struct etcd_client *client, int error, const struct fa
                             words, client->cert_file ?: "(none)", client->ca_file ?: "(none)");
                 break;
         case -ETIMEDOUT:
-                failure_set(ret, error, "EtcdStalled", "etcd does not go on: %s; see its log: crictl logs $(crictl "
-                            "ps -q --name etcd)", words);
+                failure_set(ret, error, "EtcdStalled",
+                            "etcd does not go on: %s; see its log: crictl logs $(crictl "
+                            "ps -q --name etcd)",
+                            words);
                 break;
         case -ECONNRESET:
-                failure_set(ret, error, "StreamBroken", "etcd broke off: %s; nothing was kept, the next run tries again",
-                            words);
+                failure_set(ret, error, "StreamBroken",
+                            "etcd broke off: %s; nothing was kept, the next run tries again", words);
                 break;
         default:
                 failure_set(ret, error, found->reason ?: "EtcdRefused", "%s", words);
@@ -250,7 +255,8 @@ static void on_snapshot_done(struct grpc_call *call, int error, const struct fai
         client->snapshot_done(error, grpc_status_seen(call), &failure, client->snapshot_userdata);
 }
 
-int etcd_snapshot_start(struct etcd_client *client, etcd_message_fn on_message, etcd_snapshot_fn done, void *userdata)
+int etcd_snapshot_start(struct etcd_client *client, etcd_message_fn on_message, etcd_snapshot_fn done,
+                        void *userdata)
 {
         client->on_message = on_message;
         client->snapshot_done = done;

@@ -120,7 +120,8 @@ int last_run_save(const char *state_dir, const struct last_run *run)
         r = format(run, object);
         if (r < 0)
                 return r;
-        text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+        text = json_object_to_json_string_ext(object,
+                                              JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
         if (!text)
                 return -ENOMEM;
 

@@ -13,7 +13,8 @@
 
 struct last_run {
         bool success;
-        char *reason, *message; /* of a failure, as a condition shows them; of a success the message is the summary */
+        char *reason, *message; /* of a failure, as a condition shows them; of a success the message is the
+                                   summary */
         struct moment finished;
         uint64_t duration_usec;
         uint64_t runs, failures; /* since the capability was set up */

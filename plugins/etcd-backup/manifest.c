@@ -42,7 +42,8 @@ static int set_time(json_object *object, const char *key, uint64_t usec)
 }
 
 /* { "file": …, "size": …, "sha256": … }, the digest as sha256sum prints it. */
-static int set_file(json_object *object, const char *key, const char *file, uint64_t size, const uint8_t *sha256)
+static int set_file(json_object *object, const char *key, const char *file, uint64_t size,
+                    const uint8_t *sha256)
 {
         _cleanup_json_ json_object *part = json_object_new_object();
         char text[SHA256_TEXT_SIZE];
@@ -139,7 +140,8 @@ int manifest_format(const struct manifest *manifest, bool stored, char **ret_tex
                         return r;
         }
 
-        text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+        text = json_object_to_json_string_ext(object,
+                                              JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
         if (!text || asprintf(&copy, "%s\n", text) < 0)
                 return -ENOMEM;
         *ret_text = copy;
@@ -161,7 +163,8 @@ static int get_text(json_object *object, const char *key, char **ret, struct fai
         return *ret ? 0 : -ENOMEM;
 }
 
-static int get_number(json_object *object, const char *key, uint64_t maximum, uint64_t *ret, struct failure *failure)
+static int get_number(json_object *object, const char *key, uint64_t maximum, uint64_t *ret,
+                      struct failure *failure)
 {
         int64_t value = json_integer(object, key, -1);
 
@@ -187,7 +190,8 @@ static int digit(char c)
         return at ? (int)(at - digits) : -1;
 }
 
-static int get_hexadecimal(json_object *object, const char *key, uint8_t *ret, size_t size, struct failure *failure)
+static int get_hexadecimal(json_object *object, const char *key, uint8_t *ret, size_t size,
+                           struct failure *failure)
 {
         const char *text = json_string(object, key);
 
@@ -217,8 +221,8 @@ static int get_id(json_object *object, const char *key, uint64_t *ret, struct fa
         return 0;
 }
 
-static int get_file(json_object *object, const char *key, char **ret_file, uint64_t *ret_size, uint8_t *ret_sha256,
-                    struct failure *failure)
+static int get_file(json_object *object, const char *key, char **ret_file, uint64_t *ret_size,
+                    uint8_t *ret_sha256, struct failure *failure)
 {
         json_object *part = json_member(object, key, json_type_object);
         int r;
@@ -255,7 +259,7 @@ static int get_origin(json_object *object, struct manifest *manifest, struct fai
 
 static int get_position(json_object *object, struct manifest *manifest, struct failure *failure)
 {
-        uint64_t revision;
+        uint64_t revision = 0;
         int r;
 
         r = get_number(object, "revision", INT64_MAX, &revision, failure);
@@ -292,8 +296,8 @@ static int get_files(json_object *object, struct manifest *manifest, struct fail
         if (!json_object_object_get_ex(object, "stored", NULL))
                 return 0;
 
-        r = get_file(object, "stored", &manifest->stored_file, &manifest->stored_size, manifest->stored_sha256,
-                     failure);
+        r = get_file(object, "stored", &manifest->stored_file, &manifest->stored_size,
+                     manifest->stored_sha256, failure);
         if (r < 0)
                 return r;
         return get_time(object, "verifiedAt", &manifest->verified_usec, failure);
@@ -340,7 +344,8 @@ int manifest_load(const char *path, struct manifest **ret, struct failure *failu
 
         r = file_read(path, MANIFEST_SIZE_MAX, &text, &size);
         if (r < 0)
-                return failure_set(failure, r, "ManifestUnreadable", "cannot read %s: %s", path, strerror(-r));
+                return failure_set(failure, r, "ManifestUnreadable", "cannot read %s: %s", path,
+                                   strerror(-r));
         r = manifest_parse(text, size, ret, failure);
         if (r < 0)
                 failure_prefix(failure, "%s", path);

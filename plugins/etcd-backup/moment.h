@@ -15,8 +15,8 @@ struct moment {
         char boot_id[BOOT_ID_SIZE];
 };
 
-/* Now, and the time on CLOCK_BOOTTIME at which this boot was first seen (about its beginning). In a container the boot id
- * is the container's while CLOCK_BOOTTIME is the host's, so that 0 would be too early. */
+/* Now, and the time on CLOCK_BOOTTIME at which this boot was first seen (about its beginning). In a container
+ * the boot id is the container's while CLOCK_BOOTTIME is the host's, so that 0 would be too early. */
 struct present {
         struct moment now;
         uint64_t boot_seen_usec;
@@ -24,11 +24,11 @@ struct present {
 
 void moment_now(struct moment *ret);
 
-/* How long ago it was, at least. Within one boot that is exact whatever was done to the clock; over a boot it is the
- * difference of the clocks, 0 when that is negative, but never less than this boot has lasted. */
+/* How long ago it was, at least. Within one boot that is exact whatever was done to the clock; over a boot it
+ * is the difference of the clocks, 0 when that is negative, but never less than this boot has lasted. */
 uint64_t moment_age(const struct moment *moment, const struct present *present);
 
-/* As the keys "NAMEAt" (RFC 3339), "NAMEBootId" and "NAMEBoottimeUsec" of an object; read returns -EINVAL when one is
- * missing or of another form. */
+/* As the keys "NAMEAt" (RFC 3339), "NAMEBootId" and "NAMEBoottimeUsec" of an object; read returns -EINVAL
+ * when one is missing or of another form. */
 int moment_write(const struct moment *moment, json_object *object, const char *name);
 int moment_read(json_object *object, const char *name, struct moment *ret);

@@ -12,7 +12,8 @@
 
 void progress_start(struct progress *progress)
 {
-        *progress = (struct progress){ .enabled = isatty(STDERR_FILENO), .started_usec = now_boottime_usec() };
+        *progress =
+                (struct progress){ .enabled = isatty(STDERR_FILENO), .started_usec = now_boottime_usec() };
 }
 
 void progress_show(struct progress *progress, uint64_t done, uint64_t total)
@@ -32,7 +33,8 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t total)
         fprintf(stderr, "\r\033[K%s of %s, %.0f %%, %s/s, %s left", size_format_human(done, so_far),
                 size_format_human(total, whole), 100.0 * (double)done / (double)total,
                 size_format_human(rate, rate_text),
-                duration_format_human((uint64_t)((double)(total - done) / (double)(rate ?: 1) * USEC_PER_SEC), left));
+                duration_format_human((uint64_t)((double)(total - done) / (double)(rate ?: 1) * USEC_PER_SEC),
+                                      left));
         fflush(stderr);
 }
 

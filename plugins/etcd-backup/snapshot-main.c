@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* etcd-snapshot: takes one snapshot and ends. capi-node-etcd-snapshot.service runs it on its timer, and `capi-node
- * etcd-backup snapshot` by hand. It is apart from the resident plugin because of libcurl, and because long work is no
- * resident's (it may block). */
+/* etcd-snapshot: takes one snapshot and ends. capi-node-etcd-snapshot.service runs it on its timer, and
+ * `capi-node etcd-backup snapshot` by hand. It is apart from the resident plugin because of libcurl, and
+ * because long work is no resident's (it may block). */
 
 #include <signal.h>
 #include <string.h>
@@ -27,23 +27,22 @@ struct arguments {
         bool scheduled; /* by the timer: a run that is under way already is as good as this one */
 };
 
-static int parse_arguments(int argc, char *argv[], struct arguments *ret)
+/* Returns 0 or an exit status. */
+static int parse_arguments(int argc, char *argv[], struct arguments *arguments)
 {
-        struct arguments arguments = { .root = "/" };
-
         for (int i = 1; i < argc; i++) {
                 if (strcmp(argv[i], "--scheduled") == 0)
-                        arguments.scheduled = true;
+                        arguments->scheduled = true;
                 else if (strcmp(argv[i], "--root") == 0 && i + 1 < argc && argv[i + 1][0] == '/')
-                        arguments.root = argv[++i];
+                        arguments->root = argv[++i];
                 else if (strcmp(argv[i], "--root") == 0)
                         return usage_error(&program, "--root needs an absolute directory");
                 else
-                        return usage_error(&program, "unknown argument %s; known are --root DIR and --scheduled",
+                        return usage_error(&program,
+                                           "unknown argument %s; known are --root DIR and --scheduled",
                                            argv[i]);
         }
 
-        *ret = arguments;
         return 0;
 }
 
@@ -60,19 +59,23 @@ static int block_signals(void)
         return sigprocmask(SIG_BLOCK, &signals, NULL) < 0 ? -errno : 0;
 }
 
-static void log_success(const struct snapshot_result *result, uint64_t duration_usec, char *summary, size_t size)
+static void log_success(const struct snapshot_result *result, uint64_t duration_usec, char *summary,
+                        size_t size)
 {
         char raw[QUANTITY_SIZE], stored[QUANTITY_SIZE], took[QUANTITY_SIZE];
         const struct manifest *manifest = result->manifest;
 
         (void)snprintf(summary, size, "took %s: revision %lld, %s, stored and verified as %s, in %s%s",
-                       manifest->stored_file, (long long)manifest->revision, size_format_human(manifest->db_size, raw),
-                       size_format_human(manifest->stored_size, stored), duration_format_human(duration_usec, took),
+                       manifest->stored_file, (long long)manifest->revision,
+                       size_format_human(manifest->db_size, raw),
+                       size_format_human(manifest->stored_size, stored),
+                       duration_format_human(duration_usec / 1000 * 1000, took),
                        result->confirmed ? "" : "; etcd went away behind the last byte, whose hash is right");
-        log_message(result->confirmed ? LOG_NOTICE : LOG_WARNING, MESSAGE_SNAPSHOT_TAKEN, "Snapshot: %s", summary);
+        log_message(result->confirmed ? LOG_NOTICE : LOG_WARNING, MESSAGE_SNAPSHOT_TAKEN, "Snapshot: %s",
+                    summary);
         if (result->pruned > 0)
-                log_message(LOG_NOTICE, MESSAGE_SNAPSHOT_PRUNED, "Removed %u older cop%s by retention", result->pruned,
-                            result->pruned == 1 ? "y" : "ies");
+                log_message(LOG_NOTICE, MESSAGE_SNAPSHOT_PRUNED, "Removed %u older cop%s by retention",
+                            result->pruned, result->pruned == 1 ? "y" : "ies");
 }
 
 /* Each target that got no copy. The first one's failure stands for the run. */
@@ -119,7 +122,8 @@ static int take_and_record(const char *root, const char *state_dir, const struct
         struct moment started, finished;
         int r;
 
-        (void)last_run_load(state_dir, &before); /* an unreadable one is replaced; the copies know their sequence */
+        (void)last_run_load(state_dir,
+                            &before); /* an unreadable one is replaced; the copies know their sequence */
         moment_now(&started);
         r = snapshot_take(&(struct snapshot_request){ .config = config,
                                                       .root = root,
@@ -129,12 +133,14 @@ static int take_and_record(const char *root, const char *state_dir, const struct
         moment_now(&finished);
 
         if (r >= 0) {
-                log_success(&result, finished.boottime_usec - started.boottime_usec, summary, sizeof(summary));
+                log_success(&result, finished.boottime_usec - started.boottime_usec, summary,
+                            sizeof(summary));
                 take_target_failures(&result, &failure);
         } else {
                 log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: %s", failure.message);
         }
-        r = record(state_dir, &before, &result, finished.boottime_usec - started.boottime_usec, summary, &failure);
+        r = record(state_dir, &before, &result, finished.boottime_usec - started.boottime_usec, summary,
+                   &failure);
         return r < 0 || failure.reason ? EXIT_UNHEALTHY : EXIT_GOOD;
 }
 
@@ -142,10 +148,9 @@ static int load_config(const char *root, const char *state_dir, void **ret)
 {
         static const struct plugin plugin = { .name = "etcd-backup", .config = &backup_config_type };
         _cleanup_free_ char *config_path = path_under(root, "/etc/capi-node-agent/etcd-backup.json");
-        struct plugin_context ctx = { .plugin = &plugin,
-                                      .root = root,
-                                      .config_path = config_path,
-                                      .state_dir = (char *)state_dir };
+        struct plugin_context ctx = {
+                .plugin = &plugin, .root = root, .config_path = config_path, .state_dir = (char *)state_dir
+        };
         _cleanup_failure_ failure = {};
         int r;
 
@@ -153,7 +158,8 @@ static int load_config(const char *root, const char *state_dir, void **ret)
                 return -ENOMEM;
         r = plugin_load_config(&ctx, ret, &failure);
         if (r < 0)
-                log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: %s", failure.message ?: strerror(-r));
+                log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: %s",
+                            failure.message ?: strerror(-r));
         return r;
 }
 
@@ -172,12 +178,12 @@ static int run_locked(const struct arguments *arguments, const char *state_dir)
         if (r >= 0)
                 r = lock_take(state_dir, &lock, &holder);
         if (r == -EBUSY) {
-                log_message(arguments->scheduled ? LOG_NOTICE : LOG_ERR, NULL, "Another snapshot is running (pid %d)",
-                            (int)holder);
+                log_message(arguments->scheduled ? LOG_NOTICE : LOG_ERR, NULL,
+                            "Another snapshot is running (pid %d)", (int)holder);
                 r = arguments->scheduled ? EXIT_GOOD : EXIT_UNHEALTHY;
         } else if (r < 0) {
-                log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: cannot lock %s/lock: %s", state_dir,
-                            strerror(-r));
+                log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: cannot lock %s/lock: %s",
+                            state_dir, strerror(-r));
                 r = EXIT_UNHEALTHY;
         } else {
                 r = take_and_record(arguments->root, state_dir, config);
@@ -190,7 +196,7 @@ static int run_locked(const struct arguments *arguments, const char *state_dir)
 int main(int argc, char *argv[])
 {
         _cleanup_free_ char *state_dir = NULL;
-        struct arguments arguments;
+        struct arguments arguments = { .root = "/" };
         int r;
 
         umask(0077);

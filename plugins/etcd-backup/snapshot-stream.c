@@ -58,12 +58,14 @@ void snapshot_stream_clear(struct snapshot_stream *stream)
 
 static int contradiction(struct failure *failure, const char *what)
 {
-        return failure_set(failure, -EBADMSG, "StreamInvalid",
-                           "etcd's snapshot stream contradicts itself: %s; nothing was kept, the next run tries again",
-                           what);
+        return failure_set(
+                failure, -EBADMSG, "StreamInvalid",
+                "etcd's snapshot stream contradicts itself: %s; nothing was kept, the next run tries again",
+                what);
 }
 
-static int take_hash(struct snapshot_stream *stream, const struct snapshot_message *message, struct failure *failure)
+static int take_hash(struct snapshot_stream *stream, const struct snapshot_message *message,
+                     struct failure *failure)
 {
         uint8_t digest[SHA256_SIZE];
         int r;
@@ -74,17 +76,19 @@ static int take_hash(struct snapshot_stream *stream, const struct snapshot_messa
         if (r < 0)
                 return r;
         if (CRYPTO_memcmp(digest, message->blob, SHA256_SIZE) != 0)
-                return failure_set(failure, -EBADMSG, "HashMismatch",
-                                   "the %" PRIu64 " bytes received do not have the SHA-256 that etcd sent with them: "
-                                   "a byte changed on the way or in etcd's memory; nothing was kept, the next run tries "
-                                   "again",
-                                   stream->received);
+                return failure_set(
+                        failure, -EBADMSG, "HashMismatch",
+                        "the %" PRIu64 " bytes received do not have the SHA-256 that etcd sent with them: "
+                        "a byte changed on the way or in etcd's memory; nothing was kept, the next run tries "
+                        "again",
+                        stream->received);
 
         stream->proven = true;
         return hasher_add(stream->hasher, message->blob, message->blob_size);
 }
 
-static int take_piece(struct snapshot_stream *stream, const struct snapshot_message *message, struct failure *failure)
+static int take_piece(struct snapshot_stream *stream, const struct snapshot_message *message,
+                      struct failure *failure)
 {
         if (stream->total == 0) {
                 if (message->blob_size == 0 || message->remaining > UINT64_MAX / 2)
@@ -94,7 +98,8 @@ static int take_piece(struct snapshot_stream *stream, const struct snapshot_mess
 
         stream->empty = message->blob_size == 0 ? stream->empty + 1 : 0;
         if (stream->empty > EMPTY_MAX)
-                return contradiction(failure, "it goes on without bytes, as etcd does when its file ended early");
+                return contradiction(failure,
+                                     "it goes on without bytes, as etcd does when its file ended early");
         if (message->blob_size > stream->total - stream->received ||
             message->remaining != stream->total - stream->received - message->blob_size)
                 return contradiction(failure, "the bytes that remain do not add up");
@@ -103,8 +108,8 @@ static int take_piece(struct snapshot_stream *stream, const struct snapshot_mess
         return hasher_add(stream->hasher, message->blob, message->blob_size);
 }
 
-int snapshot_stream_take(struct snapshot_stream *stream, const uint8_t *bytes, size_t size, struct snapshot_message *ret,
-                         struct failure *failure)
+int snapshot_stream_take(struct snapshot_stream *stream, const uint8_t *bytes, size_t size,
+                         struct snapshot_message *ret, struct failure *failure)
 {
         struct snapshot_message message;
         int r;
@@ -132,6 +137,8 @@ int snapshot_stream_finish(struct snapshot_stream *stream, uint8_t ret_sha256[st
                                    "etcd ended the snapshot stream after %" PRIu64 " of %" PRIu64
                                    " bytes%s; nothing was kept, the next run tries again",
                                    stream->received, stream->total,
-                                   stream->total > 0 && stream->received == stream->total ? ", without their hash" : "");
+                                   stream->total > 0 && stream->received == stream->total
+                                           ? ", without their hash"
+                                           : "");
         return hasher_finish(stream->hasher, ret_sha256);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The messages of etcd's Maintenance.Snapshot, checked as they come. etcd sends the database in pieces, each with the
- * number of bytes that remain, and at last the SHA-256 of all of it (etcd: server/etcdserver/api/v3rpc/maintenance.go).
- * Only the announced size and that hash prove a stream whole: a stream's orderly end does not. */
+/* The messages of etcd's Maintenance.Snapshot, checked as they come. etcd sends the database in pieces, each
+ * with the number of bytes that remain, and at last the SHA-256 of all of it (etcd:
+ * server/etcdserver/api/v3rpc/maintenance.go). Only the announced size and that hash prove a stream whole: a
+ * stream's orderly end does not. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,12 +37,12 @@ struct snapshot_stream {
 int snapshot_stream_init(struct snapshot_stream *ret);
 void snapshot_stream_clear(struct snapshot_stream *stream);
 
-/* Takes one message. Its bytes, which belong into the file in any case, are at ret->blob. Returns -EBADMSG with a failure
- * when the stream contradicts itself or the hash differs. */
+/* Takes one message. Its bytes, which belong into the file in any case, are at ret->blob. Returns -EBADMSG
+ * with a failure when the stream contradicts itself or the hash differs. */
 int snapshot_stream_take(struct snapshot_stream *stream, const uint8_t *message, size_t size,
                          struct snapshot_message *ret, struct failure *failure);
 
-/* The SHA-256 of database and trailing hash, which is the file that etcdctl would have saved. -EBADMSG with a failure
- * when the stream was not proven whole. */
+/* The SHA-256 of database and trailing hash, which is the file that etcdctl would have saved. -EBADMSG with a
+ * failure when the stream was not proven whole. */
 int snapshot_stream_finish(struct snapshot_stream *stream, uint8_t ret_sha256[static SHA256_SIZE],
                            struct failure *failure);

@@ -102,8 +102,8 @@ static int open_destinations(struct job *job)
         for (size_t i = 0; i < config->targets.count; i++) {
                 uint64_t sequence = 0;
 
-                destination_open(&result->destinations[i], backup_config_target(config, i), job->request->root,
-                                 config->cluster, job->request->node, &sequence);
+                destination_open(&result->destinations[i], backup_config_target(config, i),
+                                 job->request->root, config->cluster, job->request->node, &sequence);
                 if (sequence > result->sequence)
                         result->sequence = sequence;
                 result->count++;
@@ -148,7 +148,8 @@ static int job_open(struct job *job)
         r = any_destination(job);
         if (r < 0)
                 return r;
-        return etcd_client_new(job->event, job->request->root, &job->request->config->etcd, &job->etcd, job->failure);
+        return etcd_client_new(job->event, job->request->root, &job->request->config->etcd, &job->etcd,
+                               job->failure);
 }
 
 static void on_status(const struct etcd_status *status, int error, struct failure *found, void *userdata)
@@ -174,8 +175,9 @@ static int ask_status(struct job *job)
         return 0;
 }
 
-/* Runs the loop while *waiting. Once the stream has begun, etcd's revision is asked for again beside it: the stream's
- * first message comes after the read transaction was opened, so that revision is a ceiling of the snapshot's. */
+/* Runs the loop while *waiting. Once the stream has begun, etcd's revision is asked for again beside it: the
+ * stream's first message comes after the read transaction was opened, so that revision is a ceiling of the
+ * snapshot's. */
 static int wait_while(struct job *job, const bool *waiting)
 {
         int r;
@@ -211,9 +213,10 @@ static int take_status(struct job *job)
         if (job->status_error < 0)
                 return job->status_error;
         if (status->is_learner)
-                return failure_set(job->failure, -EAGAIN, "MemberIsLearner",
-                                   "this member is a learner that has not caught up yet; its copy would be old. The "
-                                   "next run tries again");
+                return failure_set(
+                        job->failure, -EAGAIN, "MemberIsLearner",
+                        "this member is a learner that has not caught up yet; its copy would be old. The "
+                        "next run tries again");
         if (status->db_size == 0 || status->member_id == 0)
                 return failure_set(job->failure, -EAGAIN, "MemberHasNoDatabase",
                                    "this member has no database yet; the next run tries again");
@@ -237,7 +240,8 @@ static bool name_is_free(const struct job *job, const char *name)
 {
         for (size_t i = 0; i < job->result->count; i++) {
                 _cleanup_free_ char *archive = copy_path(job->result->destinations[i].directory, name, "");
-                _cleanup_free_ char *manifest = copy_path(job->result->destinations[i].directory, name, MANIFEST_SUFFIX);
+                _cleanup_free_ char *manifest =
+                        copy_path(job->result->destinations[i].directory, name, MANIFEST_SUFFIX);
 
                 if (!archive || !manifest || access(archive, F_OK) == 0 || access(manifest, F_OK) == 0)
                         return false;
@@ -245,15 +249,17 @@ static bool name_is_free(const struct job *job, const char *name)
         return true;
 }
 
-/* Two runs within one second, or a clock that was set back, would meet in one name: the later gets the next second. */
+/* Two runs within one second, or a clock that was set back, would meet in one name: the later gets the next
+ * second. */
 static int choose_name(struct job *job)
 {
         struct manifest *manifest = job->manifest;
 
         for (unsigned i = 0; i < 3600; i++) {
                 free(manifest->stored_file);
-                manifest->stored_file = copy_name(manifest->cluster, manifest->node,
-                                                  manifest->started_usec + i * USEC_PER_SEC, manifest->revision);
+                manifest->stored_file =
+                        copy_name(manifest->cluster, manifest->node,
+                                  manifest->started_usec + i * USEC_PER_SEC, manifest->revision);
                 if (!manifest->stored_file)
                         return -ENOMEM;
                 if (name_is_free(job, manifest->stored_file))
@@ -287,7 +293,8 @@ static int begin_archive(struct job *job)
         r = archive_writer_new(on_stored, job, &job->writer);
         if (r < 0)
                 return r;
-        return archive_begin(job->writer, SNAPSHOT_MEMBER, job->stream.total + SHA256_SIZE, job->manifest->started_usec);
+        return archive_begin(job->writer, SNAPSHOT_MEMBER, job->stream.total + SHA256_SIZE,
+                             job->manifest->started_usec);
 }
 
 static int on_message(const uint8_t *bytes, size_t size, void *userdata)
@@ -429,7 +436,8 @@ static int run(struct job *job)
         return 0;
 }
 
-int snapshot_take(const struct snapshot_request *request, struct snapshot_result *ret_result, struct failure *failure)
+int snapshot_take(const struct snapshot_request *request, struct snapshot_result *ret_result,
+                  struct failure *failure)
 {
         _cleanup_failure_ own = {};
         _cleanup_(job_clear) struct job job = { .request = request, .result = ret_result };

@@ -40,8 +40,8 @@ static void examination_clear(struct examination *examination)
 static int begin_snapshot(struct examination *examination, uint64_t size)
 {
         if (size <= SHA256_SIZE)
-                return failure_set(examination->failure, -EBADMSG, "ArchiveDamaged", "%s is too small: %" PRIu64 " bytes",
-                                   SNAPSHOT_MEMBER, size);
+                return failure_set(examination->failure, -EBADMSG, "ArchiveDamaged",
+                                   "%s is too small: %" PRIu64 " bytes", SNAPSHOT_MEMBER, size);
         examination->member = MEMBER_SNAPSHOT;
         examination->facts.raw_size = size;
         examination->db_left = size - SHA256_SIZE;
@@ -51,8 +51,8 @@ static int begin_snapshot(struct examination *examination, uint64_t size)
 static int begin_manifest(struct examination *examination, uint64_t size)
 {
         if (size > MANIFEST_SIZE_MAX)
-                return failure_set(examination->failure, -EBADMSG, "ArchiveDamaged", "%s is too large: %" PRIu64 " bytes",
-                                   MANIFEST_MEMBER, size);
+                return failure_set(examination->failure, -EBADMSG, "ArchiveDamaged",
+                                   "%s is too large: %" PRIu64 " bytes", MANIFEST_MEMBER, size);
         examination->member = MEMBER_MANIFEST;
         examination->manifest_text = malloc(size + 1);
         return examination->manifest_text ? 0 : -ENOMEM;
@@ -66,7 +66,8 @@ static int on_begin(const char *name, uint64_t size, void *userdata)
                 return begin_snapshot(examination, size);
         if (examination->member == MEMBER_SNAPSHOT && strcmp(name, MANIFEST_MEMBER) == 0)
                 return begin_manifest(examination, size);
-        return failure_set(examination->failure, -EBADMSG, "ArchiveDamaged", "it holds an unexpected member %s", name);
+        return failure_set(examination->failure, -EBADMSG, "ArchiveDamaged",
+                           "it holds an unexpected member %s", name);
 }
 
 static int on_data(const void *data, size_t size, void *userdata)
@@ -112,15 +113,15 @@ static int on_end(void *userdata)
         if (examination->member == MEMBER_SNAPSHOT)
                 return end_snapshot(examination);
 
-        r = manifest_parse(examination->manifest_text, examination->manifest_size, &examination->facts.manifest,
-                           examination->failure);
+        r = manifest_parse(examination->manifest_text, examination->manifest_size,
+                           &examination->facts.manifest, examination->failure);
         if (r < 0)
                 failure_prefix(examination->failure, "%s in the archive", MANIFEST_MEMBER);
         return r == -EPROTONOSUPPORT || r == -EINVAL ? -EBADMSG : r;
 }
 
-static int read_through(int fd, struct archive_reader *reader, struct hasher *hasher, const struct interrupt *interrupt,
-                        uint64_t *ret_size, struct failure *failure)
+static int read_through(int fd, struct archive_reader *reader, struct hasher *hasher,
+                        const struct interrupt *interrupt, uint64_t *ret_size, struct failure *failure)
 {
         _cleanup_free_ uint8_t *buffer = malloc(READ_SIZE);
         off_t at = 0;
@@ -154,7 +155,8 @@ static int read_through(int fd, struct archive_reader *reader, struct hasher *ha
         return archive_reader_finish(reader, failure);
 }
 
-int archive_examine(int fd, const struct interrupt *interrupt, struct archive_facts *ret, struct failure *failure)
+int archive_examine(int fd, const struct interrupt *interrupt, struct archive_facts *ret,
+                    struct failure *failure)
 {
         _cleanup_(examination_clear) struct examination examination = { .failure = failure };
         const struct archive_handler handler = { on_begin, on_data, on_end, &examination };
@@ -175,7 +177,8 @@ int archive_examine(int fd, const struct interrupt *interrupt, struct archive_fa
         if (r < 0)
                 return r;
         if (!examination.facts.manifest)
-                return failure_set(failure, -EBADMSG, "ArchiveDamaged", "the archive holds no %s", MANIFEST_MEMBER);
+                return failure_set(failure, -EBADMSG, "ArchiveDamaged", "the archive holds no %s",
+                                   MANIFEST_MEMBER);
         r = hasher_finish(hasher, examination.facts.stored_sha256);
         if (r < 0)
                 return r;
@@ -185,7 +188,8 @@ int archive_examine(int fd, const struct interrupt *interrupt, struct archive_fa
         return 0;
 }
 
-int archive_facts_match(const struct archive_facts *facts, const struct manifest *manifest, struct failure *failure)
+int archive_facts_match(const struct archive_facts *facts, const struct manifest *manifest,
+                        struct failure *failure)
 {
         const struct manifest *inside = facts->manifest;
 
@@ -193,7 +197,8 @@ int archive_facts_match(const struct archive_facts *facts, const struct manifest
             memcmp(facts->stored_sha256, manifest->stored_sha256, SHA256_SIZE) != 0)
                 return failure_set(failure, -EBADMSG, "CopyChanged",
                                    "the stored bytes are not those that the manifest names");
-        if (facts->raw_size != manifest->raw_size || memcmp(facts->raw_sha256, manifest->raw_sha256, SHA256_SIZE) != 0 ||
+        if (facts->raw_size != manifest->raw_size ||
+            memcmp(facts->raw_sha256, manifest->raw_sha256, SHA256_SIZE) != 0 ||
             inside->cluster_id != manifest->cluster_id || inside->revision != manifest->revision ||
             inside->sequence != manifest->sequence ||
             memcmp(inside->raw_sha256, manifest->raw_sha256, SHA256_SIZE) != 0)

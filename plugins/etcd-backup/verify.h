@@ -22,12 +22,14 @@ struct interrupt {
         void *userdata;
 };
 
-/* Reads the archive from its beginning, from the disk if the kernel lets go of its cache. -EBADMSG with a failure when it
- * is damaged, or when etcd's hash at the end of snapshot.db is not that of the database. */
-int archive_examine(int fd, const struct interrupt *interrupt, struct archive_facts *ret, struct failure *failure);
+/* Reads the archive from its beginning, from the disk if the kernel lets go of its cache. -EBADMSG with a
+ * failure when it is damaged, or when etcd's hash at the end of snapshot.db is not that of the database. */
+int archive_examine(int fd, const struct interrupt *interrupt, struct archive_facts *ret,
+                    struct failure *failure);
 
 /* Whether what an archive holds is what the manifest beside it claims; -EBADMSG with a failure. */
-int archive_facts_match(const struct archive_facts *facts, const struct manifest *manifest, struct failure *failure);
+int archive_facts_match(const struct archive_facts *facts, const struct manifest *manifest,
+                        struct failure *failure);
 
 /* Both for a copy in a directory. */
 int copy_verify(const char *directory, const struct copy *copy, const struct interrupt *interrupt,
