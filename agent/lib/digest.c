@@ -38,6 +38,19 @@ int hasher_add(struct hasher *hasher, const void *data, size_t size)
         return EVP_DigestUpdate(hasher->context, data, size) == 1 ? 0 : -EIO;
 }
 
+int hasher_peek(const struct hasher *hasher, uint8_t ret_digest[static SHA256_SIZE])
+{
+        _cleanup_(hasher_freep) struct hasher *copy = NULL;
+        int r;
+
+        r = hasher_new(&copy);
+        if (r < 0)
+                return r;
+        if (EVP_MD_CTX_copy_ex(copy->context, hasher->context) != 1)
+                return -EIO;
+        return hasher_finish(copy, ret_digest);
+}
+
 int hasher_finish(struct hasher *hasher, uint8_t ret_digest[static SHA256_SIZE])
 {
         uint8_t digest[SHA256_SIZE];

@@ -14,6 +14,8 @@
 struct hasher;
 int hasher_new(struct hasher **ret);
 int hasher_add(struct hasher *hasher, const void *data, size_t size);
+/* The digest of all bytes so far; more may follow. */
+int hasher_peek(const struct hasher *hasher, uint8_t ret_digest[static SHA256_SIZE]);
 int hasher_finish(struct hasher *hasher, uint8_t ret_digest[static SHA256_SIZE]);
 struct hasher *hasher_free(struct hasher *hasher);
 DEFINE_CLEANUP(struct hasher *, hasher_free)

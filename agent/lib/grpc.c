@@ -117,6 +117,7 @@ static int on_body(struct http_transfer *transfer, const void *data, size_t size
 {
         struct grpc_call *call = userdata;
 
+        (void)transfer;
         return grpc_framer_feed(&call->framer, data, size, on_framed, call);
 }
 
@@ -227,6 +228,7 @@ static void on_done(struct http_transfer *transfer, int error, void *userdata)
         _cleanup_failure_ failure = {};
         struct grpc_call *call = userdata;
 
+        (void)transfer;
         error = call_result(call, error, &failure);
         call->done(call, error, &failure, call->userdata);
 }

@@ -31,9 +31,9 @@ struct grpc_request {
         size_t message_size;
         const char *unix_socket; /* then HTTP/2 with prior knowledge */
         const char *ca_file, *cert_file, *key_file;
-        uint64_t connect_timeout_usec, timeout_usec,
-                stall_usec; /* as in http_request. The `grpc-timeout` header is not sent:
-                             * it does not end a stalled stream of etcd (measured). */
+        /* As in http_request. The `grpc-timeout` header is not sent: it does not end a stalled stream of
+         * etcd (measured). */
+        uint64_t connect_timeout_usec, timeout_usec, stall_usec;
         size_t message_max; /* of one response message; 0: GRPC_UNARY_MESSAGE_MAX */
         /* Each whole message as it comes; negative errno ends the call and is its result. May cancel the
          * call. */
@@ -54,9 +54,9 @@ int grpc_start(struct http_client *client, const struct grpc_request *request, g
                struct grpc_call **ret);
 void grpc_cancel(struct grpc_call *call); /* without calling done; not to be touched afterwards */
 
+/* For done: whether a status came at all; and it (enum grpc_code), -1 when none came. */
 bool grpc_status_seen(const struct grpc_call *call);
-int grpc_status(
-        const struct grpc_call *call); /* enum grpc_code, -1 when none was seen; these two are for done */
+int grpc_status(const struct grpc_call *call);
 
 /* Message framing, apart from the call so that it can be tested and fuzzed: bytes in, whole messages out. */
 struct grpc_framer {

@@ -237,6 +237,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 {
         int mask = 0;
 
+        (void)source;
         if (events & (EPOLLIN | EPOLLHUP))
                 mask |= CURL_CSELECT_IN;
         if (events & EPOLLOUT)
@@ -249,6 +250,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
+        (void)source;
+        (void)usec;
         client_act(userdata, CURL_SOCKET_TIMEOUT, 0);
         return 0;
 }
@@ -260,6 +263,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, voi
         sd_event_source *source = socket_data;
         uint32_t events;
 
+        (void)easy;
         if (what == CURL_POLL_REMOVE) {
                 sd_event_source_disable_unref(source);
                 curl_multi_assign(client->multi, fd, NULL);
@@ -284,6 +288,7 @@ static int on_timeout_change(CURLM *multi, long timeout_ms, void *userdata)
 {
         struct http_client *client = userdata;
 
+        (void)multi;
         if (timeout_ms < 0)
                 return sd_event_source_set_enabled(client->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
         if (sd_event_source_set_time_relative(client->timer, (uint64_t)timeout_ms * 1000) < 0)
@@ -418,6 +423,7 @@ static int on_stall_tick(sd_event_source *source, uint64_t usec, void *userdata)
         curl_off_t down = 0, up = 0;
         long header = 0, request = 0;
 
+        (void)usec;
         /* Counted in ticks that we lived through, not in wall time: a machine that paused us has not stalled
          * the peer. */
         curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
@@ -522,6 +528,10 @@ static CURLcode set_connection(CURL *easy, const struct http_request *request)
         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_usec / 1000));
         curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(request->timeout_usec / 1000));
         curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+        /* libcurl 7.88.1 fails every transfer but the first on such a connection, with CURLE_HTTP2 (tried).
+         */
+        if (request->version == HTTP_VERSION_2_PRIOR_KNOWLEDGE)
+                curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
         if (request->on_body)
                 curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, STREAM_BUFFER_SIZE);
 

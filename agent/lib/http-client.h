@@ -25,16 +25,16 @@ struct http_request {
         size_t body_size;
         enum http_version version;
         const char *unix_socket; /* may be NULL, as may all below */
-        const char *ca_file, *cert_file,
-                *key_file; /* re-read for each connection; with a ca_file no other CA is trusted */
+        /* Re-read for each connection; with a ca_file no other CA is trusted. */
+        const char *ca_file, *cert_file, *key_file;
         const char *proxy;
 
         uint64_t connect_timeout_usec; /* 0: 5 s */
         uint64_t timeout_usec;         /* of the whole exchange; 0: none */
         uint64_t stall_usec; /* no byte for so long (up to a quarter more) ends it with -ETIMEDOUT; 0: none */
 
-        size_t response_max; /* with on_body NULL: the body is collected up to this size (0: 1 MiB), -EFBIG
-                                beyond */
+        /* With on_body NULL the body is collected up to this size (0: 1 MiB), -EFBIG beyond. */
+        size_t response_max;
         /* Called with each piece as it comes. Negative errno ends the transfer and is its result. May cancel
          * any transfer and free the client; http_start is refused here with -EBUSY. */
         int (*on_body)(struct http_transfer *transfer, const void *data, size_t size, void *userdata);
@@ -61,9 +61,11 @@ int http_start(struct http_client *client, const struct http_request *request, h
                struct http_transfer **ret_transfer);
 void http_cancel(struct http_transfer *transfer); /* without calling done */
 
-long http_status(struct http_transfer *transfer); /* 0 before the header came */
-const char *http_header(struct http_transfer *transfer,
-                        const char *name); /* response header or trailer, or NULL */
-const char *http_body(struct http_transfer *transfer,
-                      size_t *ret_size);                     /* the collected body, NUL-terminated */
-const char *http_error_text(struct http_transfer *transfer); /* libcurl's words, never NULL */
+/* 0 before the header came. */
+long http_status(struct http_transfer *transfer);
+/* A response header or trailer, or NULL. */
+const char *http_header(struct http_transfer *transfer, const char *name);
+/* The collected body, NUL-terminated; ret_size may be NULL. */
+const char *http_body(struct http_transfer *transfer, size_t *ret_size);
+/* libcurl's words, never NULL. */
+const char *http_error_text(struct http_transfer *transfer);

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "commands.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+#include "configuration.h"
+#include "files.h"
+#include "plugin.h"
+#include "quantity.h"
+#include "timestamp.h"
+#include "verify.h"
+
+static const struct program program = { .name = "capi-node etcd-backup" };
+
+/* The oneshot's program stands beside the directory of the plugins; in the build directory, beside this one.
+ */
+static int run_beside(const char *relative, char *const arguments[])
+{
+        char self[PATH_MAX], path[PATH_MAX + 64];
+        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+        if (n < 0)
+                return -errno;
+        self[n] = '\0';
+        *strrchr(self, '/') = '\0';
+        snprintf(path, sizeof(path), "%s/%s", self, relative);
+        execv(path, arguments);
+        return -errno;
+}
+
+int backup_run_snapshot(int argc, char *argv[], void *userdata)
+{
+        const struct plugin_context *ctx = userdata;
+        char *const arguments[] = { (char *)"etcd-snapshot", (char *)"--root", (char *)ctx->root, NULL };
+        int r;
+
+        if (argc > 1)
+                return usage_error(&program, "snapshot takes no arguments");
+        r = run_beside("../etcd-snapshot", arguments);
+        if (r == -ENOENT)
+                r = run_beside("etcd-snapshot", arguments);
+        fprintf(stderr, "cannot run etcd-snapshot: %s\n", strerror(-r));
+        return EXIT_UNHEALTHY;
+}
+
+struct target_list {
+        struct backup_config *config;
+        struct target_entry {
+                const char *name;
+                char *directory;
+                struct copies copies;
+        } * targets;
+        size_t count;
+};
+
+static void target_list_clear(struct target_list *list)
+{
+        for (size_t i = 0; i < list->count; i++) {
+                copies_clear(&list->targets[i].copies);
+                free(list->targets[i].directory);
+        }
+        free(list->targets);
+        config_free(&backup_config_type, list->config);
+}
+
+static int load_target(const struct target_list *list, const char *root, size_t i, struct target_entry *ret)
+{
+        const struct backup_target *target = backup_config_target(list->config, i);
+        char node[NODE_NAME_SIZE];
+        int r;
+
+        ret->name = target->name;
+        ret->directory = path_under(root, target->path);
+        if (!ret->directory)
+                return -ENOMEM;
+        r = copies_load(ret->directory, list->config->cluster, node_name(node), &ret->copies);
+        if (r < 0)
+                fprintf(stderr, "cannot list %s: %s\n", ret->directory, strerror(-r));
+        return r;
+}
+
+/* Returns an exit status. */
+static int target_list_load(struct plugin_context *ctx, struct target_list *list)
+{
+        _cleanup_failure_ failure = {};
+        void *config;
+        int r;
+
+        r = plugin_load_config(ctx, &config, &failure);
+        if (r < 0) {
+                fprintf(stderr, "%s\n", failure.message ?: strerror(-r));
+                return EXIT_CONFIGURATION;
+        }
+        list->config = config;
+        list->targets = calloc(list->config->targets.count, sizeof(*list->targets));
+        if (!list->targets)
+                return EXIT_UNHEALTHY;
+        for (size_t i = 0; i < list->config->targets.count; i++)
+                if (load_target(list, ctx->root, i, &list->targets[list->count++]) < 0)
+                        return EXIT_UNHEALTHY;
+        return EXIT_GOOD;
+}
+
+static void print_row(const struct target_entry *target, const struct copy *copy)
+{
+        char raw[QUANTITY_SIZE], stored[QUANTITY_SIZE], time[TIMESTAMP_SIZE];
+        const struct manifest *manifest = copy->manifest;
+
+        printf("%-10s %-64s %10" PRId64 " %-24s %10s %10s %s\n", target->name, manifest->stored_file,
+               manifest->revision, timestamp_format(manifest->finished.realtime_usec, time),
+               size_format_human(manifest->raw_size, raw), size_format_human(manifest->stored_size, stored),
+               copy->whole ? "verified" : "DAMAGED");
+}
+
+/* The manifest, with what the directory adds. */
+static int append_json(json_object *array, const struct target_entry *target, const struct copy *copy)
+{
+        _cleanup_json_ json_object *object = NULL;
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = manifest_format(copy->manifest, true, &text);
+        if (r < 0)
+                return r;
+        r = json_parse(text, strlen(text), &object, NULL);
+        if (r < 0)
+                return r;
+        r = json_set_string(object, "target", target->name);
+        if (r < 0)
+                return r;
+        r = json_set_bool(object, "whole", copy->whole);
+        if (r < 0)
+                return r;
+        return json_append(array, TAKE_PTR(object));
+}
+
+static int print_json(json_object *array)
+{
+        puts(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+        return EXIT_GOOD;
+}
+
+static int list_json(const struct target_list *list)
+{
+        _cleanup_json_ json_object *array = json_object_new_array();
+
+        for (size_t i = 0; i < list->count; i++)
+                for (size_t j = 0; j < list->targets[i].copies.count; j++)
+                        if (append_json(array, &list->targets[i], &list->targets[i].copies.items[j]) < 0)
+                                return EXIT_UNHEALTHY;
+        return print_json(array);
+}
+
+static int list_table(const struct target_list *list)
+{
+        size_t n = 0;
+
+        printf("%-10s %-64s %10s %-24s %10s %10s %s\n", "TARGET", "COPY", "REVISION", "TAKEN", "DATABASE",
+               "STORED", "STATE");
+        for (size_t i = 0; i < list->count; i++)
+                for (size_t j = 0; j < list->targets[i].copies.count; j++, n++)
+                        print_row(&list->targets[i], &list->targets[i].copies.items[j]);
+        if (n == 0)
+                printf("no copies yet; take one: capi-node etcd-backup snapshot\n");
+        return EXIT_GOOD;
+}
+
+int backup_run_list(int argc, char *argv[], void *userdata)
+{
+        _cleanup_(target_list_clear) struct target_list list = {};
+        bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+        int status;
+
+        if (argc > 1 && !json)
+                return usage_error(&program, "list does not know \"%s\"", argv[1]);
+        status = target_list_load(userdata, &list);
+        if (status != EXIT_GOOD)
+                return status;
+        return json ? list_json(&list) : list_table(&list);
+}
+
+struct verification {
+        const char *name; /* NULL: the newest of each target */
+        bool all, json;
+        json_object *results;
+        unsigned checked, damaged;
+};
+
+static int verify_one(struct verification *verification, const struct target_entry *target,
+                      const struct copy *copy)
+{
+        _cleanup_json_ json_object *object = json_object_new_object();
+        _cleanup_failure_ failure = {};
+        const char *result;
+        int r;
+
+        r = copy_verify(target->directory, copy, NULL, &failure);
+        result = r < 0 ? "Damaged" : "Verified";
+        verification->checked++;
+        verification->damaged += r < 0;
+        if (!verification->json) {
+                printf("%-10s %s: %s%s%s\n", target->name, copy->manifest->stored_file,
+                       r < 0 ? "DAMAGED" : "verified", r < 0 ? ": " : "",
+                       r < 0 ? failure.message ?: strerror(-r) : "");
+                return 0;
+        }
+
+        if (!object || json_set_string(object, "target", target->name) < 0 ||
+            json_set_string(object, "name", copy->manifest->stored_file) < 0 ||
+            json_set_string(object, "result", result) < 0 ||
+            json_set_string(object, "reason", failure.reason) < 0 ||
+            json_set_string(object, "message", failure.message) < 0)
+                return -ENOMEM;
+        return json_append(verification->results, TAKE_PTR(object));
+}
+
+static int verify_target(struct verification *verification, const struct target_entry *target)
+{
+        int r;
+
+        for (size_t i = 0; i < target->copies.count; i++) {
+                const struct copy *copy = &target->copies.items[i];
+
+                if (verification->name && strcmp(verification->name, copy->manifest->stored_file) != 0)
+                        continue;
+                r = verify_one(verification, target, copy);
+                if (r < 0)
+                        return r;
+                if (!verification->all && !verification->name)
+                        break;
+        }
+        return 0;
+}
+
+static int parse_verify(int argc, char *argv[], struct verification *verification)
+{
+        for (int i = 1; i < argc; i++) {
+                if (strcmp(argv[i], "--json") == 0)
+                        verification->json = true;
+                else if (strcmp(argv[i], "--all") == 0)
+                        verification->all = true;
+                else if (argv[i][0] == '-' || verification->name)
+                        return usage_error(&program, "verify does not know \"%s\"", argv[i]);
+                else
+                        verification->name = argv[i];
+        }
+        if (verification->all && verification->name)
+                return usage_error(&program, "verify takes a name or --all, not both");
+        return EXIT_GOOD;
+}
+
+int backup_run_verify(int argc, char *argv[], void *userdata)
+{
+        _cleanup_json_ json_object *results = json_object_new_array();
+        _cleanup_(target_list_clear) struct target_list list = {};
+        struct verification verification = { .results = results };
+        int status;
+
+        status = parse_verify(argc, argv, &verification);
+        if (status == EXIT_GOOD)
+                status = target_list_load(userdata, &list);
+        if (status != EXIT_GOOD)
+                return status;
+        for (size_t i = 0; i < list.count; i++)
+                if (verify_target(&verification, &list.targets[i]) < 0)
+                        return EXIT_UNHEALTHY;
+
+        if (verification.json)
+                print_json(results);
+        if (verification.checked == 0) {
+                fprintf(stderr, verification.name ? "no copy is named %s\n" : "there is no copy%s\n",
+                        verification.name ?: "");
+                return EXIT_UNHEALTHY;
+        }
+        return verification.damaged > 0 ? EXIT_UNHEALTHY : EXIT_GOOD;
+}

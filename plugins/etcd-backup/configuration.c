@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "configuration.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "quantity.h"
+
+static const struct config_key retention_keys[] = {
+        { .name = "keepLast",
+          .help = "How many verified copies stay; older ones go after a newer one was verified.",
+          .kind = CONFIG_INTEGER,
+          .offset = offsetof(struct target_retention, keep_last),
+          .fallback = "12",
+          .minimum = 1,
+          .maximum = 10000 },
+        {},
+};
+
+static const struct config_type retention_type = {
+        .name = "retention",
+        .help = "Which copies stay.",
+        .size = sizeof(struct target_retention),
+        .keys = retention_keys,
+};
+
+static const char *const target_kinds[] = { [TARGET_DIRECTORY] = "directory", NULL };
+
+static const struct config_key target_keys[] = {
+        { .name = "name",
+          .help = "What reports and metrics call this target.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct backup_target, name),
+          .required = true,
+          .check = config_check_name },
+        { .name = "type",
+          .help = "What kind of place it is.",
+          .kind = CONFIG_ENUM,
+          .offset = offsetof(struct backup_target, kind),
+          .fallback = "\"directory\"",
+          .names = target_kinds },
+        { .name = "path",
+          .help = "The directory, made with mode 0700 when it is missing.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct backup_target, path),
+          .required = true,
+          .check = config_check_path },
+        { .name = "retention",
+          .help = "Which copies stay at this target.",
+          .kind = CONFIG_OBJECT,
+          .offset = offsetof(struct backup_target, retention),
+          .type = &retention_type },
+        {},
+};
+
+static const struct config_type target_type = {
+        .name = "target",
+        .help = "A place for copies.",
+        .size = sizeof(struct backup_target),
+        .keys = target_keys,
+};
+
+#define KUBEADM_ETCD_PKI "/etc/kubernetes/pki/etcd/"
+
+/* healthcheck-client may only act as a client; kubeadm's other certificates also serve (kubernetes:
+ * cmd/kubeadm/app/phases/certs/certlist.go). */
+static const struct config_key etcd_keys[] = {
+        { .name = "endpoint",
+          .help = "This node's own member; another member's data would not be this node's copy.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct etcd_access, endpoint),
+          .fallback = "\"https://127.0.0.1:2379\"",
+          .check = config_check_url },
+        { .name = "caFile",
+          .help = "PEM file with the authority that signed etcd's certificate.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct etcd_access, ca_file),
+          .fallback = "\"" KUBEADM_ETCD_PKI "ca.crt\"",
+          .check = config_check_path },
+        { .name = "certFile",
+          .help = "PEM file with the client certificate.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct etcd_access, cert_file),
+          .fallback = "\"" KUBEADM_ETCD_PKI "healthcheck-client.crt\"",
+          .check = config_check_path },
+        { .name = "keyFile",
+          .help = "PEM file with the client certificate's key.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct etcd_access, key_file),
+          .fallback = "\"" KUBEADM_ETCD_PKI "healthcheck-client.key\"",
+          .check = config_check_path },
+        {},
+};
+
+static const struct config_type etcd_type = {
+        .name = "etcd",
+        .help = "How to reach etcd; the defaults are kubeadm's.",
+        .size = sizeof(struct etcd_access),
+        .keys = etcd_keys,
+};
+
+static const struct config_key backup_keys[] = {
+        { .name = "schedule",
+          .help = "When snapshots are taken, as systemd.time(7) calendar events; a run missed while the node "
+                  "was down is made up for.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct backup_config, schedule),
+          .fallback = "\"*-*-* 00/2:00:00\"",
+          .check = config_check_calendar },
+        { .name = "randomizedDelay",
+          .help = "Spreads the nodes over this time after the schedule; each node's delay is stable.",
+          .kind = CONFIG_DURATION,
+          .offset = offsetof(struct backup_config, randomized_delay_usec),
+          .fallback = "\"10m\"",
+          .maximum = USEC_PER_DAY },
+        { .name = "maxAge",
+          .help = "How old the newest verified copy may become before the condition is False.",
+          .kind = CONFIG_DURATION,
+          .offset = offsetof(struct backup_config, max_age_usec),
+          .fallback = "\"5h\"",
+          .minimum = USEC_PER_MIN,
+          .maximum = 365 * USEC_PER_DAY },
+        { .name = "cluster", /* "kubernetes" is kubeadm's own default for clusterName */
+          .help = "The cluster's name in the names of copies.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct backup_config, cluster),
+          .fallback = "\"kubernetes\"",
+          .check = config_check_name },
+        { .name = "etcd",
+          .help = "How to reach etcd.",
+          .kind = CONFIG_OBJECT,
+          .offset = offsetof(struct backup_config, etcd),
+          .type = &etcd_type },
+        { .name = "targets",
+          .help = "Where copies go; a target that fails does not keep the others from theirs.",
+          .kind = CONFIG_OBJECTS,
+          .offset = offsetof(struct backup_config, targets),
+          .fallback =
+                  "[ { \"name\": \"local\", \"path\": \"/var/lib/capi-node-agent/etcd-backup/snapshots\" } ]",
+          .minimum = 1,
+          .maximum = BACKUP_TARGETS_MAX,
+          .type = &target_type },
+        {},
+};
+
+const struct backup_target *backup_config_target(const struct backup_config *config, size_t i)
+{
+        return (const struct backup_target *)config->targets.items + i;
+}
+
+static int check_targets(const void *object, const char *pointer, struct failure *failure)
+{
+        const struct backup_config *config = object;
+
+        for (size_t i = 0; i < config->targets.count; i++)
+                for (size_t j = 0; j < i; j++) {
+                        const struct backup_target *one = backup_config_target(config, i),
+                                                   *other = backup_config_target(config, j);
+
+                        if (strcmp(one->name, other->name) == 0)
+                                return failure_set(
+                                        failure, -EINVAL, "InvalidConfiguration",
+                                        "%s/targets/%zu/name: \"%s\" names /targets/%zu already; names "
+                                        "are unique",
+                                        pointer, i, one->name, j);
+                        if (strcmp(one->path, other->path) == 0)
+                                return failure_set(
+                                        failure, -EINVAL, "InvalidConfiguration",
+                                        "%s/targets/%zu/path: \"%s\" is the path of /targets/%zu already; "
+                                        "two retentions would fight over it",
+                                        pointer, i, one->path, j);
+                }
+
+        return 0;
+}
+
+const struct config_type backup_config_type = {
+        .name = "etcd-backup",
+        .help = "Takes verified snapshots of this node's etcd member.",
+        .size = sizeof(struct backup_config),
+        .keys = backup_keys,
+        .check = check_targets,
+};
+
+char *node_name(char buffer[static NODE_NAME_SIZE])
+{
+        const char *allowed;
+
+        if (gethostname(buffer, NODE_NAME_SIZE) < 0 || !memchr(buffer, '\0', NODE_NAME_SIZE) ||
+            config_check_name(buffer, &allowed) < 0)
+                strcpy(buffer, "node");
+        return buffer;
+}

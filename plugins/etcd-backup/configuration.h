@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* /etc/capi-node-agent/etcd-backup.json. */
+
+#include "config.h"
+
+#define BACKUP_TARGETS_MAX 8
+
+struct etcd_access {
+        char *endpoint;
+        char *ca_file, *cert_file, *key_file; /* not used by an http:// endpoint */
+};
+
+struct target_retention {
+        int64_t keep_last;
+};
+
+enum target_kind { TARGET_DIRECTORY };
+
+struct backup_target {
+        char *name;
+        int kind; /* enum target_kind */
+        char *path;
+        struct target_retention retention;
+};
+
+struct backup_config {
+        char *schedule;
+        uint64_t randomized_delay_usec, max_age_usec;
+        char *cluster;
+        struct etcd_access etcd;
+        struct config_objects targets; /* struct backup_target */
+};
+
+extern const struct config_type backup_config_type;
+
+/* The i-th target. */
+const struct backup_target *backup_config_target(const struct backup_config *config, size_t i);
+
+/* The node's name as copies carry it: the host name, or "node" where that cannot stand in a file name. */
+#define NODE_NAME_SIZE 65
+char *node_name(char buffer[static NODE_NAME_SIZE]);

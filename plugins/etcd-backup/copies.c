@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "copies.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define UTC_FORM "00000000T000000Z" /* as 20261121T100000Z */
+
+void copies_clear(struct copies *copies)
+{
+        for (size_t i = 0; i < copies->count; i++)
+                manifest_free(copies->items[i].manifest);
+        free(copies->items);
+        *copies = (struct copies){};
+}
+
+char *copy_name(const char *cluster, const char *node, uint64_t started_usec, int64_t revision)
+{
+        time_t seconds = (time_t)(started_usec / 1000000);
+        char utc[sizeof(UTC_FORM)];
+        struct tm tm;
+        char *name;
+
+        gmtime_r(&seconds, &tm);
+        if (strftime(utc, sizeof(utc), "%Y%m%dT%H%M%SZ", &tm) == 0)
+                return NULL;
+        if (asprintf(&name, "etcd-%s-%s-%s-r%" PRId64 COPY_SUFFIX, cluster, node, utc, revision) < 0)
+                return NULL;
+        return name;
+}
+
+char *copy_path(const char *directory, const char *name, const char *suffix)
+{
+        char *path;
+
+        return asprintf(&path, "%s/%s%s", directory, name, suffix) < 0 ? NULL : path;
+}
+
+/* Skips a text of the form of UTC_FORM. Returns NULL for another. */
+static const char *skip_utc(const char *text)
+{
+        for (const char *form = UTC_FORM; *form; form++, text++)
+                if (*form == '0' ? *text < '0' || *text > '9' : *text != *form)
+                        return NULL;
+        return text;
+}
+
+/* Whether a name (of `size` bytes) is one that copy_name makes for this cluster and node. */
+static bool is_copy_name(const char *name, size_t size, const char *cluster, const char *node)
+{
+        char prefix[COPY_NAME_MAX + 1];
+        const char *at, *end;
+        int n;
+
+        n = snprintf(prefix, sizeof(prefix), "etcd-%s-%s-", cluster, node);
+        if (n < 0 || (size_t)n >= sizeof(prefix) || size < (size_t)n || memcmp(name, prefix, (size_t)n) != 0)
+                return false;
+
+        at = skip_utc(name + n);
+        if (!at || at[0] != '-' || at[1] != 'r')
+                return false;
+        at += 2;
+        end = at + strspn(at, "0123456789");
+        return end > at && (size_t)(end - name) + strlen(COPY_SUFFIX) == size &&
+               memcmp(end, COPY_SUFFIX, strlen(COPY_SUFFIX)) == 0;
+}
+
+static bool ends_with(const char *name, const char *suffix)
+{
+        size_t size = strlen(name), suffix_size = strlen(suffix);
+
+        return size >= suffix_size && strcmp(name + size - suffix_size, suffix) == 0;
+}
+
+/* Loads the copy of the manifest file `name`. Returns 1, or 0 when it is not one of ours. */
+static int load_copy(const char *directory, DIR *dir, const char *name, const char *cluster, const char *node,
+                     struct copy *ret)
+{
+        _cleanup_(manifest_freep) struct manifest *manifest = NULL;
+        size_t size = strlen(name) - strlen(MANIFEST_SUFFIX);
+        _cleanup_free_ char *path = NULL;
+        struct stat st;
+        int r;
+
+        if (!is_copy_name(name, size, cluster, node))
+                return 0;
+        path = copy_path(directory, name, "");
+        if (!path)
+                return -ENOMEM;
+        r = manifest_load(path, &manifest, NULL);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || !manifest->stored_file || strlen(manifest->stored_file) != size ||
+            memcmp(manifest->stored_file, name, size) != 0 || strcmp(manifest->cluster, cluster) != 0 ||
+            strcmp(manifest->node, node) != 0)
+                return 0;
+
+        ret->whole = fstatat(dirfd(dir), manifest->stored_file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                     S_ISREG(st.st_mode) && (uint64_t)st.st_size == manifest->stored_size;
+        ret->manifest = TAKE_PTR(manifest);
+        return 1;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+        const struct manifest *one = ((const struct copy *)a)->manifest,
+                              *other = ((const struct copy *)b)->manifest;
+
+        if (one->sequence != other->sequence)
+                return one->sequence > other->sequence ? -1 : 1;
+        return -strcmp(one->stored_file, other->stored_file);
+}
+
+int copies_load(const char *directory, const char *cluster, const char *node, struct copies *ret)
+{
+        _cleanup_(closedirp) DIR *dir = opendir(directory);
+        _cleanup_copies_ copies = {};
+        struct dirent *entry;
+        int r;
+
+        if (!dir && errno != ENOENT)
+                return -errno;
+        while (dir && (entry = readdir(dir))) {
+                struct copy *items;
+
+                if (!ends_with(entry->d_name, COPY_SUFFIX MANIFEST_SUFFIX))
+                        continue;
+                items = reallocarray(copies.items, copies.count + 1, sizeof(*items));
+                if (!items)
+                        return -ENOMEM;
+                copies.items = items;
+                r = load_copy(directory, dir, entry->d_name, cluster, node, &items[copies.count]);
+                if (r < 0)
+                        return r;
+                copies.count += (size_t)r;
+        }
+
+        if (copies.count > 1)
+                qsort(copies.items, copies.count, sizeof(*copies.items), newest_first);
+        *ret = copies;
+        copies = (struct copies){};
+        return 0;
+}
+
+const struct copy *copies_newest(const struct copies *copies)
+{
+        for (size_t i = 0; i < copies->count; i++)
+                if (copies->items[i].whole)
+                        return &copies->items[i];
+        return NULL;
+}
+
+int copy_remove(const char *directory, const struct copy *copy)
+{
+        _cleanup_free_ char *archive = copy_path(directory, copy->manifest->stored_file, ""),
+                            *manifest = copy_path(directory, copy->manifest->stored_file, MANIFEST_SUFFIX);
+
+        if (!archive || !manifest)
+                return -ENOMEM;
+        if (unlink(manifest) < 0 && errno != ENOENT)
+                return -errno;
+        return unlink(archive) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* files.c's temporary names: ".NAME.new-XXXXXX". */
+static bool is_own_temporary(const char *name, const char *cluster, const char *node)
+{
+        const char *end = name[0] == '.' ? strstr(name, ".new-") : NULL;
+        size_t size;
+
+        if (!end || strlen(end) != strlen(".new-XXXXXX"))
+                return false;
+        name++;
+        size = (size_t)(end - name);
+        if (size > strlen(MANIFEST_SUFFIX) &&
+            memcmp(end - strlen(MANIFEST_SUFFIX), MANIFEST_SUFFIX, strlen(MANIFEST_SUFFIX)) == 0)
+                size -= strlen(MANIFEST_SUFFIX);
+        return is_copy_name(name, size, cluster, node);
+}
+
+/* Whether it is an archive of ours beside which no manifest stands, readable or not. */
+static bool is_own_orphan(DIR *dir, const char *name, const char *cluster, const char *node)
+{
+        char manifest[COPY_NAME_MAX + 1];
+        struct stat st;
+        int n;
+
+        if (!is_copy_name(name, strlen(name), cluster, node))
+                return false;
+        n = snprintf(manifest, sizeof(manifest), "%s" MANIFEST_SUFFIX, name);
+        return n > 0 && (size_t)n < sizeof(manifest) &&
+               fstatat(dirfd(dir), manifest, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+int copies_sweep(const char *directory, const char *cluster, const char *node)
+{
+        _cleanup_(closedirp) DIR *dir = opendir(directory);
+        struct dirent *entry;
+        int removed = 0;
+
+        if (!dir)
+                return -errno;
+        while ((entry = readdir(dir))) {
+                if (!is_own_temporary(entry->d_name, cluster, node) &&
+                    !is_own_orphan(dir, entry->d_name, cluster, node))
+                        continue;
+                if (unlinkat(dirfd(dir), entry->d_name, 0) < 0 && errno != ENOENT)
+                        return -errno;
+                removed++;
+        }
+
+        return removed;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* A target during one snapshot run. It fails for itself: the others go on. */
+
+#include <stdbool.h>
+
+#include "configuration.h"
+#include "files.h"
+#include "manifest.h"
+#include "verify.h"
+
+struct destination {
+        const struct backup_target *target;
+        char *directory;
+        struct new_file file;
+        uint64_t written;
+        struct failure failure; /* why it failed; empty: it did not */
+};
+
+bool destination_failed(const struct destination *destination);
+
+/* Makes the directory, sweeps what killed runs left, and tells the highest sequence number there. */
+void destination_open(struct destination *destination, const struct backup_target *target, const char *root,
+                      const char *cluster, const char *node, uint64_t *ret_sequence);
+void destination_close(struct destination *destination); /* drops what was not published */
+
+/* Whether `bytes` more would fit: the whole database, for it may not compress, and on most nodes etcd dies
+ * with the disk that we fill. Then opens the file under construction. */
+void destination_begin(struct destination *destination, const char *name, uint64_t bytes);
+
+void destination_write(struct destination *destination, const void *data, size_t size);
+
+/* fsync, then reads back and proves what was stored. */
+void destination_verify(struct destination *destination, const struct manifest *manifest,
+                        const struct interrupt *interrupt);
+
+/* The archive gets its name, then the manifest, which makes it a copy. */
+void destination_publish(struct destination *destination, const struct manifest *manifest);
+
+/* Carries out the retention. Returns how many copies went. */
+unsigned destination_prune(struct destination *destination, const char *cluster, const char *node);

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "etcd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "files.h"
+#include "protobuf.h"
+#include "quantity.h"
+#include "snapshot-stream.h"
+
+#define STATUS_TIMEOUT_USEC (10 * USEC_PER_SEC)
+/* A stalled reader keeps etcd's read transaction open, so that its file grows and a defragmentation hangs
+ * with all its lockers behind it (measured: 48 s instead of 6); only closing the connection ends that. */
+#define STALL_USEC (30 * USEC_PER_SEC)
+
+/* rpc.proto: ResponseHeader, StatusResponse */
+enum { HEADER_CLUSTER_ID = 1, HEADER_MEMBER_ID = 2, HEADER_REVISION = 3 };
+enum {
+        STATUS_HEADER = 1,
+        STATUS_VERSION = 2,
+        STATUS_DB_SIZE = 3,
+        STATUS_RAFT_INDEX = 5,
+        STATUS_IS_LEARNER = 10,
+};
+
+struct etcd_client {
+        struct http_client *http;
+        const struct etcd_access *access;
+        char *ca_file, *cert_file, *key_file; /* NULL for an http:// endpoint */
+
+        struct etcd_status status;
+        bool status_seen;
+        etcd_status_fn status_done;
+        void *status_userdata;
+
+        etcd_message_fn on_message;
+        etcd_snapshot_fn snapshot_done;
+        void *snapshot_userdata;
+};
+
+struct etcd_client *etcd_client_free(struct etcd_client *client)
+{
+        if (!client)
+                return NULL;
+        http_client_free(client->http);
+        free(client->ca_file);
+        free(client->cert_file);
+        free(client->key_file);
+        free(client);
+        return NULL;
+}
+
+static int take_file(const char *root, const char *path, char **ret, struct failure *failure)
+{
+        *ret = path_under(root, path);
+        if (!*ret)
+                return -ENOMEM;
+        if (access(*ret, R_OK) < 0) {
+                int r = -errno;
+
+                return failure_set(
+                        failure, r, "CertificateMissing",
+                        "cannot read %s: %s; kubeadm makes it with `kubeadm init phase certs "
+                        "etcd-healthcheck-client`, or name others in etcd.caFile, certFile and keyFile",
+                        *ret, strerror(-r));
+        }
+        return 0;
+}
+
+static int take_files(struct etcd_client *client, const char *root, struct failure *failure)
+{
+        int r;
+
+        r = take_file(root, client->access->ca_file, &client->ca_file, failure);
+        if (r < 0)
+                return r;
+        r = take_file(root, client->access->cert_file, &client->cert_file, failure);
+        if (r < 0)
+                return r;
+        return take_file(root, client->access->key_file, &client->key_file, failure);
+}
+
+int etcd_client_new(sd_event *event, const char *root, const struct etcd_access *access,
+                    struct etcd_client **ret, struct failure *failure)
+{
+        _cleanup_(etcd_client_freep) struct etcd_client *client = NULL;
+        int r;
+
+        client = calloc(1, sizeof(*client));
+        if (!client)
+                return -ENOMEM;
+        client->access = access;
+        if (strncmp(access->endpoint, "http:", 5) != 0) {
+                r = take_files(client, root, failure);
+                if (r < 0)
+                        return r;
+        }
+        r = http_client_new(event, &client->http);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(client);
+        return 0;
+}
+
+/* The transport's words become cause and remedy for a person in front of a kubeadm node. */
+static void explain(const struct etcd_client *client, int error, const struct failure *found,
+                    struct failure *ret)
+{
+        const char *words = found->message ?: strerror(-error);
+
+        switch (error) {
+        case -ECONNREFUSED:
+        case -EHOSTUNREACH:
+                failure_set(ret, error, "EtcdUnreachable",
+                            "no etcd answers: %s; see whether its static pod runs: crictl ps -a --name etcd",
+                            words);
+                break;
+        case -EKEYREJECTED:
+                failure_set(ret, error, "CertificateRefused",
+                            "%s; with the client certificate %s and the authority %s; see kubeadm certs "
+                            "check-expiration, and etcd's --trusted-ca-file",
+                            words, client->cert_file ?: "(none)", client->ca_file ?: "(none)");
+                break;
+        case -ETIMEDOUT:
+                failure_set(ret, error, "EtcdStalled",
+                            "etcd does not go on: %s; see its log: crictl logs $(crictl "
+                            "ps -q --name etcd)",
+                            words);
+                break;
+        case -ECONNRESET:
+                failure_set(ret, error, "StreamBroken",
+                            "etcd broke off: %s; nothing was kept, the next run tries again", words);
+                break;
+        default:
+                failure_set(ret, error, found->reason ?: "EtcdRefused", "%s", words);
+                break;
+        }
+}
+
+static int parse_header(const struct protobuf_field *header, struct etcd_status *status)
+{
+        struct protobuf_reader reader = { header->bytes, header->bytes + header->size };
+        struct protobuf_field field;
+        int r;
+
+        while ((r = protobuf_next(&reader, &field)) > 0) {
+                if (field.wire != PROTOBUF_VARINT)
+                        continue;
+                if (field.number == HEADER_CLUSTER_ID)
+                        status->cluster_id = field.value;
+                else if (field.number == HEADER_MEMBER_ID)
+                        status->member_id = field.value;
+                else if (field.number == HEADER_REVISION)
+                        status->revision = (int64_t)field.value;
+        }
+
+        return r;
+}
+
+static int parse_field(const struct protobuf_field *field, struct etcd_status *status)
+{
+        if (field->wire == PROTOBUF_BYTES && field->number == STATUS_HEADER)
+                return parse_header(field, status);
+        if (field->wire == PROTOBUF_BYTES && field->number == STATUS_VERSION)
+                snprintf(status->version, sizeof(status->version), "%.*s",
+                         (int)(field->size < sizeof(status->version) ? field->size : sizeof(status->version)),
+                         (const char *)field->bytes);
+        else if (field->wire == PROTOBUF_VARINT && field->number == STATUS_DB_SIZE)
+                status->db_size = field->value;
+        else if (field->wire == PROTOBUF_VARINT && field->number == STATUS_RAFT_INDEX)
+                status->raft_index = field->value;
+        else if (field->wire == PROTOBUF_VARINT && field->number == STATUS_IS_LEARNER)
+                status->is_learner = field->value != 0;
+        return 0;
+}
+
+int etcd_status_parse(const uint8_t *message, size_t size, struct etcd_status *ret)
+{
+        struct protobuf_reader reader = { message, message + size };
+        struct etcd_status status = {};
+        struct protobuf_field field;
+        int r;
+
+        while ((r = protobuf_next(&reader, &field)) > 0) {
+                r = parse_field(&field, &status);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+
+        *ret = status;
+        return 0;
+}
+
+static int on_status_message(struct grpc_call *call, const uint8_t *message, size_t size, void *userdata)
+{
+        struct etcd_client *client = userdata;
+
+        (void)call;
+        client->status_seen = true;
+        return etcd_status_parse(message, size, &client->status);
+}
+
+static void on_status_done(struct grpc_call *call, int error, const struct failure *found, void *userdata)
+{
+        _cleanup_failure_ failure = {};
+        struct etcd_client *client = userdata;
+
+        (void)call;
+        if (error >= 0 && !client->status_seen)
+                error = -ECONNRESET;
+        if (error < 0)
+                explain(client, error, found, &failure);
+        client->status_done(error < 0 ? NULL : &client->status, error, &failure, client->status_userdata);
+}
+
+int etcd_status_start(struct etcd_client *client, etcd_status_fn done, void *userdata)
+{
+        client->status_seen = false;
+        client->status_done = done;
+        client->status_userdata = userdata;
+        return grpc_start(client->http,
+                          &(struct grpc_request){
+                                  .base_url = client->access->endpoint,
+                                  .method = "/etcdserverpb.Maintenance/Status",
+                                  .ca_file = client->ca_file,
+                                  .cert_file = client->cert_file,
+                                  .key_file = client->key_file,
+                                  .timeout_usec = STATUS_TIMEOUT_USEC,
+                                  .on_message = on_status_message,
+                                  .userdata = client,
+                          },
+                          on_status_done, NULL);
+}
+
+static int on_snapshot_message(struct grpc_call *call, const uint8_t *message, size_t size, void *userdata)
+{
+        struct etcd_client *client = userdata;
+
+        (void)call;
+        return client->on_message(message, size, client->snapshot_userdata);
+}
+
+static void on_snapshot_done(struct grpc_call *call, int error, const struct failure *found, void *userdata)
+{
+        _cleanup_failure_ failure = {};
+        struct etcd_client *client = userdata;
+
+        if (error < 0)
+                explain(client, error, found, &failure);
+        client->snapshot_done(error, grpc_status_seen(call), &failure, client->snapshot_userdata);
+}
+
+int etcd_snapshot_start(struct etcd_client *client, etcd_message_fn on_message, etcd_snapshot_fn done,
+                        void *userdata)
+{
+        client->on_message = on_message;
+        client->snapshot_done = done;
+        client->snapshot_userdata = userdata;
+        return grpc_start(client->http,
+                          &(struct grpc_request){
+                                  .base_url = client->access->endpoint,
+                                  .method = "/etcdserverpb.Maintenance/Snapshot",
+                                  .ca_file = client->ca_file,
+                                  .cert_file = client->cert_file,
+                                  .key_file = client->key_file,
+                                  .stall_usec = STALL_USEC,
+                                  .message_max = SNAPSHOT_MESSAGE_MAX,
+                                  .on_message = on_snapshot_message,
+                                  .userdata = client,
+                          },
+                          on_snapshot_done, NULL);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The few calls of etcd's Maintenance service that a backup needs (etcd: api/etcdserverpb/rpc.proto; the
+ * field numbers are the same from 3.4 to 3.7). None of them needs quorum. */
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "configuration.h"
+#include "grpc.h"
+
+struct etcd_status {
+        uint64_t cluster_id, member_id;
+        int64_t revision;
+        char version[32];
+        uint64_t db_size;
+        uint64_t raft_index;
+        bool is_learner;
+};
+
+/* Returns -EBADMSG for bytes that are not a StatusResponse. */
+int etcd_status_parse(const uint8_t *message, size_t size, struct etcd_status *ret);
+
+struct etcd_client;
+
+/* Refuses certificate files that cannot be read, with a failure (CertificateMissing). Paths are taken under
+ * root. */
+int etcd_client_new(sd_event *event, const char *root, const struct etcd_access *access,
+                    struct etcd_client **ret, struct failure *failure);
+struct etcd_client *etcd_client_free(struct etcd_client *client);
+DEFINE_CLEANUP(struct etcd_client *, etcd_client_free)
+
+/* One call at a time of each kind. done gets status NULL and a failure that names cause and remedy, or the
+ * status. */
+typedef void (*etcd_status_fn)(const struct etcd_status *status, int error, struct failure *failure,
+                               void *userdata);
+int etcd_status_start(struct etcd_client *client, etcd_status_fn done, void *userdata);
+
+/* Streams the snapshot's messages. `confirmed`: etcd said itself (grpc-status) that it was whole. */
+typedef int (*etcd_message_fn)(const uint8_t *message, size_t size, void *userdata);
+typedef void (*etcd_snapshot_fn)(int error, bool confirmed, struct failure *failure, void *userdata);
+int etcd_snapshot_start(struct etcd_client *client, etcd_message_fn on_message, etcd_snapshot_fn done,
+                        void *userdata);

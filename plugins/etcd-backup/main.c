@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* etcd-backup: verified snapshots of this node's etcd member. The timer is a request in the report, the
+ * snapshot itself is etcd-snapshot (snapshot-main.c); what stays resident watches that the result is good. */
+
+#include "backup-report.h"
+#include "commands.h"
+#include "configuration.h"
+#include "copies.h"
+#include "watch.h"
+
+static const struct command commands[] = {
+        { "snapshot", "", backup_run_snapshot, "Take a verified snapshot now" },
+        { "list", "[--json]", backup_run_list, "Show the copies at every target" },
+        { "verify", "[NAME|--all] [--json]", backup_run_verify,
+          "Prove stored copies: by default the newest of each target" },
+        {},
+};
+
+static const struct condition_type conditions[] = {
+        { .type = CONDITION_ETCD_BACKUP, .severity = SEVERITY_WARNING },
+        {},
+};
+
+/* Only what we know goes; backups outlive the wish for more of them. */
+static int backup_undo(struct plugin_context *ctx, struct failure *failure)
+{
+        _cleanup_free_ char *last_run = copy_path(ctx->state_dir, LAST_RUN_FILE, "");
+
+        if (!last_run)
+                return -ENOMEM;
+        if (unlink(last_run) < 0 && errno != ENOENT)
+                return -errno;
+        return control_plane_forget(ctx->state_dir);
+}
+
+static const struct plugin plugin = {
+        .name = "etcd-backup",
+        .summary = "Verified snapshots of this node's etcd member",
+        .example = "  capi-node etcd-backup snapshot\n"
+                   "  capi-node etcd-backup list\n"
+                   "  capi-node etcd-backup verify --all\n",
+        .config = &backup_config_type,
+        .conditions = conditions,
+        .undo = backup_undo,
+        .watch = backup_watch_start,
+        .report = backup_report,
+        .close = backup_watch_close,
+        .commands = commands,
+};
+
+int main(int argc, char *argv[])
+{
+        return plugin_main(&plugin, argc, argv);
+}

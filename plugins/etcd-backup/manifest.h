@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What a copy says about itself: inside the archive as manifest.json, and beside it as NAME.manifest.json,
+ * there with what is known only when the archive is written. The one beside the archive is written last,
+ * after the stored bytes were read back and proven: no such file, no copy. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+#include "digest.h"
+#include "failure.h"
+#include "moment.h"
+
+#define MANIFEST_SIZE_MAX       (64 * 1024)
+#define MANIFEST_SCHEMA_VERSION 1
+#define MANIFEST_SUFFIX         ".manifest.json"
+#define SNAPSHOT_MEMBER         "snapshot.db"
+#define MANIFEST_MEMBER         "manifest.json"
+
+struct manifest {
+        char *cluster, *node, *etcd_version;
+        uint64_t cluster_id, member_id;
+        /* The stream does not tell its revision, so Status before it and after its first message bracket it:
+         * the copy holds everything up to revision, and nothing after revision_after. */
+        int64_t revision, revision_after; /* the latter -1 when etcd was gone before it could tell */
+        uint64_t raft_index;
+        uint64_t sequence; /* counts this node's copies; orders them, because clocks jump */
+        uint64_t started_usec;
+        struct moment finished; /* when the last byte came from etcd */
+        uint64_t db_size;       /* without the trailing hash */
+        uint64_t raw_size;      /* snapshot.db as `sha256sum` sees it */
+        uint8_t raw_sha256[SHA256_SIZE];
+
+        char *stored_file; /* NULL inside the archive, as all below */
+        uint64_t stored_size;
+        uint8_t stored_sha256[SHA256_SIZE];
+        uint64_t verified_usec;
+};
+
+struct manifest *manifest_free(struct manifest *manifest);
+DEFINE_CLEANUP(struct manifest *, manifest_free)
+
+/* The JSON text, owned by the caller; `stored` says whether with the part about the stored file. */
+int manifest_format(const struct manifest *manifest, bool stored, char **ret_text);
+
+/* Keys that it does not know are skipped (a newer version may have written them); of those that it knows none
+ * may be missing or of another form. Returns -EINVAL, or -EPROTONOSUPPORT for an unknown schema version, with
+ * a failure. */
+int manifest_parse(const char *text, size_t size, struct manifest **ret, struct failure *failure);
+
+/* manifest_parse of the file. */
+int manifest_load(const char *path, struct manifest **ret, struct failure *failure);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* etcd-snapshot: takes one snapshot and ends. capi-node-etcd-snapshot.service runs it on its timer, and
+ * `capi-node etcd-backup snapshot` by hand. It is apart from the resident plugin because of libcurl, and
+ * because long work is no resident's (it may block). */
+
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "last-run.h"
+#include "lock.h"
+#include "log.h"
+#include "plugin.h"
+#include "quantity.h"
+#include "snapshot.h"
+
+static const struct program program = {
+        .name = "etcd-snapshot",
+        .summary = "Take one verified snapshot of this node's etcd member",
+};
+
+struct arguments {
+        const char *root;
+        bool scheduled; /* by the timer: a run that is under way already is as good as this one */
+};
+
+/* Returns 0 or an exit status. */
+static int parse_arguments(int argc, char *argv[], struct arguments *arguments)
+{
+        for (int i = 1; i < argc; i++) {
+                if (strcmp(argv[i], "--scheduled") == 0)
+                        arguments->scheduled = true;
+                else if (strcmp(argv[i], "--root") == 0 && i + 1 < argc && argv[i + 1][0] == '/')
+                        arguments->root = argv[++i];
+                else if (strcmp(argv[i], "--root") == 0)
+                        return usage_error(&program, "--root needs an absolute directory");
+                else
+                        return usage_error(&program,
+                                           "unknown argument %s; known are --root DIR and --scheduled",
+                                           argv[i]);
+        }
+
+        return 0;
+}
+
+static int block_signals(void)
+{
+        sigset_t signals;
+
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
+        signal(SIGPIPE, SIG_IGN);
+        signal(SIGXFSZ, SIG_IGN); /* as -EFBIG it has a message */
+        return sigprocmask(SIG_BLOCK, &signals, NULL) < 0 ? -errno : 0;
+}
+
+static void log_success(const struct snapshot_result *result, uint64_t duration_usec, char *summary,
+                        size_t size)
+{
+        char raw[QUANTITY_SIZE], stored[QUANTITY_SIZE], took[QUANTITY_SIZE];
+        const struct manifest *manifest = result->manifest;
+
+        (void)snprintf(summary, size, "took %s: revision %lld, %s, stored and verified as %s, in %s%s",
+                       manifest->stored_file, (long long)manifest->revision,
+                       size_format_human(manifest->db_size, raw),
+                       size_format_human(manifest->stored_size, stored),
+                       duration_format_human(duration_usec / 1000 * 1000, took),
+                       result->confirmed ? "" : "; etcd went away behind the last byte, whose hash is right");
+        log_message(result->confirmed ? LOG_NOTICE : LOG_WARNING, MESSAGE_SNAPSHOT_TAKEN, "Snapshot: %s",
+                    summary);
+        if (result->pruned > 0)
+                log_message(LOG_NOTICE, MESSAGE_SNAPSHOT_PRUNED, "Removed %u older cop%s by retention",
+                            result->pruned, result->pruned == 1 ? "y" : "ies");
+}
+
+/* Each target that got no copy. The first one's failure stands for the run. */
+static void take_target_failures(const struct snapshot_result *result, struct failure *failure)
+{
+        for (size_t i = 0; i < result->count; i++) {
+                const struct failure *found = &result->destinations[i].failure;
+
+                if (!destination_failed(&result->destinations[i]))
+                        continue;
+                log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "%s", found->message);
+                if (!failure->reason)
+                        (void)failure_set(failure, 0, found->reason, "%s", found->message);
+        }
+}
+
+static int record(const char *state_dir, const struct last_run *before, const struct snapshot_result *result,
+                  uint64_t duration_usec, const char *summary, struct failure *failure)
+{
+        struct last_run run = {
+                .success = !failure->reason,
+                .reason = failure->reason ?: (char *)"VerifiedCopyTaken",
+                .message = failure->message ?: (char *)summary,
+                .duration_usec = duration_usec,
+                .runs = before->runs + 1,
+                .failures = before->failures + (failure->reason ? 1 : 0),
+                .sequence = result->sequence > before->sequence ? result->sequence : before->sequence,
+        };
+        int r;
+
+        moment_now(&run.finished);
+        r = last_run_save(state_dir, &run);
+        if (r < 0)
+                return log_error(r, "Cannot write %s/%s", state_dir, LAST_RUN_FILE);
+        return 0;
+}
+
+static int take_and_record(const char *root, const char *state_dir, const struct backup_config *config)
+{
+        _cleanup_snapshot_result_ result = {};
+        _cleanup_failure_ failure = {};
+        _cleanup_last_run_ before = {};
+        char node[NODE_NAME_SIZE], summary[1024] = "";
+        struct moment started, finished;
+        int r;
+
+        (void)last_run_load(state_dir,
+                            &before); /* an unreadable one is replaced; the copies know their sequence */
+        moment_now(&started);
+        r = snapshot_take(&(struct snapshot_request){ .config = config,
+                                                      .root = root,
+                                                      .node = node_name(node),
+                                                      .sequence = before.sequence },
+                          &result, &failure);
+        moment_now(&finished);
+
+        if (r >= 0) {
+                log_success(&result, finished.boottime_usec - started.boottime_usec, summary,
+                            sizeof(summary));
+                take_target_failures(&result, &failure);
+        } else {
+                log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: %s", failure.message);
+        }
+        r = record(state_dir, &before, &result, finished.boottime_usec - started.boottime_usec, summary,
+                   &failure);
+        return r < 0 || failure.reason ? EXIT_UNHEALTHY : EXIT_GOOD;
+}
+
+static int load_config(const char *root, const char *state_dir, void **ret)
+{
+        static const struct plugin plugin = { .name = "etcd-backup", .config = &backup_config_type };
+        _cleanup_free_ char *config_path = path_under(root, "/etc/capi-node-agent/etcd-backup.json");
+        struct plugin_context ctx = {
+                .plugin = &plugin, .root = root, .config_path = config_path, .state_dir = (char *)state_dir
+        };
+        _cleanup_failure_ failure = {};
+        int r;
+
+        if (!config_path)
+                return -ENOMEM;
+        r = plugin_load_config(&ctx, ret, &failure);
+        if (r < 0)
+                log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: %s",
+                            failure.message ?: strerror(-r));
+        return r;
+}
+
+static int run_locked(const struct arguments *arguments, const char *state_dir)
+{
+        _cleanup_close_ int lock = -EBADF;
+        void *config = NULL;
+        pid_t holder;
+        int r;
+
+        r = load_config(arguments->root, state_dir, &config);
+        if (r < 0)
+                return EXIT_CONFIGURATION;
+
+        r = directory_make(state_dir, 0700);
+        if (r >= 0)
+                r = lock_take(state_dir, &lock, &holder);
+        if (r == -EBUSY) {
+                log_message(arguments->scheduled ? LOG_NOTICE : LOG_ERR, NULL,
+                            "Another snapshot is running (pid %d)", (int)holder);
+                r = arguments->scheduled ? EXIT_GOOD : EXIT_UNHEALTHY;
+        } else if (r < 0) {
+                log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: cannot lock %s/lock: %s",
+                            state_dir, strerror(-r));
+                r = EXIT_UNHEALTHY;
+        } else {
+                r = take_and_record(arguments->root, state_dir, config);
+        }
+
+        config_free(&backup_config_type, config);
+        return r;
+}
+
+int main(int argc, char *argv[])
+{
+        _cleanup_free_ char *state_dir = NULL;
+        struct arguments arguments = { .root = "/" };
+        int r;
+
+        umask(0077);
+        log_open("etcd-snapshot");
+        r = parse_arguments(argc, argv, &arguments);
+        if (r != 0)
+                return r;
+        r = block_signals();
+        if (r < 0)
+                return EXIT_UNHEALTHY;
+        state_dir = path_under(arguments.root, "/var/lib/capi-node-agent/etcd-backup");
+        if (!state_dir)
+                return EXIT_UNHEALTHY;
+        return run_locked(&arguments, state_dir);
+}

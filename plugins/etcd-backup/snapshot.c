@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "snapshot.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "archive.h"
+#include "copies.h"
+#include "etcd.h"
+#include "log.h"
+#include "progress.h"
+#include "quantity.h"
+#include "snapshot-stream.h"
+#include "timestamp.h"
+
+static const int stop_signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+struct job {
+        const struct snapshot_request *request;
+        struct snapshot_result *result;
+        struct failure *failure; /* the cause, once there is one */
+
+        sd_event *event;
+        struct etcd_client *etcd;
+        bool canceled;
+
+        bool asking; /* a Status call is under way */
+        int status_error;
+        struct etcd_status status;
+        bool asked_after;
+
+        bool streaming;
+        int stream_error;
+        struct snapshot_stream stream;
+        struct archive_writer *writer;
+        struct progress progress;
+        struct manifest *manifest;
+};
+
+void snapshot_result_clear(struct snapshot_result *result)
+{
+        for (size_t i = 0; i < result->count; i++)
+                destination_close(&result->destinations[i]);
+        free(result->destinations);
+        manifest_free(result->manifest);
+        *result = (struct snapshot_result){};
+}
+
+static void job_clear(struct job *job)
+{
+        progress_end(&job->progress);
+        etcd_client_free(job->etcd); /* closes the stream: no callback comes after this */
+        archive_writer_free(job->writer);
+        snapshot_stream_clear(&job->stream);
+        manifest_free(job->manifest);
+        sd_event_unref(job->event);
+}
+
+static bool cause_is_known(const struct job *job)
+{
+        return job->failure->reason != NULL;
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+        struct job *job = userdata;
+
+        (void)source;
+        (void)info;
+        job->canceled = true;
+        return 0;
+}
+
+/* Also outside the event loop: a blocked signal stays pending until the loop fetches it. */
+static bool stop_asked(void *userdata)
+{
+        struct job *job = userdata;
+        sigset_t pending;
+
+        sigpending(&pending);
+        for (size_t i = 0; i < ELEMENTS(stop_signals); i++)
+                job->canceled |= sigismember(&pending, stop_signals[i]) == 1;
+        return job->canceled;
+}
+
+static int canceled(struct job *job)
+{
+        return failure_set(job->failure, -ECANCELED, "Canceled",
+                           "stopped by a signal before the copy was complete; nothing was kept");
+}
+
+static int open_destinations(struct job *job)
+{
+        const struct backup_config *config = job->request->config;
+        struct snapshot_result *result = job->result;
+
+        result->sequence = job->request->sequence;
+        result->destinations = calloc(config->targets.count, sizeof(*result->destinations));
+        if (!result->destinations)
+                return -ENOMEM;
+        for (size_t i = 0; i < config->targets.count; i++) {
+                uint64_t sequence = 0;
+
+                destination_open(&result->destinations[i], backup_config_target(config, i),
+                                 job->request->root, config->cluster, job->request->node, &sequence);
+                if (sequence > result->sequence)
+                        result->sequence = sequence;
+                result->count++;
+        }
+        return 0;
+}
+
+/* 0 while at least one target can still get its copy; else the failure of the first becomes the run's. */
+static int any_destination(struct job *job)
+{
+        const struct snapshot_result *result = job->result;
+
+        for (size_t i = 0; i < result->count; i++)
+                if (!destination_failed(&result->destinations[i]))
+                        return 0;
+        return failure_set(job->failure, -EIO, result->destinations[0].failure.reason, "%s",
+                           result->destinations[0].failure.message);
+}
+
+static int job_open(struct job *job)
+{
+        int r;
+
+        r = sd_event_new(&job->event);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTS(stop_signals); i++) {
+                r = sd_event_add_signal(job->event, NULL, stop_signals[i], on_signal, job);
+                if (r < 0)
+                        return r;
+        }
+        r = snapshot_stream_init(&job->stream);
+        if (r < 0)
+                return r;
+        job->manifest = calloc(1, sizeof(*job->manifest));
+        if (!job->manifest)
+                return -ENOMEM;
+
+        r = open_destinations(job);
+        if (r < 0)
+                return r;
+        r = any_destination(job);
+        if (r < 0)
+                return r;
+        return etcd_client_new(job->event, job->request->root, &job->request->config->etcd, &job->etcd,
+                               job->failure);
+}
+
+static void on_status(const struct etcd_status *status, int error, struct failure *found, void *userdata)
+{
+        struct job *job = userdata;
+
+        job->asking = false;
+        job->status_error = error;
+        if (status)
+                job->status = *status;
+        else if (!job->asked_after)
+                (void)failure_set(job->failure, error, found->reason, "%s", found->message);
+}
+
+static int ask_status(struct job *job)
+{
+        int r;
+
+        r = etcd_status_start(job->etcd, on_status, job);
+        if (r < 0)
+                return r;
+        job->asking = true;
+        return 0;
+}
+
+/* Runs the loop while *waiting. Once the stream has begun, etcd's revision is asked for again beside it: the
+ * stream's first message comes after the read transaction was opened, so that revision is a ceiling of the
+ * snapshot's. */
+static int wait_while(struct job *job, const bool *waiting)
+{
+        int r;
+
+        while (*waiting) {
+                r = sd_event_run(job->event, UINT64_MAX);
+                if (r < 0)
+                        return r;
+                if (stop_asked(job))
+                        return canceled(job);
+                if (job->stream.total > 0 && !job->asked_after) {
+                        job->asked_after = true;
+                        r = ask_status(job);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+static int take_status(struct job *job)
+{
+        struct manifest *manifest = job->manifest;
+        const struct etcd_status *status = &job->status;
+        int r;
+
+        r = ask_status(job);
+        if (r < 0)
+                return r;
+        r = wait_while(job, &job->asking);
+        if (r < 0)
+                return r;
+        if (job->status_error < 0)
+                return job->status_error;
+        if (status->is_learner)
+                return failure_set(
+                        job->failure, -EAGAIN, "MemberIsLearner",
+                        "this member is a learner that has not caught up yet; its copy would be old. The "
+                        "next run tries again");
+        if (status->db_size == 0 || status->member_id == 0)
+                return failure_set(job->failure, -EAGAIN, "MemberHasNoDatabase",
+                                   "this member has no database yet; the next run tries again");
+
+        manifest->cluster = strdup(job->request->config->cluster);
+        manifest->node = strdup(job->request->node);
+        manifest->etcd_version = strdup(status->version[0] ? status->version : "unknown");
+        if (!manifest->cluster || !manifest->node || !manifest->etcd_version)
+                return -ENOMEM;
+        manifest->cluster_id = status->cluster_id;
+        manifest->member_id = status->member_id;
+        manifest->revision = status->revision;
+        manifest->revision_after = -1;
+        manifest->raft_index = status->raft_index;
+        manifest->sequence = job->result->sequence + 1;
+        manifest->started_usec = now_realtime_usec();
+        return 0;
+}
+
+static bool name_is_free(const struct job *job, const char *name)
+{
+        for (size_t i = 0; i < job->result->count; i++) {
+                _cleanup_free_ char *archive = copy_path(job->result->destinations[i].directory, name, "");
+                _cleanup_free_ char *manifest =
+                        copy_path(job->result->destinations[i].directory, name, MANIFEST_SUFFIX);
+
+                if (!archive || !manifest || access(archive, F_OK) == 0 || access(manifest, F_OK) == 0)
+                        return false;
+        }
+        return true;
+}
+
+/* Two runs within one second, or a clock that was set back, would meet in one name: the later gets the next
+ * second. */
+static int choose_name(struct job *job)
+{
+        struct manifest *manifest = job->manifest;
+
+        for (unsigned i = 0; i < 3600; i++) {
+                free(manifest->stored_file);
+                manifest->stored_file =
+                        copy_name(manifest->cluster, manifest->node,
+                                  manifest->started_usec + i * USEC_PER_SEC, manifest->revision);
+                if (!manifest->stored_file)
+                        return -ENOMEM;
+                if (name_is_free(job, manifest->stored_file))
+                        return 0;
+        }
+        return -EEXIST;
+}
+
+static int on_stored(const void *data, size_t size, void *userdata)
+{
+        struct job *job = userdata;
+
+        for (size_t i = 0; i < job->result->count; i++)
+                if (!destination_failed(&job->result->destinations[i]))
+                        destination_write(&job->result->destinations[i], data, size);
+        return any_destination(job);
+}
+
+/* The first message has told the size. */
+static int begin_archive(struct job *job)
+{
+        int r;
+
+        for (size_t i = 0; i < job->result->count; i++)
+                if (!destination_failed(&job->result->destinations[i]))
+                        destination_begin(&job->result->destinations[i], job->manifest->stored_file,
+                                          job->stream.total);
+        r = any_destination(job);
+        if (r < 0)
+                return r;
+        r = archive_writer_new(on_stored, job, &job->writer);
+        if (r < 0)
+                return r;
+        return archive_begin(job->writer, SNAPSHOT_MEMBER, job->stream.total + SHA256_SIZE,
+                             job->manifest->started_usec);
+}
+
+static int on_message(const uint8_t *bytes, size_t size, void *userdata)
+{
+        struct job *job = userdata;
+        struct snapshot_message message;
+        int r;
+
+        r = snapshot_stream_take(&job->stream, bytes, size, &message, job->failure);
+        if (r < 0)
+                return r;
+        if (!job->writer) {
+                r = begin_archive(job);
+                if (r < 0)
+                        return r;
+        }
+        progress_show(&job->progress, job->stream.received, job->stream.total);
+        return archive_add(job->writer, message.blob, message.blob_size);
+}
+
+static void on_stream_done(int error, bool confirmed, struct failure *found, void *userdata)
+{
+        struct job *job = userdata;
+
+        job->streaming = false;
+        job->stream_error = error;
+        job->result->confirmed = confirmed;
+        if (error < 0 && !cause_is_known(job))
+                (void)failure_set(job->failure, error, found->reason, "%s", found->message);
+}
+
+static int receive(struct job *job)
+{
+        int r;
+
+        progress_start(&job->progress);
+        r = etcd_snapshot_start(job->etcd, on_message, on_stream_done, job);
+        if (r < 0)
+                return r;
+        job->streaming = true;
+        r = wait_while(job, &job->streaming);
+        progress_end(&job->progress);
+        if (r < 0)
+                return r;
+        if (job->stream_error < 0)
+                return job->stream_error;
+
+        r = snapshot_stream_finish(&job->stream, job->manifest->raw_sha256, job->failure);
+        if (r < 0)
+                return r;
+        moment_now(&job->manifest->finished);
+        r = wait_while(job, &job->asking);
+        if (r < 0)
+                return r;
+        /* An etcd that was stopped in mid-stream ends the stream in order and then answers no more. */
+        if (job->status_error >= 0)
+                job->manifest->revision_after = job->status.revision;
+        return 0;
+}
+
+static int finish_archive(struct job *job)
+{
+        struct manifest *manifest = job->manifest;
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        manifest->db_size = job->stream.total;
+        manifest->raw_size = job->stream.total + SHA256_SIZE;
+        r = manifest_format(manifest, false, &text);
+        if (r < 0)
+                return r;
+        r = archive_begin(job->writer, MANIFEST_MEMBER, strlen(text), manifest->finished.realtime_usec);
+        if (r < 0)
+                return r;
+        r = archive_add(job->writer, text, strlen(text));
+        if (r < 0)
+                return r;
+        return archive_finish(job->writer, &manifest->stored_size, manifest->stored_sha256);
+}
+
+static int verify_and_publish(struct job *job)
+{
+        const struct interrupt interrupt = { stop_asked, job };
+        struct snapshot_result *result = job->result;
+
+        for (size_t i = 0; i < result->count; i++) {
+                struct destination *destination = &result->destinations[i];
+
+                if (!destination_failed(destination))
+                        destination_verify(destination, job->manifest, &interrupt);
+                if (stop_asked(job))
+                        return canceled(job);
+        }
+
+        job->manifest->verified_usec = now_realtime_usec();
+        for (size_t i = 0; i < result->count; i++)
+                if (!destination_failed(&result->destinations[i]))
+                        destination_publish(&result->destinations[i], job->manifest);
+        return any_destination(job);
+}
+
+/* Only where a newer verified copy stands now. */
+static void prune(struct job *job)
+{
+        struct snapshot_result *result = job->result;
+
+        for (size_t i = 0; i < result->count; i++)
+                if (!destination_failed(&result->destinations[i]))
+                        result->pruned += destination_prune(&result->destinations[i], job->manifest->cluster,
+                                                            job->manifest->node);
+}
+
+static int run(struct job *job)
+{
+        int r;
+
+        r = job_open(job);
+        if (r < 0)
+                return r;
+        r = take_status(job);
+        if (r < 0)
+                return r;
+        r = choose_name(job);
+        if (r < 0)
+                return r;
+        r = receive(job);
+        if (r < 0)
+                return r;
+        r = finish_archive(job);
+        if (r < 0)
+                return r;
+        r = verify_and_publish(job);
+        if (r < 0)
+                return r;
+        prune(job);
+
+        job->result->sequence = job->manifest->sequence;
+        job->result->manifest = TAKE_PTR(job->manifest);
+        return 0;
+}
+
+int snapshot_take(const struct snapshot_request *request, struct snapshot_result *ret_result,
+                  struct failure *failure)
+{
+        _cleanup_failure_ own = {};
+        _cleanup_(job_clear) struct job job = { .request = request, .result = ret_result };
+        int r;
+
+        job.failure = failure ?: &own;
+        r = run(&job);
+        if (r < 0 && !cause_is_known(&job))
+                (void)failure_set(job.failure, r, "SnapshotFailed", "the snapshot failed: %s", strerror(-r));
+        return r;
+}
