@@ -114,8 +114,9 @@ static void judge(const struct resource *resource, const struct space_config *co
                 return;
         }
         if (worst >= config->warn)
-                check_result_set(ret, CHECK_OK, resource->enough, "every file system has %g%% of its %s free",
-                                 config->warn * 100, resource->noun);
+                check_result_set(ret, CHECK_OK, resource->enough,
+                                 "every file system has at least %g%% of its %s free", config->warn * 100,
+                                 resource->noun);
         else
                 check_result_set(ret, worst < config->fail ? CHECK_FAIL : CHECK_WARN, resource->low,
                                  "%s; it fails below %g%%; %s", low, config->fail * 100, resource->remedy);

@@ -143,7 +143,7 @@ static void finish_unknown(struct unit_watch *watch, const char *why)
 static void finish_look(struct unit_watch *watch)
 {
         struct check_run *run = watch->run;
-        const struct checks_config *checks = &run->node->config->checks;
+        const struct checks_config *limits = &run->node->config->checks;
         uint64_t now_usec = now_boottime_usec();
         struct check_result result;
 
@@ -152,7 +152,7 @@ static void finish_look(struct unit_watch *watch)
         watch->facts = watch->incoming;
         unit_history_note(&watch->history, &watch->facts, now_usec);
         unit_judge(&watch->name, &watch->facts, &watch->history,
-                   watch == &run->node->kubelet ? &checks->kubelet : &checks->containerd, now_usec, &result);
+                   watch == &run->node->kubelet ? &limits->kubelet : &limits->containerd, now_usec, &result);
         check_finish(run, &result);
 }
 
