@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* One condition of several checks. */
+
+#include "condition.h"
+#include "schedule.h"
+
+struct verdict {
+        enum condition_status status;
+        char reason[CONDITION_REASON_MAX + 1];
+        char message[CONDITION_MESSAGE_MAX + 1];
+};
+
+enum aggregate {
+        AGGREGATE_NONE,    /* no check that feeds the condition is on */
+        AGGREGATE_PENDING, /* none fails, and some have no status yet: nothing can be said */
+        AGGREGATE_VERDICT,
+};
+
+/* False if a check fails, else Unknown if one has no answer, else True; a warning is still True, and said.
+ * The first in the table's order gives the reason, the message names all. Only AGGREGATE_VERDICT sets ret. */
+enum aggregate aggregate(const char *condition, const char *good_reason, const struct check_state *states,
+                         size_t count, struct verdict *ret);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <string.h>
+
+#include "aggregate.h"
+#include "files.h"
+#include "findings.h"
+#include "node.h"
+#include "plugin.h"
+#include "scheduler.h"
+
+/* One row for each condition: what a check names in its row, and the reason when all is well. */
+static const struct condition_type conditions[] = {
+        { .type = "NodeServicesReady", .severity = SEVERITY_FATAL },
+        { .type = "NodeStorageReady", .severity = SEVERITY_FATAL },
+        {},
+};
+static const char *const good_reasons[] = { "AllServicesRunning", "AllStorageUsable" };
+
+struct node_health {
+        struct plugin_context *ctx;
+        struct node node;
+        struct scheduler *scheduler;
+        bool dropped[ELEMENTS(good_reasons)];
+};
+
+static void set_condition(struct node_health *health, size_t i)
+{
+        const char *type = conditions[i].type;
+        struct verdict verdict;
+
+        switch (aggregate(type, good_reasons[i], scheduler_states(health->scheduler), n_checks, &verdict)) {
+        case AGGREGATE_NONE:
+                plugin_drop_condition(health->ctx, type);
+                health->dropped[i] = true;
+                break;
+        case AGGREGATE_PENDING:
+                /* Otherwise left as it is: after a restart the loop holds the report of the process before.
+                 */
+                if (health->dropped[i])
+                        plugin_set_condition(health->ctx, type, CONDITION_UNKNOWN, "NotCheckedYet",
+                                             "its checks were switched on a moment ago");
+                health->dropped[i] = false;
+                break;
+        case AGGREGATE_VERDICT:
+                plugin_set_condition(health->ctx, type, verdict.status, verdict.reason, "%s",
+                                     verdict.message);
+                health->dropped[i] = false;
+                break;
+        }
+}
+
+static void set_conditions(struct node_health *health)
+{
+        for (size_t i = 0; conditions[i].type; i++)
+                set_condition(health, i);
+}
+
+static void on_changed(void *userdata)
+{
+        struct node_health *health = userdata;
+
+        set_conditions(health);
+        plugin_touch_report(health->ctx);
+}
+
+/* Something that stays the same for a node and differs between nodes. */
+static int read_node_id(const char *root, char *buffer, size_t size)
+{
+        _cleanup_free_ char *path = path_under(root, "/etc/machine-id"), *text = NULL;
+        size_t length;
+
+        if (!path)
+                return -ENOMEM;
+        if (file_read(path, 4096, &text, &length) >= 0 && length > 0)
+                (void)snprintf(buffer, size, "%s", text);
+        else if (gethostname(buffer, size) < 0)
+                return -errno;
+        return 0;
+}
+
+static int open_node(struct plugin_context *ctx, struct node_health **ret)
+{
+        struct node_health *health;
+        int r;
+
+        health = calloc(1, sizeof(*health));
+        if (!health)
+                return -ENOMEM;
+        health->ctx = ctx;
+        node_init(&health->node, ctx->event, ctx->root);
+        r = scheduler_new(ctx->event, &health->node, checks, n_checks, on_changed, health,
+                          &health->scheduler);
+        if (r < 0) {
+                free(health);
+                return r;
+        }
+        *ret = health;
+        return 0;
+}
+
+static int node_health_watch(struct plugin_context *ctx, const void *config)
+{
+        struct node_health *health = ctx->userdata;
+        char node_id[256];
+        int r;
+
+        r = read_node_id(ctx->root, node_id, sizeof(node_id));
+        if (r < 0)
+                return r;
+        if (!health) {
+                r = open_node(ctx, &health);
+                if (r < 0)
+                        return r;
+                ctx->userdata = health;
+        }
+        scheduler_pause(health->scheduler);
+        node_configure(&health->node, config);
+        r = scheduler_configure(health->scheduler, config, node_id);
+        if (r < 0)
+                return r;
+        set_conditions(health);
+        return 0;
+}
+
+static int node_health_report(struct plugin_context *ctx, struct report *report)
+{
+        const struct node_health *health = ctx->userdata;
+
+        if (!health)
+                return 0;
+        return findings_add(&health->node, scheduler_states(health->scheduler), n_checks, report);
+}
+
+static void node_health_close(struct plugin_context *ctx)
+{
+        struct node_health *health = ctx->userdata;
+
+        scheduler_free(health->scheduler);
+        node_done(&health->node);
+        free(health);
+}
+
+static const struct plugin plugin = {
+        .name = "node-health",
+        .summary = "Check the node's services, storage and clock",
+        .example = "{ \"checks\": { \"disk-space\": { \"warn\": \"10%\", \"fail\": \"5%\" } } }",
+        .config = &node_health_config_type,
+        .conditions = conditions,
+        .watch = node_health_watch,
+        .report = node_health_report,
+        .close = node_health_close,
+};
+
+int main(int argc, char *argv[])
+{
+        return plugin_main(&plugin, argc, argv);
+}

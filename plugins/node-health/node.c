@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "node.h"
+
+#include <math.h>
+
+void node_init(struct node *node, sd_event *event, const char *root)
+{
+        *node = (struct node){
+                .event = event,
+                .root = root,
+                .kubelet = { .name = { "kubelet.service", "kubelet", "Kubelet" }, .after_join = true },
+                .containerd = { .name = { "containerd.service", "containerd", "Containerd" } },
+                .space.probe = PROBE_NONE,
+                .inodes.probe = PROBE_NONE,
+                .clock_error_seconds = NAN,
+        };
+}
+
+void node_configure(struct node *node, const struct node_health_config *config)
+{
+        node->config = config;
+        node->space.count = 0; /* indices into the paths of the old one */
+        node->inodes.count = 0;
+        if (!config->checks.kubelet.enabled)
+                node->kubelet.history = (struct unit_history){};
+        if (!config->checks.containerd.enabled)
+                node->containerd.history = (struct unit_history){};
+}
+
+void node_done(struct node *node)
+{
+        unit_watch_stop(&node->kubelet);
+        unit_watch_stop(&node->containerd);
+        unit_bus_close(&node->bus);
+        probe_stop(&node->space.probe);
+        probe_stop(&node->inodes.probe);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* When a check runs, and what a row of results means. Nothing here asks for the time: now_usec
+ * (CLOCK_BOOTTIME) comes in with each call, so that a test drives years of it in seconds. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "check.h"
+
+#define SCHEDULE_PARALLEL_MAX 2 /* all checks at once are a load spike (node-problem-detector#412) */
+
+/* A check that has no status yet runs at least this often, so that also a failure is confirmed again after a
+ * restart of the plugin while the report of the process before is still valid: the condition then keeps its
+ * transition time. */
+#define SCHEDULE_CONFIRM_USEC (30 * UINT64_C(1000000))
+
+struct check_state {
+        const struct check *check;
+        bool enabled;
+        uint64_t interval_usec, phase_usec;
+
+        bool running;
+        uint64_t due_usec;     /* when not running */
+        uint64_t started_usec; /* of the last run */
+        uint64_t duration_usec;
+        uint64_t timeouts;
+
+        bool known;                 /* a result was adopted since the check was enabled */
+        struct check_result result; /* in force */
+        enum check_status latest;   /* what the last run said, and how many in a row said so */
+        unsigned streak;
+
+        /* CLOCK_REALTIME, for people only: of the last change of status and of the last run; 0: never.
+         * Whoever calls schedule_finish sets them. */
+        uint64_t since_realtime_usec, last_run_realtime_usec;
+};
+
+struct schedule {
+        struct check_state *states;
+        size_t count;
+};
+
+/* Where in its interval a check runs on this node: stable for a node, spread over nodes and checks. */
+uint64_t schedule_phase(const char *node_id, const char *check_name, uint64_t interval_usec);
+
+/* Switches a check on with this interval (a status it already has stays), or off (all is forgotten). */
+void schedule_enable(struct check_state *state, uint64_t interval_usec, uint64_t phase_usec,
+                     uint64_t now_usec);
+void schedule_disable(struct check_state *state);
+
+/* The next check to start now, marked as running; NULL: none is due, or enough are running. */
+struct check_state *schedule_take_due(struct schedule *schedule, uint64_t now_usec);
+
+/* The next run that is past its deadline; NULL: none. The caller cancels it and calls schedule_expire. */
+struct check_state *schedule_overdue(const struct schedule *schedule, uint64_t now_usec);
+
+/* Ends a run with its result. Returns true when the status or the reason in force changed. */
+bool schedule_finish(struct check_state *state, const struct check_result *result, uint64_t now_usec);
+
+/* Ends a run that did not answer in time: Unknown. Returns as schedule_finish. */
+bool schedule_expire(struct check_state *state, uint64_t now_usec);
+
+/* Ends a run without a result; the check is due again. */
+void schedule_abandon(struct check_state *state, uint64_t now_usec);
+
+/* When to look again: the earliest start that is allowed or deadline; UINT64_MAX: never. */
+uint64_t schedule_wakeup(const struct schedule *schedule);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Asks systemd for the state of a service, over the system bus, without waiting for it. */
+
+#include <systemd/sd-bus.h>
+
+#include "check.h"
+#include "unit-state.h"
+
+#define UNIT_PROPERTIES_MAX 6
+
+struct unit_bus {
+        sd_bus *bus;
+        uint64_t backoff_usec;  /* before the next attempt to connect; 0: the last one worked */
+        uint64_t next_try_usec; /* CLOCK_BOOTTIME */
+        int error;              /* of the last attempt */
+};
+
+struct unit_watch;
+
+struct unit_answer {
+        struct unit_watch *watch;
+        sd_bus_slot *slot; /* NULL: it has come */
+};
+
+struct unit_watch {
+        struct unit_name name;
+        bool after_join; /* only asked once kubeadm has run */
+        struct unit_history history;
+        struct unit_facts facts; /* of the last complete look, when history.seen */
+
+        struct check_run *run; /* under way */
+        struct unit_facts incoming;
+        struct unit_answer answers[UNIT_PROPERTIES_MAX];
+};
+
+void unit_watch_stop(struct unit_watch *watch);
+void unit_bus_close(struct unit_bus *bus);
+
+int kubelet_start(struct check_run *run);
+int containerd_start(struct check_run *run);
+int kubelet_metrics(const struct node *node, json_object *metrics);
+int containerd_metrics(const struct node *node, json_object *metrics);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Any text as /proc/self/mountinfo: it is found or refused, and what is found has its parts. */
+
+#include <stdint.h>
+
+#include "mountinfo.c"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        _cleanup_(mount_clear) struct mount mount = {};
+        _cleanup_(fclosep) FILE *stream = NULL;
+
+        if (size == 0)
+                return 0; /* fmemopen refuses it */
+        stream = fmemopen((void *)data, size, "r");
+        if (!stream || mountinfo_find(stream, "/var/lib/etcd", &mount) < 0)
+                return 0;
+        if (!is_below("/var/lib/etcd", mount.mount_point) || mount.type[0] == '\0' || mount.super_options[0] == '\0')
+                abort();
+        (void)mount_option(mount.super_options, "ro");
+        return 0;
+}
