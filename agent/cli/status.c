@@ -136,6 +136,8 @@ static void print_versions(json_object *document)
         if (!versions)
                 return;
         json_object_object_foreach (versions, name, value) {
+                if (!value)
+                        continue;
                 printf("%s%s %s", separator, name, json_object_get_string(value));
                 separator = ", ";
         }
