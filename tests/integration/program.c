@@ -87,13 +87,18 @@ bool root_has(const char *root, const char *path)
 pid_t program_start(const char *program, const char *const *arguments)
 {
         const char *argv[16] = { program };
+        posix_spawn_file_actions_t actions;
         pid_t pid;
 
         for (size_t i = 0; arguments[i]; i++) {
                 assert_true(i + 2 < ELEMENTS(argv));
                 argv[i + 1] = arguments[i];
         }
-        assert_int_equal(posix_spawn(&pid, program, NULL, NULL, (char *const *)argv, environ), 0);
+        /* Standard output is TAP, and the test's alone. */
+        assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
+        assert_int_equal(posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO), 0);
+        assert_int_equal(posix_spawn(&pid, program, &actions, NULL, (char *const *)argv, environ), 0);
+        posix_spawn_file_actions_destroy(&actions);
         return pid;
 }
 

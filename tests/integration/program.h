@@ -19,7 +19,8 @@ void root_write(const char *root, const char *path, const char *text, mode_t mod
 char *root_read(const char *root, const char *path); /* NULL when it is not there; owned by the caller */
 bool root_has(const char *root, const char *path);
 
-/* Starts a program that was built here; arguments end with NULL. Its standard error is that of the test. */
+/* Starts a program that was built here; arguments end with NULL. Both its outputs go to the standard error of
+ * the test. */
 pid_t program_start(const char *program, const char *const *arguments);
 /* Waits for the end. Returns the exit status, or -signal. Fails the test at the deadline. */
 int program_wait(pid_t pid);
