@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-
 #include <stdio.h>
 #include <string.h>
 
@@ -77,7 +76,8 @@ void make_archive(struct manifest *manifest, size_t size, struct bytes *ret)
         manifest->raw_size = size + SHA256_SIZE;
 
         assert_int_equal(archive_writer_new(bytes_append, ret, &writer), 0);
-        assert_int_equal(archive_begin(writer, SNAPSHOT_MEMBER, manifest->raw_size, manifest->started_usec), 0);
+        assert_int_equal(archive_begin(writer, SNAPSHOT_MEMBER, manifest->raw_size, manifest->started_usec),
+                         0);
         assert_int_equal(archive_add(writer, db, manifest->raw_size), 0);
         assert_int_equal(manifest_format(manifest, false, &text), 0);
         assert_int_equal(archive_begin(writer, MANIFEST_MEMBER, strlen(text), manifest->started_usec), 0);

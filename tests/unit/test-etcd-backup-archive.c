@@ -93,7 +93,8 @@ static void bytes_behind_the_end_are_found(void **state)
 
 static void a_manifest_of_another_copy_is_found(void **state)
 {
-        _cleanup_(manifest_freep) struct manifest *one = sample_manifest("c", "n", 1), *two = sample_manifest("c", "n", 2);
+        _cleanup_(manifest_freep) struct manifest *one = sample_manifest("c", "n", 1),
+                                                  *two = sample_manifest("c", "n", 2);
         _cleanup_(bytes_clear) struct bytes first = {}, second = {};
         _cleanup_failure_ failure = {};
         _cleanup_facts_ facts = {};

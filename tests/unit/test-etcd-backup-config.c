@@ -15,7 +15,8 @@ static void assert_refused(const char *text, const char *word)
         _cleanup_failure_ failure = {};
         void *config = NULL;
 
-        assert_true(config_parse(&backup_config_type, "etcd-backup.json", text, strlen(text), &config, &failure) < 0);
+        assert_true(config_parse(&backup_config_type, "etcd-backup.json", text, strlen(text), &config,
+                                 &failure) < 0);
         if (!strstr(failure.message, word))
                 fail_msg("\"%s\" does not name \"%s\"", failure.message, word);
 }
@@ -46,16 +47,20 @@ static void what_is_not_honoured_yet_is_refused(void **state)
         assert_refused("{\"include\":[\"pki\"]}", "include");
         assert_refused("{\"drill\":{}}", "drill");
         assert_refused("{\"targets\":[{\"name\":\"a\",\"type\":\"s3\",\"path\":\"/a\"}]}", "directory");
-        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\",\"retention\":{\"tiers\":[]}}]}", "tiers");
+        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\",\"retention\":{\"tiers\":[]}}]}",
+                       "tiers");
 }
 
 static void targets_do_not_share_names_or_paths(void **state)
 {
         assert_refused("{\"targets\":[]}", "targets");
-        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\"},{\"name\":\"a\",\"path\":\"/b\"}]}", "/targets/1/name");
-        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\"},{\"name\":\"b\",\"path\":\"/a\"}]}", "/targets/1/path");
+        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\"},{\"name\":\"a\",\"path\":\"/b\"}]}",
+                       "/targets/1/name");
+        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\"},{\"name\":\"b\",\"path\":\"/a\"}]}",
+                       "/targets/1/path");
         assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"relative\"}]}", "/targets/0/path");
-        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\",\"retention\":{\"keepLast\":0}}]}", "keepLast");
+        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\",\"retention\":{\"keepLast\":0}}]}",
+                       "keepLast");
 }
 
 int main(void)

@@ -61,7 +61,8 @@ static void names_are_those_of_the_format(void **state)
 
 static void lists_own_copies_newest_first(void **state)
 {
-        _cleanup_free_ char *one = place_copy(directory, "c", "n", 1), *three = place_copy(directory, "c", "n", 3),
+        _cleanup_free_ char *one = place_copy(directory, "c", "n", 1),
+                            *three = place_copy(directory, "c", "n", 3),
                             *two = place_copy(directory, "c", "n", 2);
         _cleanup_copies_ copies = {};
 
@@ -94,7 +95,8 @@ static void a_missing_directory_holds_no_copies(void **state)
 
 static void a_truncated_or_missing_archive_is_not_whole(void **state)
 {
-        _cleanup_free_ char *one = place_copy(directory, "c", "n", 1), *two = place_copy(directory, "c", "n", 2);
+        _cleanup_free_ char *one = place_copy(directory, "c", "n", 1),
+                            *two = place_copy(directory, "c", "n", 2);
         _cleanup_copies_ copies = {};
 
         assert_int_equal(truncate(two, 100), 0);

@@ -56,7 +56,7 @@ static void every_missing_key_is_refused_by_name(void **state)
         _cleanup_free_ char *text = sample_text(true);
         _cleanup_json_ json_object *whole = json_tokener_parse(text);
 
-        json_object_object_foreach(whole, key, value) {
+        json_object_object_foreach (whole, key, value) {
                 _cleanup_(manifest_freep) struct manifest *manifest = NULL;
                 _cleanup_json_ json_object *object = json_tokener_parse(text);
                 _cleanup_failure_ failure = {};

@@ -13,7 +13,9 @@
 #define NOON (UINT64_C(1795600000) * USEC_PER_SEC)
 #define DAY  USEC_PER_DAY
 
-static const struct moment taken = { .realtime_usec = NOON, .boottime_usec = USEC_PER_HOUR, .boot_id = "one" };
+static const struct moment taken = { .realtime_usec = NOON,
+                                     .boottime_usec = USEC_PER_HOUR,
+                                     .boot_id = "one" };
 
 static struct present present(uint64_t realtime, uint64_t boottime, const char *boot, uint64_t boot_seen)
 {

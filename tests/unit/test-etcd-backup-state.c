@@ -17,7 +17,8 @@ static char directory[] = "/tmp/test-etcd-backup-state-XXXXXX";
 static int set_up(void **state)
 {
         strcpy(strrchr(directory, '-'), "-XXXXXX");
-        return mkdtemp(directory) && chdir(directory) == 0 && directory_make("etc/kubernetes/manifests", 0755) == 0 &&
+        return mkdtemp(directory) && chdir(directory) == 0 &&
+                               directory_make("etc/kubernetes/manifests", 0755) == 0 &&
                                directory_make("state", 0700) == 0
                        ? 0
                        : -1;
@@ -85,15 +86,15 @@ static void recovers_from_a_broken_state_file(void **state)
 
 static void the_last_run_survives_being_written(void **state)
 {
-        const struct last_run run = { .reason = (char *)"DiskFull",
-                                      .message = (char *)"no \"room\" in /var",
-                                      .duration_usec = 7,
-                                      .runs = 12,
-                                      .failures = 3,
-                                      .sequence = 9,
-                                      .finished = { .realtime_usec = 1795255200000000,
-                                                    .boottime_usec = 5,
-                                                    .boot_id = "b" } };
+        const struct last_run run = {
+                .reason = (char *)"DiskFull",
+                .message = (char *)"no \"room\" in /var",
+                .duration_usec = 7,
+                .runs = 12,
+                .failures = 3,
+                .sequence = 9,
+                .finished = { .realtime_usec = 1795255200000000, .boottime_usec = 5, .boot_id = "b" }
+        };
         _cleanup_last_run_ read = {};
 
         assert_int_equal(last_run_load("state", &read), -ENOENT);

@@ -52,7 +52,8 @@ static void hash_of(const char *text, uint8_t digest[static SHA256_SIZE])
 
 static void proves_a_whole_stream(void **state)
 {
-        uint8_t digest[SHA256_SIZE], whole[6 + SHA256_SIZE] = "abcdef", expected[SHA256_SIZE], found[SHA256_SIZE];
+        uint8_t digest[SHA256_SIZE], whole[6 + SHA256_SIZE] = "abcdef", expected[SHA256_SIZE],
+                                               found[SHA256_SIZE];
         _cleanup_(hasher_freep) struct hasher *hasher = NULL;
 
         hash_of("abcdef", digest);
@@ -135,8 +136,10 @@ static void refuses_what_is_not_protobuf(void **state)
 {
         struct snapshot_message message;
 
-        assert_int_equal(snapshot_stream_take(&stream, (uint8_t[]){ 0x1a, 0x7f, 0 }, 3, &message, &failure), -EBADMSG);
-        assert_int_equal(snapshot_stream_take(&stream, (uint8_t[]){ 0x18, 0x01 }, 2, &message, &failure), -EBADMSG);
+        assert_int_equal(snapshot_stream_take(&stream, (uint8_t[]){ 0x1a, 0x7f, 0 }, 3, &message, &failure),
+                         -EBADMSG);
+        assert_int_equal(snapshot_stream_take(&stream, (uint8_t[]){ 0x18, 0x01 }, 2, &message, &failure),
+                         -EBADMSG);
 }
 
 #define STREAM_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)

@@ -66,7 +66,8 @@ static void refuses_compressed_and_oversized_messages_before_their_bytes_come(vo
         struct grpc_framer framer = { .message_max = 256 };
         struct seen seen = {};
 
-        assert_int_equal(grpc_framer_feed(&framer, compressed, sizeof(compressed), on_message_seen, &seen), -EPROTO);
+        assert_int_equal(grpc_framer_feed(&framer, compressed, sizeof(compressed), on_message_seen, &seen),
+                         -EPROTO);
         grpc_framer_clear(&framer);
         assert_int_equal(grpc_framer_feed(&framer, large, sizeof(large), on_message_seen, &seen), -EMSGSIZE);
         grpc_framer_clear(&framer);

@@ -104,7 +104,8 @@ static int on_body(struct http_transfer *transfer, const void *data, size_t size
 
         outcome->streamed += size;
         if (outcome->start_in_body)
-                outcome->started = http_start(outcome->client, &(struct http_request){ .method = "GET", .url = "http://x" },
+                outcome->started = http_start(outcome->client,
+                                              &(struct http_request){ .method = "GET", .url = "http://x" },
                                               on_done, NULL);
         if (outcome->cancel_in_body)
                 http_cancel(transfer);
@@ -193,7 +194,8 @@ static void sends_method_headers_and_body_as_asked(void **state)
 
         server_start(&server, OK_HELLO);
         start(&outcome, &server,
-              &(struct http_request){ .method = "PATCH", .headers = headers, .body = "payload", .body_size = 7 });
+              &(struct http_request){
+                      .method = "PATCH", .headers = headers, .body = "payload", .body_size = 7 });
         run_until_released(&outcome);
         assert_non_null(strstr(server.request, "PATCH /path HTTP/1.1\r\n"));
         assert_non_null(strstr(server.request, "X-Own: 1\r\n"));
@@ -226,7 +228,8 @@ static void tells_an_early_end(void **state)
 {
         struct outcome outcome = {};
 
-        fetch(&outcome, &(struct http_request){}, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", false);
+        fetch(&outcome, &(struct http_request){}, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello",
+              false);
         assert_int_equal(outcome.error, -ECONNRESET);
 }
 
@@ -263,7 +266,8 @@ static void ends_an_exchange_that_takes_too_long(void **state)
 
 static void never_calls_done_after_a_cancel_wherever_it_comes_from(void **state)
 {
-        struct outcome inside = { .cancel_in_body = true }, outside = {}, in_done = { .cancel_in_done = true };
+        struct outcome inside = { .cancel_in_body = true }, outside = {},
+                       in_done = { .cancel_in_done = true };
         struct server server = { .hang = true };
 
         fetch(&inside, &(struct http_request){ .on_body = on_body }, OK_HELLO, true);

@@ -19,9 +19,9 @@ static struct protobuf_reader reader_of(const void *bytes, size_t size)
 static void reads_each_wire_type(void **state)
 {
         struct protobuf_reader reader = READER(0x08, 0x96, 0x01, /* 1: 150, the documentation's example */
-                                               0x12, 0x03, 'a', 'b', 'c',                  /* 2: "abc" */
-                                               0x1d, 0x01, 0x02, 0x03, 0x04,               /* 3: fixed32 */
-                                               0x21, 0x01, 0, 0, 0, 0, 0, 0, 0x80);        /* 4: fixed64 */
+                                               0x12, 0x03, 'a', 'b', 'c',           /* 2: "abc" */
+                                               0x1d, 0x01, 0x02, 0x03, 0x04,        /* 3: fixed32 */
+                                               0x21, 0x01, 0, 0, 0, 0, 0, 0, 0x80); /* 4: fixed64 */
         struct protobuf_field field;
 
         assert_int_equal(protobuf_next(&reader, &field), 1);
@@ -41,9 +41,12 @@ static void reads_each_wire_type(void **state)
 
 static void reads_the_largest_varint_and_no_larger(void **state)
 {
-        struct protobuf_reader largest = READER(0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01);
-        struct protobuf_reader larger = READER(0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02);
-        struct protobuf_reader longer = READER(0x08, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00);
+        struct protobuf_reader largest =
+                READER(0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01);
+        struct protobuf_reader larger =
+                READER(0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02);
+        struct protobuf_reader longer =
+                READER(0x08, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00);
         struct protobuf_field field;
 
         assert_int_equal(protobuf_next(&largest, &field), 1);
