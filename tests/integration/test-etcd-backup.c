@@ -1,0 +1,663 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* etcd-backup's programs against a real etcd: what a snapshot leaves, and what it must survive. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "configuration.h"
+#include "copies.h"
+#include "etcd.h"
+#include "files.h"
+#include "last-run.h"
+#include "program.h"
+#include "proxy.h"
+#include "quantity.h"
+#include "report.h"
+
+#define STATE     "var/lib/capi-node-agent/etcd-backup"
+#define SNAPSHOTS STATE "/snapshots"
+#define CONFIG    "etc/capi-node-agent/etcd-backup.json"
+#define REPORT    "run/capi-node-agent/reports/etcd-backup.json"
+#define CLUSTER   "test"
+
+/* Into the stream, well before its end; the database of the tests is about 24 MiB. */
+#define MIDDLE (6 * 1024 * 1024)
+
+static char *root;
+static struct etcd member;
+
+static char *under(const char *path)
+{
+        char *joined;
+
+        assert_true(asprintf(&joined, "%s/%s", root, path) > 0);
+        return joined;
+}
+
+static void configure_endpoint(const char *endpoint)
+{
+        _cleanup_free_ char *text = NULL;
+
+        assert_true(asprintf(&text,
+                             "{ \"cluster\": \"" CLUSTER "\", \"etcd\": { \"endpoint\": \"%s\" },\n"
+                             "  \"targets\": [ { \"name\": \"local\", \"path\": \"/" SNAPSHOTS "\",\n"
+                             "                 \"retention\": { \"keepLast\": 3 } } ] }\n",
+                             endpoint) > 0);
+        root_write(root, CONFIG, text, 0600);
+}
+
+static void configure_port(unsigned port)
+{
+        char endpoint[64];
+
+        (void)snprintf(endpoint, sizeof(endpoint), "https://127.0.0.1:%u", port);
+        configure_endpoint(endpoint);
+}
+
+static int group_set_up(void **state)
+{
+        /* For the tests that mount a small disk: nothing of it is left, however a test ends. */
+        if (geteuid() == 0 &&
+            (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+                return -1;
+        signal(SIGPIPE, SIG_IGN);
+        root = root_make();
+        etcd_make_pki(root);
+        etcd_start(&member, root, true);
+        etcd_put(&member, "greeting", "hello", 5);
+        etcd_put_many(&member, "filling", 24, 1024 * 1024);
+        return 0;
+}
+
+static int group_tear_down(void **state)
+{
+        etcd_stop(&member, SIGTERM);
+        root_remove(root);
+        return 0;
+}
+
+static int set_up(void **state)
+{
+        _cleanup_free_ char *state_dir = under(STATE), *command = NULL;
+
+        assert_true(asprintf(&command, "rm -rf %s", state_dir) > 0);
+        assert_int_equal(system(command), 0);
+        configure_endpoint(member.endpoint);
+        return 0;
+}
+
+static pid_t start_snapshot(const char *option)
+{
+        return program_start(ETCD_SNAPSHOT, (const char *[]){ "--root", root, option, NULL });
+}
+
+static int take_snapshot(void)
+{
+        return program_wait(start_snapshot(NULL));
+}
+
+static struct copies load_copies(void)
+{
+        _cleanup_free_ char *directory = under(SNAPSHOTS);
+        char node[NODE_NAME_SIZE];
+        struct copies copies;
+
+        assert_int_equal(copies_load(directory, CLUSTER, node_name(node), &copies), 0);
+        return copies;
+}
+
+/* Every file under SNAPSHOTS belongs to a whole copy, and there are n of them. */
+static void assert_only_whole_copies(size_t n)
+{
+        _cleanup_free_ char *directory = under(SNAPSHOTS);
+        _cleanup_(closedirp) DIR *dir = opendir(directory);
+        _cleanup_copies_ copies = load_copies();
+        size_t files = 0;
+
+        assert_int_equal(copies.count, n);
+        for (size_t i = 0; i < copies.count; i++)
+                assert_true(copies.items[i].whole);
+        while (dir && readdir(dir))
+                files++;
+        assert_int_equal(dir ? files - 2 : 0, 2 * n);
+}
+
+static void assert_last_run(const char *reason)
+{
+        _cleanup_free_ char *state_dir = under(STATE);
+        _cleanup_last_run_ run = {};
+
+        assert_int_equal(last_run_load(state_dir, &run), 0);
+        assert_string_equal(run.reason, reason);
+        assert_int_equal(run.success, strcmp(reason, "VerifiedCopyTaken") == 0);
+}
+
+static int run_plugin(const char *command, const char *option)
+{
+        return program_wait(
+                program_start(ETCD_BACKUP, (const char *[]){ "--root", root, command, option, NULL }));
+}
+
+static mode_t mode_of(const char *path)
+{
+        _cleanup_free_ char *joined = under(path);
+        struct stat st;
+
+        assert_int_equal(stat(joined, &st), 0);
+        return st.st_mode & 07777;
+}
+
+/* ---- what a snapshot leaves ---- */
+
+static void a_copy_is_private_whole_and_verified(void **state)
+{
+        _cleanup_free_ char *archive = NULL;
+        struct copies copies;
+
+        assert_int_equal(run_plugin("snapshot", NULL), 0);
+        assert_last_run("VerifiedCopyTaken");
+        assert_only_whole_copies(1);
+        assert_int_equal(run_plugin("list", "--json"), 0);
+        assert_int_equal(run_plugin("verify", "--all"), 0);
+
+        copies = load_copies();
+        assert_true(asprintf(&archive, SNAPSHOTS "/%s", copies.items[0].manifest->stored_file) > 0);
+        assert_int_equal(mode_of(archive), 0600);
+        assert_int_equal(mode_of(SNAPSHOTS), 0700);
+        assert_string_equal(copies.items[0].manifest->etcd_version, "3.4.23");
+        assert_true(copies.items[0].manifest->revision >= 26);
+        assert_true(copies.items[0].manifest->revision_after >= copies.items[0].manifest->revision);
+        copies_clear(&copies);
+}
+
+static void verify_finds_a_damaged_copy(void **state)
+{
+        _cleanup_free_ char *path = NULL;
+        struct copies copies;
+        int fd;
+
+        assert_int_equal(take_snapshot(), 0);
+        copies = load_copies();
+        assert_true(asprintf(&path, "%s/" SNAPSHOTS "/%s", root, copies.items[0].manifest->stored_file) > 0);
+        copies_clear(&copies);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        assert_int_equal(pwrite(fd, "?", 1, 100000), 1);
+        close(fd);
+        assert_int_equal(run_plugin("verify", NULL), 1);
+}
+
+static void etcds_own_tools_restore_a_copy(void **state)
+{
+        _cleanup_free_ char *answer = NULL, *command = NULL, *db = NULL, *data = NULL,
+                            *restored_root = root_make();
+        struct etcd restored;
+
+        assert_int_equal(take_snapshot(), 0);
+        assert_true(asprintf(&command,
+                             "cd %s && zstd -dc %s/" SNAPSHOTS "/*.tar.zst | tar -x && test -s manifest.json",
+                             restored_root, root) > 0);
+        assert_int_equal(system(command), 0);
+
+        db = path_under(restored_root, "/snapshot.db");
+        assert_true(asprintf(&data, "--data-dir=%s/var/lib/etcd", restored_root) > 0);
+        answer = etcd_ctl(&member, (const char *[]){ "snapshot", "restore", db, data, NULL });
+        assert_non_null(strstr(answer, "added member"));
+        etcd_start(&restored, restored_root, false);
+        free(answer);
+        answer = etcd_ctl(&restored, (const char *[]){ "get", "greeting", "--print-value-only", NULL });
+        assert_string_equal(answer, "hello\n");
+        etcd_stop(&restored, SIGTERM);
+        root_remove(TAKE_PTR(restored_root));
+}
+
+static void retention_keeps_the_newest_and_what_is_not_ours(void **state)
+{
+        struct copies copies;
+
+        for (unsigned i = 0; i < 5; i++)
+                assert_int_equal(take_snapshot(), 0);
+        assert_only_whole_copies(3);
+        copies = load_copies();
+        assert_int_equal(copies.items[0].manifest->sequence, 5);
+        assert_int_equal(copies.items[2].manifest->sequence, 3);
+        copies_clear(&copies);
+
+        root_write(root, SNAPSHOTS "/etcd-other-cp-9-20200101T000000Z-r1.tar.zst", "x", 0600);
+        root_write(root, SNAPSHOTS "/notes.txt", "x", 0600);
+        assert_int_equal(take_snapshot(), 0);
+        assert_true(root_has(root, SNAPSHOTS "/etcd-other-cp-9-20200101T000000Z-r1.tar.zst"));
+        assert_true(root_has(root, SNAPSHOTS "/notes.txt"));
+}
+
+static void a_target_that_fails_does_not_keep_the_others_from_theirs(void **state)
+{
+        _cleanup_free_ char *text = NULL;
+
+        root_write(root, "var/lib/in-the-way", "", 0600);
+        assert_true(asprintf(&text,
+                             "{ \"cluster\": \"" CLUSTER
+                             "\", \"etcd\": { \"endpoint\": \"%s\" }, \"targets\": [\n"
+                             "{ \"name\": \"broken\", \"path\": \"/var/lib/in-the-way/copies\" },\n"
+                             "{ \"name\": \"local\", \"path\": \"/" SNAPSHOTS "\" } ] }\n",
+                             member.endpoint) > 0);
+        root_write(root, CONFIG, text, 0600);
+        assert_int_equal(take_snapshot(), 1);
+        assert_last_run("TargetNotWritable");
+        assert_only_whole_copies(1);
+}
+
+/* ---- what it must survive ---- */
+
+static void a_refused_client_certificate_is_named(void **state)
+{
+        _cleanup_free_ char *text = NULL;
+
+        assert_true(asprintf(&text,
+                             "{ \"cluster\": \"" CLUSTER "\", \"etcd\": { \"endpoint\": \"%s\",\n"
+                             "  \"certFile\": \"/etc/kubernetes/pki/etcd/stranger.crt\",\n"
+                             "  \"keyFile\": \"/etc/kubernetes/pki/etcd/stranger.key\" } }\n",
+                             member.endpoint) > 0);
+        root_write(root, CONFIG, text, 0600);
+        assert_int_equal(take_snapshot(), 1);
+        assert_last_run("CertificateRefused");
+        assert_only_whole_copies(0);
+}
+
+static void a_server_of_another_authority_is_refused(void **state)
+{
+        _cleanup_free_ char *text = NULL;
+
+        assert_true(asprintf(&text,
+                             "{ \"cluster\": \"" CLUSTER "\", \"etcd\": { \"endpoint\": \"%s\",\n"
+                             "  \"caFile\": \"/etc/kubernetes/pki/etcd/stranger.crt\" } }\n",
+                             member.endpoint) > 0);
+        root_write(root, CONFIG, text, 0600);
+        assert_int_equal(take_snapshot(), 1);
+        assert_last_run("CertificateRefused");
+}
+
+static void a_missing_certificate_is_named(void **state)
+{
+        _cleanup_free_ char *text = NULL;
+
+        assert_true(asprintf(&text,
+                             "{ \"cluster\": \"" CLUSTER "\", \"etcd\": { \"endpoint\": \"%s\",\n"
+                             "  \"certFile\": \"/nonexistent.crt\" } }\n",
+                             member.endpoint) > 0);
+        root_write(root, CONFIG, text, 0600);
+        assert_int_equal(take_snapshot(), 1);
+        assert_last_run("CertificateMissing");
+}
+
+static void an_absent_etcd_is_named(void **state)
+{
+        configure_port(free_port());
+        assert_int_equal(take_snapshot(), 1);
+        assert_last_run("EtcdUnreachable");
+        assert_only_whole_copies(0);
+}
+
+static void without_or_with_a_wrong_configuration_nothing_is_tried(void **state)
+{
+        _cleanup_free_ char *path = under(CONFIG);
+
+        root_write(root, CONFIG, "{ \"drill\": {} }", 0600);
+        assert_int_equal(take_snapshot(), 78);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(take_snapshot(), 78);
+        assert_int_equal(program_wait(start_snapshot("--nonsense")), 64);
+}
+
+static void strike_etcd_in_the_middle(int signal, struct proxy *proxy)
+{
+        char *own_root = root_make(), *shared_root = root;
+        struct etcd victim;
+        pid_t job;
+
+        root = own_root;
+        etcd_start(&victim, root, false);
+        etcd_put_many(&victim, "filling", 24, 1024 * 1024);
+        *proxy = (struct proxy){ .target_port = victim.port, .hold_at = MIDDLE };
+        proxy_start(proxy);
+        (void)snprintf(victim.endpoint, sizeof(victim.endpoint), "http://127.0.0.1:%u", proxy->port);
+        configure_endpoint(victim.endpoint);
+
+        job = start_snapshot(NULL);
+        proxy_wait_held(proxy);
+        assert_int_equal(kill(victim.pid, signal), 0);
+        proxy_release(proxy);
+        if (program_wait(job) == 0) {
+                /* A stopped etcd may still finish the stream, without its trailer: the hash is the proof. */
+                assert_int_equal(signal, SIGTERM);
+                assert_only_whole_copies(1);
+                assert_int_equal(run_plugin("verify", "--all"), 0);
+        } else {
+                assert_last_run("StreamBroken");
+                assert_only_whole_copies(0);
+        }
+        (void)program_wait(victim.pid);
+        proxy_stop(proxy);
+
+        /* And the next run needs nobody. */
+        etcd_start(&victim, root, false);
+        configure_endpoint(victim.endpoint);
+        assert_int_equal(take_snapshot(), 0);
+        assert_last_run("VerifiedCopyTaken");
+        etcd_stop(&victim, SIGKILL);
+        root = shared_root;
+        root_remove(own_root);
+}
+
+static void etcd_killed_in_mid_stream_leaves_nothing(void **state)
+{
+        static struct proxy proxy;
+
+        strike_etcd_in_the_middle(SIGKILL, &proxy);
+}
+
+static void etcd_stopped_in_mid_stream_leaves_nothing_or_a_whole_copy(void **state)
+{
+        static struct proxy proxy;
+
+        strike_etcd_in_the_middle(SIGTERM, &proxy);
+}
+
+static void a_changed_byte_in_the_stream_is_found(void **state)
+{
+        static struct proxy proxy;
+        char *own_root = root_make(), *shared_root = root, text[4096] = "";
+        char endpoint[64];
+        struct etcd plain;
+
+        for (size_t i = 0; i + 1 < sizeof(text) / 16; i++)
+                strcat(text, "mark-of-the-test");
+        root = own_root;
+        etcd_start(&plain, root, false);
+        for (unsigned i = 0; i < 8; i++) {
+                char key[16];
+
+                (void)snprintf(key, sizeof(key), "marked-%u", i);
+                etcd_put(&plain, key, text, strlen(text));
+        }
+        proxy = (struct proxy){ .target_port = plain.port, .flip_in = "mark-of-the-test" };
+        proxy_start(&proxy);
+        (void)snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%u", proxy.port);
+        configure_endpoint(endpoint);
+        assert_int_equal(take_snapshot(), 1);
+        assert_true(atomic_load(&proxy.flipped));
+        assert_last_run("HashMismatch");
+        assert_only_whole_copies(0);
+
+        assert_int_equal(take_snapshot(), 0); /* the proxy changes one byte only once */
+        proxy_stop(&proxy);
+        etcd_stop(&plain, SIGKILL);
+        root = shared_root;
+        root_remove(own_root);
+}
+
+static pid_t start_and_hold(struct proxy *proxy)
+{
+        pid_t job;
+
+        *proxy = (struct proxy){ .target_port = member.port, .hold_at = MIDDLE };
+        proxy_start(proxy);
+        configure_port(proxy->port);
+        job = start_snapshot(NULL);
+        proxy_wait_held(proxy);
+        return job;
+}
+
+static void a_second_snapshot_beside_a_running_one_steps_back(void **state)
+{
+        static struct proxy proxy;
+        pid_t job = start_and_hold(&proxy);
+
+        assert_int_equal(take_snapshot(), 1);
+        assert_int_equal(program_wait(start_snapshot("--scheduled")), 0);
+        proxy_release(&proxy);
+        assert_int_equal(program_wait(job), 0);
+        assert_only_whole_copies(1);
+        proxy_stop(&proxy);
+}
+
+static void a_stopped_job_cleans_up(void **state)
+{
+        static struct proxy proxy;
+        pid_t job = start_and_hold(&proxy);
+
+        assert_int_equal(program_stop(job, SIGTERM), 1);
+        assert_last_run("Canceled");
+        assert_only_whole_copies(0);
+        proxy_stop(&proxy);
+}
+
+static void a_killed_job_is_swept_by_the_next_run(void **state)
+{
+        static struct proxy proxy;
+        pid_t job = start_and_hold(&proxy);
+        struct copies copies;
+
+        assert_int_equal(program_stop(job, SIGKILL), -SIGKILL);
+        proxy_stop(&proxy);
+        copies = load_copies();
+        assert_int_equal(copies.count, 0);
+        copies_clear(&copies);
+
+        configure_endpoint(member.endpoint);
+        assert_int_equal(take_snapshot(), 0);
+        assert_only_whole_copies(1);
+}
+
+static void a_job_killed_at_any_moment_leaves_only_whole_copies(void **state)
+{
+        size_t before = 0;
+
+        for (unsigned i = 0; i < 12; i++) {
+                pid_t job = start_snapshot(NULL);
+                struct copies copies;
+
+                poll(NULL, 0, (int)(10 + 15 * i)); /* not a wait: the moment of the strike */
+                kill(job, SIGKILL);
+                (void)waitpid(job, NULL, 0);
+                copies = load_copies();
+                for (size_t c = 0; c < copies.count; c++)
+                        assert_true(copies.items[c].whole);
+                assert_true(copies.count >= before || copies.count == 3);
+                before = copies.count;
+                copies_clear(&copies);
+        }
+        assert_int_equal(take_snapshot(), 0);
+        assert_only_whole_copies(before < 3 ? before + 1 : 3);
+        assert_int_equal(run_plugin("verify", "--all"), 0);
+}
+
+/* Mounts a small disk at SNAPSHOTS. Only root can. */
+static void mount_small_disk(const char *size)
+{
+        _cleanup_free_ char *directory = under(SNAPSHOTS), *option = NULL;
+
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(directory_make(directory, 0700), 0);
+        assert_true(asprintf(&option, "size=%s,mode=0700", size) > 0);
+        assert_int_equal(mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV, option), 0);
+}
+
+static void unmount_small_disk(void)
+{
+        _cleanup_free_ char *directory = under(SNAPSHOTS);
+
+        assert_int_equal(umount2(directory, MNT_DETACH), 0);
+}
+
+static void a_disk_that_is_too_small_is_told_before_it_is_filled(void **state)
+{
+        mount_small_disk("16M");
+        assert_int_equal(take_snapshot(), 1);
+        assert_last_run("DiskFull");
+        assert_only_whole_copies(0);
+        unmount_small_disk();
+}
+
+static void a_disk_that_fills_while_writing_leaves_nothing(void **state)
+{
+        static struct proxy proxy;
+        _cleanup_free_ char *filling = under(SNAPSHOTS "/filling");
+        pid_t job;
+        int fd;
+
+        mount_small_disk("40M");
+        job = start_and_hold(&proxy);
+        fd = open(filling, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        while (posix_fallocate(fd, lseek(fd, 0, SEEK_END), 64 * 1024) == 0)
+                assert_true(lseek(fd, 0, SEEK_END) >= 0);
+        close(fd);
+        proxy_release(&proxy);
+        assert_int_equal(program_wait(job), 1);
+        assert_last_run("DiskFull");
+        assert_int_equal(unlink(filling), 0);
+        assert_only_whole_copies(0);
+
+        configure_endpoint(member.endpoint);
+        assert_int_equal(take_snapshot(), 0);
+        assert_only_whole_copies(1);
+        proxy_stop(&proxy);
+        unmount_small_disk();
+}
+
+/* ---- the resident part ---- */
+
+struct expectation {
+        enum condition_status status;
+        const char *reason;
+};
+
+static bool is_reported(void *userdata)
+{
+        const struct expectation *expectation = userdata;
+        _cleanup_(report_freep) struct report *report = NULL;
+        _cleanup_free_ char *path = under(REPORT);
+
+        return report_load(path, &report, NULL) >= 0 && report->n_conditions == 1 &&
+               report->conditions[0].status == expectation->status &&
+               strcmp(report->conditions[0].reason, expectation->reason) == 0;
+}
+
+static void wait_for_condition(enum condition_status status, const char *reason)
+{
+        struct expectation expectation = { status, reason };
+
+        wait_until(is_reported, &expectation, reason);
+}
+
+static size_t requested_timers(void)
+{
+        _cleanup_(report_freep) struct report *report = NULL;
+        _cleanup_free_ char *path = under(REPORT);
+
+        assert_int_equal(report_load(path, &report, NULL), 0);
+        assert_true(report->n_timers == 0 || strcmp(report->timers[0].unit, "capi-node-etcd-snapshot") == 0);
+        return report->n_timers;
+}
+
+static pid_t start_daemon(void)
+{
+        return program_start(ETCD_BACKUP, (const char *[]){ "--root", root, "daemon", NULL });
+}
+
+static void follows_the_node_from_boot_to_backup_and_beyond(void **state)
+{
+        _cleanup_free_ char *manifest = under("etc/kubernetes/manifests/etcd.yaml"), *config = under(CONFIG),
+                            *report = under(REPORT), *archives = NULL;
+        pid_t resident;
+
+        assert_int_equal(unlink(manifest), 0);
+        (void)unlink(report);
+        resident = start_daemon();
+        wait_for_condition(CONDITION_UNKNOWN, "WaitingForControlPlane");
+        assert_int_equal(requested_timers(), 0);
+        root_write(root, "etc/kubernetes/manifests/etcd.yaml", "kind: Pod\n", 0600);
+        wait_for_condition(CONDITION_UNKNOWN, "NoBackupYet");
+        assert_int_equal(requested_timers(), 1);
+        assert_int_equal(take_snapshot(), 0);
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+
+        assert_true(asprintf(&archives, "rm %s/" SNAPSHOTS "/*.tar.zst", root) > 0);
+        assert_int_equal(system(archives), 0);
+        wait_for_condition(CONDITION_FALSE, "NoCopyAtTarget");
+        configure_port(free_port());
+        assert_int_equal(take_snapshot(), 1);
+        wait_for_condition(CONDITION_FALSE, "LastRunFailed");
+        configure_endpoint(member.endpoint);
+        assert_int_equal(take_snapshot(), 0);
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+
+        assert_int_equal(program_stop(resident, SIGKILL), -SIGKILL);
+        resident = start_daemon();
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+        assert_int_equal(unlink(config), 0);
+        assert_int_equal(program_wait(resident), 0);
+        assert_false(root_has(root, STATE "/" LAST_RUN_FILE));
+        assert_true(load_copies().count > 0);
+}
+
+static void a_joined_worker_is_not_unhealthy(void **state)
+{
+        _cleanup_free_ char *manifest = under("etc/kubernetes/manifests/etcd.yaml"),
+                            *kubelet = under("etc/kubernetes/kubelet.conf"), *report = under(REPORT);
+        pid_t resident;
+
+        assert_int_equal(unlink(manifest), 0);
+        root_write(root, "etc/kubernetes/kubelet.conf", "", 0600);
+        (void)unlink(report);
+        resident = start_daemon();
+        wait_for_condition(CONDITION_TRUE, "NotAControlPlane");
+        assert_int_equal(requested_timers(), 0);
+        assert_int_equal(program_stop(resident, SIGTERM), 0);
+        unlink(kubelet);
+        root_write(root, "etc/kubernetes/manifests/etcd.yaml", "kind: Pod\n", 0600);
+}
+
+#define BACKUP_TEST(f) cmocka_unit_test_setup(f, set_up)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                BACKUP_TEST(a_copy_is_private_whole_and_verified),
+                BACKUP_TEST(verify_finds_a_damaged_copy),
+                BACKUP_TEST(etcds_own_tools_restore_a_copy),
+                BACKUP_TEST(retention_keeps_the_newest_and_what_is_not_ours),
+                BACKUP_TEST(a_target_that_fails_does_not_keep_the_others_from_theirs),
+                BACKUP_TEST(a_refused_client_certificate_is_named),
+                BACKUP_TEST(a_server_of_another_authority_is_refused),
+                BACKUP_TEST(a_missing_certificate_is_named),
+                BACKUP_TEST(an_absent_etcd_is_named),
+                BACKUP_TEST(without_or_with_a_wrong_configuration_nothing_is_tried),
+                BACKUP_TEST(etcd_killed_in_mid_stream_leaves_nothing),
+                BACKUP_TEST(etcd_stopped_in_mid_stream_leaves_nothing_or_a_whole_copy),
+                BACKUP_TEST(a_changed_byte_in_the_stream_is_found),
+                BACKUP_TEST(a_second_snapshot_beside_a_running_one_steps_back),
+                BACKUP_TEST(a_stopped_job_cleans_up),
+                BACKUP_TEST(a_killed_job_is_swept_by_the_next_run),
+                BACKUP_TEST(a_job_killed_at_any_moment_leaves_only_whole_copies),
+                BACKUP_TEST(a_disk_that_is_too_small_is_told_before_it_is_filled),
+                BACKUP_TEST(a_disk_that_fills_while_writing_leaves_nothing),
+                BACKUP_TEST(follows_the_node_from_boot_to_backup_and_beyond),
+                BACKUP_TEST(a_joined_worker_is_not_unhealthy),
+        };
+
+        return cmocka_run_group_tests(tests, group_set_up, group_tear_down);
+}

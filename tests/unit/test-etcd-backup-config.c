@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "configuration.h"
+#include "quantity.h"
+
+static void assert_refused(const char *text, const char *word)
+{
+        _cleanup_failure_ failure = {};
+        void *config = NULL;
+
+        assert_true(config_parse(&backup_config_type, "etcd-backup.json", text, strlen(text), &config,
+                                 &failure) < 0);
+        if (!strstr(failure.message, word))
+                fail_msg("\"%s\" does not name \"%s\"", failure.message, word);
+}
+
+static void the_smallest_file_has_everything(void **state)
+{
+        const struct backup_config *config;
+        void *parsed = NULL;
+
+        assert_int_equal(config_parse(&backup_config_type, "etcd-backup.json", "{}", 2, &parsed, NULL), 0);
+        config = parsed;
+        assert_string_equal(config->schedule, "*-*-* 00/2:00:00");
+        assert_int_equal(config->randomized_delay_usec, 10 * USEC_PER_MIN);
+        assert_int_equal(config->max_age_usec, 5 * USEC_PER_HOUR);
+        assert_string_equal(config->cluster, "kubernetes");
+        assert_string_equal(config->etcd.endpoint, "https://127.0.0.1:2379");
+        assert_string_equal(config->etcd.cert_file, "/etc/kubernetes/pki/etcd/healthcheck-client.crt");
+        assert_int_equal(config->targets.count, 1);
+        assert_string_equal(backup_config_target(config, 0)->name, "local");
+        assert_int_equal(backup_config_target(config, 0)->kind, TARGET_DIRECTORY);
+        assert_int_equal(backup_config_target(config, 0)->retention.keep_last, 12);
+        config_free(&backup_config_type, parsed);
+}
+
+static void what_is_not_honoured_yet_is_refused(void **state)
+{
+        assert_refused("{\"encryption\":{\"recipients\":[]}}", "encryption");
+        assert_refused("{\"include\":[\"pki\"]}", "include");
+        assert_refused("{\"drill\":{}}", "drill");
+        assert_refused("{\"targets\":[{\"name\":\"a\",\"type\":\"s3\",\"path\":\"/a\"}]}", "directory");
+        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\",\"retention\":{\"tiers\":[]}}]}",
+                       "tiers");
+}
+
+static void targets_do_not_share_names_or_paths(void **state)
+{
+        assert_refused("{\"targets\":[]}", "targets");
+        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\"},{\"name\":\"a\",\"path\":\"/b\"}]}",
+                       "/targets/1/name");
+        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\"},{\"name\":\"b\",\"path\":\"/a\"}]}",
+                       "/targets/1/path");
+        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"relative\"}]}", "/targets/0/path");
+        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\",\"retention\":{\"keepLast\":0}}]}",
+                       "keepLast");
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_smallest_file_has_everything),
+                cmocka_unit_test(what_is_not_honoured_yet_is_refused),
+                cmocka_unit_test(targets_do_not_share_names_or_paths),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

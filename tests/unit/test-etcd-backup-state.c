@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "control-plane.h"
+#include "files.h"
+#include "last-run.h"
+#include "lock.h"
+
+static char directory[] = "/tmp/test-etcd-backup-state-XXXXXX";
+
+static int set_up(void **state)
+{
+        strcpy(strrchr(directory, '-'), "-XXXXXX");
+        return mkdtemp(directory) && chdir(directory) == 0 &&
+                               directory_make("etc/kubernetes/manifests", 0755) == 0 &&
+                               directory_make("state", 0700) == 0
+                       ? 0
+                       : -1;
+}
+
+static int tear_down(void **state)
+{
+        char command[128];
+
+        (void)snprintf(command, sizeof(command), "rm -rf %s", directory);
+        return chdir("/") == 0 ? system(command) : -1;
+}
+
+static enum node_role look(struct control_plane *control_plane)
+{
+        assert_int_equal(control_plane_look(directory, "state", control_plane), 0);
+        return control_plane->role;
+}
+
+static void tells_waiting_worker_and_control_plane_apart(void **state)
+{
+        struct control_plane seen;
+
+        assert_int_equal(look(&seen), ROLE_WAITING);
+        assert_int_equal(file_write("etc/kubernetes/kubelet.conf", "", 0, 0600), 0);
+        assert_int_equal(look(&seen), ROLE_WORKER);
+        assert_int_equal(file_write("etc/kubernetes/manifests/etcd.yaml", "", 0, 0600), 0);
+        assert_int_equal(look(&seen), ROLE_CONTROL_PLANE);
+}
+
+static void stays_a_control_plane_when_the_manifest_is_moved_away(void **state)
+{
+        struct control_plane seen;
+
+        assert_int_equal(file_write("etc/kubernetes/kubelet.conf", "", 0, 0600), 0);
+        assert_int_equal(file_write("etc/kubernetes/manifests/etcd.yaml", "", 0, 0600), 0);
+        assert_int_equal(look(&seen), ROLE_CONTROL_PLANE);
+        unlink("etc/kubernetes/manifests/etcd.yaml");
+        assert_int_equal(look(&seen), ROLE_CONTROL_PLANE);
+        assert_int_equal(control_plane_forget("state"), 0);
+        assert_int_equal(look(&seen), ROLE_WORKER);
+}
+
+static void remembers_since_when_over_a_restart(void **state)
+{
+        struct control_plane first, again;
+
+        look(&first);
+        look(&again);
+        assert_true(first.since.boottime_usec == again.since.boottime_usec);
+        assert_true(first.boot.boottime_usec == again.boot.boottime_usec);
+        assert_int_equal(file_write("etc/kubernetes/manifests/etcd.yaml", "", 0, 0600), 0);
+        look(&again);
+        assert_true(again.since.boottime_usec > first.since.boottime_usec);
+        assert_true(first.boot.boottime_usec == again.boot.boottime_usec);
+}
+
+static void recovers_from_a_broken_state_file(void **state)
+{
+        struct control_plane seen;
+
+        assert_int_equal(file_write("state/control-plane.json", "{", 1, 0600), 0);
+        assert_int_equal(look(&seen), ROLE_WAITING);
+}
+
+static void the_last_run_survives_being_written(void **state)
+{
+        const struct last_run run = {
+                .reason = (char *)"DiskFull",
+                .message = (char *)"no \"room\" in /var",
+                .duration_usec = 7,
+                .runs = 12,
+                .failures = 3,
+                .sequence = 9,
+                .finished = { .realtime_usec = 1795255200000000, .boottime_usec = 5, .boot_id = "b" }
+        };
+        _cleanup_last_run_ read = {};
+
+        assert_int_equal(last_run_load("state", &read), -ENOENT);
+        assert_int_equal(last_run_save("state", &run), 0);
+        assert_int_equal(last_run_load("state", &read), 0);
+        assert_false(read.success);
+        assert_string_equal(read.reason, run.reason);
+        assert_string_equal(read.message, run.message);
+        assert_int_equal(read.failures, 3);
+        assert_int_equal(read.sequence, 9);
+        assert_int_equal(read.finished.realtime_usec, run.finished.realtime_usec);
+}
+
+static void a_broken_record_of_the_last_run_is_refused(void **state)
+{
+        static const char *const texts[] = { "", "{}", "[]", "{\"result\":\"Success\"}" };
+        _cleanup_last_run_ read = {};
+
+        for (size_t i = 0; i < ELEMENTS(texts); i++) {
+                assert_int_equal(file_write("state/" LAST_RUN_FILE, texts[i], strlen(texts[i]), 0600), 0);
+                assert_int_equal(last_run_load("state", &read), -EINVAL);
+        }
+}
+
+static void only_one_holds_the_lock_and_the_second_learns_who(void **state)
+{
+        int one = -EBADF, two = -EBADF;
+        pid_t holder = 0;
+
+        assert_int_equal(lock_take("state", &one, &holder), 0);
+        assert_int_equal(lock_take("state", &two, &holder), -EBUSY);
+        assert_int_equal(holder, getpid());
+        close(one);
+        assert_int_equal(lock_take("state", &two, &holder), 0);
+        close(two);
+}
+
+#define STATE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                STATE_TEST(tells_waiting_worker_and_control_plane_apart),
+                STATE_TEST(stays_a_control_plane_when_the_manifest_is_moved_away),
+                STATE_TEST(remembers_since_when_over_a_restart),
+                STATE_TEST(recovers_from_a_broken_state_file),
+                STATE_TEST(the_last_run_survives_being_written),
+                STATE_TEST(a_broken_record_of_the_last_run_is_refused),
+                STATE_TEST(only_one_holds_the_lock_and_the_second_learns_who),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
