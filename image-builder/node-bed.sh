@@ -103,6 +103,14 @@ node_make() {
         printf 'network: {config: disabled}\nlocale: false\nssh_deletekeys: false\ndatasource_list: [NoCloud]\n' \
                 >"$NODE_ROOT/etc/cloud/cloud.cfg.d/90-node-bed.cfg"
 
+        # As Cluster API's image builder orders cloud-init; this is what makes a careless order a cycle.
+        local service
+        for service in cloud-config cloud-final; do
+                mkdir -p "$NODE_ROOT/etc/systemd/system/$service.service.d"
+                printf '[Unit]\nAfter=containerd.service\nWants=containerd.service\n' \
+                        >"$NODE_ROOT/etc/systemd/system/$service.service.d/boot-order.conf"
+        done
+
         printf '#!/bin/sh\nexit 101\n' >"$NODE_ROOT/usr/sbin/policy-rc.d"
         chmod 0755 "$NODE_ROOT/usr/sbin/policy-rc.d"
         node_install "$@"
@@ -144,7 +152,7 @@ node_cgroups() {
 }
 
 node_boot() {
-        local options=(--quiet --directory="$NODE_ROOT" --machine="$NODE_INSTANCE" --register=no --boot --console=pipe
+        local options=(--quiet --directory="$NODE_ROOT" --machine="$NODE_INSTANCE" --register=no --console=pipe
                        --network-namespace-path="/run/netns/$NODE_INSTANCE" --capability=all --hostname="$NODE_NAME"
                        --system-call-filter="@keyring bpf" "${NODE_NSPAWN_OPTIONS[@]}")
 
@@ -157,7 +165,10 @@ node_boot() {
                                 echo "$BASHPID" >"$group/cgroup.procs"
                         done < <(node_cgroups)
                 fi
-                exec setsid systemd-nspawn "${options[@]}"
+                # nspawn covers the kernel's boot id by one of its own, but a unit with ProtectProc= has a fresh /proc and sees
+                # the kernel's. On a machine there is one, so take the cover away before systemd looks.
+                exec setsid systemd-nspawn "${options[@]}" \
+                        sh -c 'umount /proc/sys/kernel/random/boot_id && exec /lib/systemd/systemd'
         ) >"$BED/console.log" 2>&1 </dev/null &
         NODE_NSPAWN=$!
         disown
@@ -175,7 +186,7 @@ node_boot() {
 NODE_NSPAWN_OPTIONS=()
 
 node_run() {
-        nsenter --target "$NODE_PID" --mount --uts --ipc --net --pid --wd=/ env --ignore-environment HOME=/root \
+        nsenter --target "$NODE_PID" --mount --uts --ipc --net --pid env --ignore-environment --chdir=/ HOME=/root \
                 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM="${TERM:-dumb}" "$@"
 }
 
@@ -209,8 +220,11 @@ node_stop() {
         for namespace in "$NODE_INSTANCE" "$NODE_INSTANCE-management"; do
                 [[ ! -e /run/netns/$namespace ]] || ip netns delete "$namespace"
         done
-        # The kubelet's groups lie in the host's hierarchies; those that hold a process stay.
+        # Groups go when their last process has. The kubelet's lie in the host's hierarchies; those that hold a process stay.
         while read -r group; do
-                [[ ! -d $group ]] || find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
-        done < <(node_cgroups; find /sys/fs/cgroup -type d -name kubepods -prune)
+                while [[ -d $group ]] && ((SECONDS < deadline)); do
+                        find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
+                done
+        done < <(node_cgroups)
+        find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} + 2>/dev/null || true
 }

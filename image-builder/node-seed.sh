@@ -9,6 +9,7 @@
 #   seed_command COMMAND               a runcmd entry
 #   seed_write                         puts it all where cloud-init's NoCloud looks
 #   seed_control_plane                 the whole: configuration, PKI, an etcd with data in it
+#   management_ask CERTIFICATE PATH    asks the node's gateway with a certificate of $BED/pki
 
 # pki_authority NAME SUBJECT
 pki_authority() {
@@ -37,6 +38,11 @@ seed_pki() {
         # These two stay on the management side: one that gateway.json allows, and one that every machine of the cluster has.
         pki_leaf ca management /O=example/CN=management clientAuth
         pki_leaf ca kubelet /O=system:nodes/CN=system:node:other clientAuth
+}
+
+management_ask() {
+        management_run curl --silent --show-error --max-time 10 --cacert "$BED/pki/ca.crt" --cert "$BED/pki/$1.crt" \
+                --key "$BED/pki/$1.key" "${@:3}" "https://$NODE_ADDRESS:10273$2"
 }
 
 seed_file() {
