@@ -47,14 +47,14 @@ bed_open() {
         NODE_NSPAWN=
         # Names of namespaces and cgroups are global, and several beds may be open.
         NODE_INSTANCE=cn-${BED##*.}
-        trap bed_close EXIT
+        # shellcheck disable=SC2064 # who opens the bed may have more to take away
+        trap "${BED_ON_EXIT:-bed_close}" EXIT
         trap 'exit 130' INT TERM
 }
 
 # bed_save, bed_load DIRECTORY: another process goes on with an open bed.
 bed_save() {
         declare -p BED NODE_ROOT NODE_PID NODE_NSPAWN NODE_INSTANCE >"$BED/bed"
-        trap - EXIT INT TERM
 }
 
 bed_load() {

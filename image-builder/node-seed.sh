@@ -62,10 +62,9 @@ seed_write() {
         mkdir -p "$seed"
         printf 'instance-id: %s\nlocal-hostname: %s\n' "$NODE_INSTANCE" "$NODE_NAME" >"$seed/meta-data"
         {
-                printf '## template: jinja\n#cloud-config\nwrite_files:\n'
-                cat "$BED/seed-files"
-                printf 'runcmd:\n'
-                cat "$BED/seed-commands"
+                printf '## template: jinja\n#cloud-config\n'
+                [[ ! -e $BED/seed-files ]] || sed '1i write_files:' "$BED/seed-files"
+                [[ ! -e $BED/seed-commands ]] || sed '1i runcmd:' "$BED/seed-commands"
         } >"$seed/user-data"
 }
 

@@ -33,9 +33,8 @@ test_node() {
         esac
         seed_write
         node_boot
-        node_wait 240 "cloud-init is done" cloud-init status --wait || return
-        [[ $1 == unconfigured ]] && return
-        node_run systemctl start capi-node-etcd-snapshot.service
+        node_wait 240 "cloud-init is done" cloud-init status --wait
+        [[ $1 == unconfigured ]] || node_run systemctl start capi-node-etcd-snapshot.service
 }
 
 # The health document, through a jq filter.
