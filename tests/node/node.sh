@@ -52,8 +52,15 @@ capability() {
         health --arg name "$1" ".capabilities[] | select(.name == \$name) | .${2-state}"
 }
 
+# Fails for a unit that does not run: 0 as a process id would mean this test's own group to kill(2).
 main_pid() {
-        node_run systemctl show --property=MainPID --value "$1"
+        local pid
+        pid=$(node_run systemctl show --property=MainPID --value "$1")
+        if [[ $pid != [1-9]* ]]; then
+                echo "$1 does not run" >&2
+                return 1
+        fi
+        echo "$pid"
 }
 
 # equals EXPECTED COMMAND...: whether the command prints just that.
