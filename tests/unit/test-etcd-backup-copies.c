@@ -80,6 +80,7 @@ static void sees_no_copies_of_other_clusters_and_nodes(void **state)
         /* "a-b" on "c" and "a" on "b-c" share their names' beginning; the manifests tell them apart. */
         _cleanup_free_ char *other = place_copy(directory, "a-b", "c", 1);
 
+        assert_non_null(other);
         assert_int_equal(count("a-b", "c"), 1);
         assert_int_equal(count("a", "b-c"), 0);
         assert_int_equal(count("a-b", "d"), 0);
