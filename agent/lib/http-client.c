@@ -43,6 +43,7 @@ struct http_transfer {
         curl_off_t stall_bytes;
         unsigned stall_ticks;
 
+        bool has_certificate;
         int result; /* why a callback of ours ended the transfer */
         bool canceled, finished;
         char error_text[CURL_ERROR_SIZE];
@@ -121,6 +122,26 @@ static bool is_tls_refusal(const char *text)
                                          strstr(text, "access denied") || strstr(text, "handshake failure"));
 }
 
+/* Or as a mere reset, when our request crossed the alert: the peer was content with TLS, answered nothing at
+ * all and hung up on a new connection. */
+static bool looks_like_tls_refusal(struct http_transfer *transfer)
+{
+        curl_off_t handshake_usec = 0;
+        long header = 0, connects = 0;
+
+        curl_easy_getinfo(transfer->easy, CURLINFO_APPCONNECT_TIME_T, &handshake_usec);
+        curl_easy_getinfo(transfer->easy, CURLINFO_HEADER_SIZE, &header);
+        curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+        if (!transfer->has_certificate || handshake_usec == 0 || header > 0 || connects == 0)
+                return false;
+
+        (void)snprintf(
+                transfer->error_text, sizeof(transfer->error_text),
+                "the peer hung up right behind the TLS handshake, as it does on a client certificate that it "
+                "refuses");
+        return true;
+}
+
 static int connect_error(CURL *easy)
 {
         long saved_errno = 0;
@@ -168,7 +189,9 @@ static int transfer_error(struct http_transfer *transfer, CURLcode code)
         case CURLE_SEND_ERROR:
         case CURLE_HTTP2:
         case CURLE_HTTP2_STREAM:
-                return is_tls_refusal(transfer->error_text) ? -EKEYREJECTED : -ECONNRESET;
+                return is_tls_refusal(transfer->error_text) || looks_like_tls_refusal(transfer)
+                               ? -EKEYREJECTED
+                               : -ECONNRESET;
         default:
                 return -EPROTO;
         }
@@ -598,6 +621,7 @@ int http_start(struct http_client *client, const struct http_request *request, h
                 return -ENOMEM;
         transfer->done = done;
         transfer->on_body = request->on_body;
+        transfer->has_certificate = request->cert_file != NULL;
         transfer->body_max = request->response_max ?: RESPONSE_MAX;
 
         r = transfer_setup(transfer, request);

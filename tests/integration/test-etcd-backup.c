@@ -177,7 +177,7 @@ static void a_copy_is_private_whole_and_verified(void **state)
         assert_true(asprintf(&archive, SNAPSHOTS "/%s", copies.items[0].manifest->stored_file) > 0);
         assert_int_equal(mode_of(archive), 0600);
         assert_int_equal(mode_of(SNAPSHOTS), 0700);
-        assert_string_equal(copies.items[0].manifest->etcd_version, "3.4.23");
+        assert_int_equal(strncmp(copies.items[0].manifest->etcd_version, "3.", 2), 0);
         assert_true(copies.items[0].manifest->revision >= 26);
         assert_true(copies.items[0].manifest->revision_after >= copies.items[0].manifest->revision);
         copies_clear(&copies);
