@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         stream = fmemopen((void *)data, size, "r");
         if (!stream || mountinfo_find(stream, "/var/lib/etcd", &mount) < 0)
                 return 0;
-        if (!is_below("/var/lib/etcd", mount.mount_point) || mount.type[0] == '\0' || mount.super_options[0] == '\0')
+        if (!is_below("/var/lib/etcd", mount.mount_point) || mount.type[0] == '\0' ||
+            mount.super_options[0] == '\0')
                 abort();
         (void)mount_option(mount.super_options, "ro");
         return 0;
