@@ -123,6 +123,7 @@ bool http_prefers_openmetrics(const struct http_request *request)
                         consider(&text, exactness(&range, "text/plain", "text/*", "0.0.4"), range.weight);
                 }
 
-        /* Only to who names it: everything reads the text format, a browser's wildcard included. */
+        /* Only to who names it: everything else reads the text format, and a browser names application types
+         * of all sorts. */
         return openmetrics.exactness == 3 && openmetrics.weight > 0 && openmetrics.weight >= text.weight;
 }

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* How much of the real gateway one client can take up. */
+
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "cleanup.h"
+#include "gateway.h"
+#include "program.h"
+#include "quantity.h"
+#include "timestamp.h"
+
+#define DIRECTORY "run/capi-node-agent/gateway"
+
+static void refuses_a_header_above_8_kib(void **state)
+{
+        struct gateway_node *node = *state;
+        char line[8200];
+        struct reply reply;
+
+        memset(line, 'x', sizeof(line));
+        (void)memcpy(line, "X-Long: ", 8);
+        (void)memcpy(line + 7000, "\r\n", 3);
+        reply = ask(node->port, &node->management, "GET", "/healthz", line);
+        assert_int_equal(reply.status, 200);
+        reply_clear(&reply);
+
+        memset(line + 7000, 'x', 3);
+        (void)memcpy(line + sizeof(line) - 3, "\r\n", 3);
+        reply = ask(node->port, &node->management, "GET", "/healthz", line);
+        assert_int_equal(reply.status, 431);
+        reply_clear(&reply);
+}
+
+static void refuses_a_target_above_2_kib(void **state)
+{
+        struct gateway_node *node = *state;
+        char target[3000];
+        struct reply reply;
+
+        memset(target, 'x', sizeof(target));
+        target[0] = '/';
+        target[2048] = '\0';
+        reply = ask(node->port, &node->management, "GET", target, "");
+        assert_int_equal(reply.status, 404);
+        reply_clear(&reply);
+
+        target[2048] = 'x';
+        target[sizeof(target) - 1] = '\0';
+        reply = ask(node->port, &node->management, "GET", target, "");
+        assert_int_equal(reply.status, 414);
+        reply_clear(&reply);
+}
+
+/* ---- deadlines ---- */
+
+/* A document that does not fit into the sockets' buffers. */
+static void write_large_health(const struct gateway_node *node)
+{
+        _cleanup_free_ char *text = root_read(node->root, "run/capi-node-agent/health.json"), *large = NULL;
+        static char filling[4000000];
+
+        memset(filling, 'x', sizeof(filling) - 1);
+        text[strlen(text) - 1] = '\0';
+        assert_true(asprintf(&large, "%s,\"filling\":\"%s\"}", text, filling) > 0);
+        root_write(node->root, "run/capi-node-agent/health.json", large, 0644);
+}
+
+enum slowness { SLOW_HANDSHAKE, SLOW_HEADER, SLOW_IDLE, SLOW_READER, SLOWNESSES };
+
+/* The first bytes of a ClientHello: a handshake record that announces more than ever comes. */
+static const unsigned char client_hello[] = { 0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00,
+                                              0x01, 0xFC, 0x03, 0x03, 0x00, 0x00, 0x00 };
+
+struct slow {
+        struct client client;
+        uint64_t start_usec, end_usec;
+};
+
+static void start_slow(const struct gateway_node *node, struct slow slow[static SLOWNESSES])
+{
+        static const int small = 4096;
+        struct reply reply;
+
+        for (size_t i = 0; i < SLOWNESSES; i++) {
+                if (i == SLOW_HANDSHAKE)
+                        slow[i].client = (struct client){ .fd = tcp_connect(node->port) };
+                else
+                        slow[i].client = client_connect(node->port, &node->management);
+                slow[i].start_usec = now_boottime_usec();
+                slow[i].end_usec = 0;
+        }
+        client_request(&slow[SLOW_IDLE].client, "GET", "/healthz", "");
+        reply = client_receive(&slow[SLOW_IDLE].client, false);
+        reply_clear(&reply);
+        assert_int_equal(setsockopt(slow[SLOW_READER].client.fd, SOL_SOCKET, SO_RCVBUF, &small,
+                                    sizeof(small)),
+                         0);
+        client_request(&slow[SLOW_READER].client, "GET", "/v1/health", "");
+}
+
+/* One more byte each second, which must not prolong anything. */
+static void send_slowly(struct slow slow[static SLOWNESSES], size_t second)
+{
+        static const char header[] = "GET /healthz HTTP/1.1\r\nHost: node\r\n";
+
+        (void)send(slow[SLOW_HANDSHAKE].client.fd, &client_hello[second % sizeof(client_hello)], 1,
+                   MSG_NOSIGNAL);
+        (void)SSL_write(slow[SLOW_HEADER].client.ssl, &header[second % sizeof(header)], 1);
+}
+
+/* The server's end shows as the end of the stream or a reset; the reader that does not read sees a hang-up
+ * once the server has closed. */
+static void note_ends(struct slow slow[static SLOWNESSES])
+{
+        for (size_t i = 0; i < SLOWNESSES; i++) {
+                struct pollfd fd = { .fd = slow[i].client.fd, .events = POLLRDHUP };
+
+                if (slow[i].end_usec == 0 && poll(&fd, 1, 0) == 1)
+                        slow[i].end_usec = now_boottime_usec();
+        }
+}
+
+static bool all_ended(const struct slow slow[static SLOWNESSES])
+{
+        for (size_t i = 0; i < SLOWNESSES; i++)
+                if (slow[i].end_usec == 0 && i != SLOW_READER)
+                        return false;
+        return true;
+}
+
+static void who_is_slow_is_cut_off_after_5_seconds(void **state)
+{
+        struct gateway_node *node = *state;
+        struct client waiter = client_connect(node->port, &node->management);
+        struct slow slow[SLOWNESSES];
+        uint64_t start;
+
+        write_large_health(node);
+        client_request(&waiter, "GET", "/v1/health?wait=60", "If-None-Match: *\r\n");
+        start_slow(node, slow);
+        start = now_boottime_usec();
+        for (size_t second = 0; !all_ended(slow) && second < 9;) {
+                if (now_boottime_usec() - start >= second * USEC_PER_SEC)
+                        send_slowly(slow, second++);
+                note_ends(slow);
+                poll(NULL, 0, 10);
+        }
+
+        for (size_t i = 0; i < SLOWNESSES; i++) {
+                uint64_t took = slow[i].end_usec - slow[i].start_usec;
+
+                if (i != SLOW_READER && (slow[i].end_usec == 0 || took < 4500000 || took > 6500000))
+                        fail_msg("slowness %zu was cut off after %.1f s", i, (double)took / 1e6);
+        }
+        /* The reader's connection is gone for the server, too: what is left is the waiter and this one. */
+        assert_int_equal((int)gateway_metric(node, "capi_node_gateway_connections"), 2);
+        assert_int_equal((int)gateway_metric(node, "capi_node_gateway_refused_total{reason=\"deadline\"}"),
+                         3);
+        assert_false(client_has_input(&waiter, 0));
+        for (size_t i = 0; i < SLOWNESSES; i++)
+                client_close(&slow[i].client);
+        client_close(&waiter);
+}
+
+/* ---- the number of connections ---- */
+
+#define CAP 8
+
+static void limit_connections(struct gateway_node *node)
+{
+        gateway_write_config(node, node->port, GATEWAY_ALLOW ",\"connections\":8");
+        free(gateway_wait_notify(node, "STATUS=Serving"));
+}
+
+/* Whether the gateway has read all that was sent to it, and so is doing what it was asked for: its sockets'
+ * receive queues, and its queue of connections, are empty. */
+static bool has_read_all(void *userdata)
+{
+        const struct gateway_node *node = userdata;
+        _cleanup_(fclosep) FILE *table = fopen("/proc/net/tcp", "re");
+        unsigned port, queued;
+        char line[512];
+
+        assert_non_null(table);
+        while (fgets(line, sizeof(line), table))
+                if (sscanf(line, " %*u: %*8x:%x %*8x:%*x %*x %*x:%x", &port, &queued) == 2 &&
+                    port == node->port && queued > 0)
+                        return false;
+        return true;
+}
+
+static void one_connection_too_many_is_closed_at_once(void **state)
+{
+        struct gateway_node *node = *state;
+        struct client waiters[CAP];
+        struct reply reply;
+        uint64_t start;
+        int fd;
+        char byte;
+
+        limit_connections(node);
+        for (size_t i = 0; i < CAP; i++) {
+                waiters[i] = client_connect(node->port, &node->management);
+                client_request(&waiters[i], "GET", "/v1/health?wait=60", "");
+        }
+        wait_until(has_read_all, node, "the gateway's reading of all requests");
+        start = now_boottime_usec();
+        fd = tcp_connect(node->port);
+        assert_true(fd >= 0);
+        assert_true(recv(fd, &byte, 1, 0) <= 0);
+        assert_true(now_boottime_usec() - start < 2 * USEC_PER_SEC);
+        closep(&fd);
+
+        /* A waiter that leaves is noticed at once, and its place is free. */
+        client_close(&waiters[0]);
+        assert_int_equal((int)gateway_metric(node, "capi_node_gateway_connections"), CAP);
+        assert_int_equal((int)gateway_metric(node, "capi_node_gateway_refused_total{reason=\"connections\"}"),
+                         1);
+        gateway_write_health(node, 2, true, "1m");
+        for (size_t i = 1; i < CAP; i++) {
+                reply = client_receive(&waiters[i], false);
+                assert_int_equal(reply.status, 200);
+                reply_clear(&reply);
+                client_close(&waiters[i]);
+        }
+}
+
+static void connections_that_say_nothing_keep_nobody_out(void **state)
+{
+        struct gateway_node *node = *state;
+        struct client idle;
+        struct reply reply;
+        int silent[CAP * 2];
+
+        limit_connections(node);
+        idle = client_connect(node->port, &node->management);
+        client_request(&idle, "GET", "/healthz", "");
+        reply = client_receive(&idle, false);
+        reply_clear(&reply);
+
+        for (size_t i = 0; i < ELEMENTS(silent); i++) {
+                silent[i] = tcp_connect(node->port);
+                assert_true(silent[i] >= 0);
+        }
+        /* The idle one was the first to make room, and said goodbye. */
+        assert_true(client_is_ended(&idle, DEADLINE_SECONDS * 1000));
+        reply = ask(node->port, &node->management, "GET", "/healthz", "");
+        assert_int_equal(reply.status, 200);
+        reply_clear(&reply);
+        for (size_t i = 0; i < ELEMENTS(silent); i++)
+                closep(&silent[i]);
+        client_close(&idle);
+}
+
+#define PROMISE(name) cmocka_unit_test_setup_teardown(name, gateway_node_start, gateway_node_stop)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                PROMISE(refuses_a_header_above_8_kib),
+                PROMISE(refuses_a_target_above_2_kib),
+                PROMISE(who_is_slow_is_cut_off_after_5_seconds),
+                PROMISE(one_connection_too_many_is_closed_at_once),
+                PROMISE(connections_that_say_nothing_keep_nobody_out),
+        };
+
+        (void)signal(SIGPIPE, SIG_IGN);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
