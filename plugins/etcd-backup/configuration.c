@@ -26,6 +26,30 @@ static const struct config_type retention_type = {
         .keys = retention_keys,
 };
 
+/* What a reboot empties, and what the snapshot's unit cannot write: there a copy would seem to be and then be
+ * gone. */
+static int check_target_path(const char *value, const char **ret_allowed)
+{
+        static const char *const unfit[] = { "/tmp", "/var/tmp", "/run",  "/var/run", "/dev", "/proc",
+                                             "/sys", "/home",    "/root", "/usr",     "/etc", "/boot" };
+        int r;
+
+        r = config_check_path(value, ret_allowed);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTS(unfit); i++) {
+                size_t size = strlen(unfit[i]);
+
+                if (strncmp(value, unfit[i], size) == 0 && (value[size] == '/' || value[size] == '\0')) {
+                        *ret_allowed = "a directory that lasts and that the snapshot's unit may write: not "
+                                       "below /tmp, "
+                                       "/var/tmp, /run, /dev, /proc, /sys, /home, /root, /usr, /etc or /boot";
+                        return -EINVAL;
+                }
+        }
+        return 0;
+}
+
 static const char *const target_kinds[] = { [TARGET_DIRECTORY] = "directory", NULL };
 
 static const struct config_key target_keys[] = {
@@ -46,7 +70,7 @@ static const struct config_key target_keys[] = {
           .kind = CONFIG_STRING,
           .offset = offsetof(struct backup_target, path),
           .required = true,
-          .check = config_check_path },
+          .check = check_target_path },
         { .name = "retention",
           .help = "Which copies stay at this target.",
           .kind = CONFIG_OBJECT,

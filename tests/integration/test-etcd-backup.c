@@ -582,6 +582,7 @@ static void follows_the_node_from_boot_to_backup_and_beyond(void **state)
 {
         _cleanup_free_ char *manifest = under("etc/kubernetes/manifests/etcd.yaml"), *config = under(CONFIG),
                             *report = under(REPORT), *archives = NULL;
+        _cleanup_copies_ copies = {};
         pid_t resident;
 
         assert_int_equal(unlink(manifest), 0);
@@ -611,7 +612,8 @@ static void follows_the_node_from_boot_to_backup_and_beyond(void **state)
         assert_int_equal(unlink(config), 0);
         assert_int_equal(program_wait(resident), 0);
         assert_false(root_has(root, STATE "/" LAST_RUN_FILE));
-        assert_true(load_copies().count > 0);
+        copies = load_copies(); /* backups outlive the wish for more of them */
+        assert_true(copies.count > 0);
 }
 
 static void a_joined_worker_is_not_unhealthy(void **state)

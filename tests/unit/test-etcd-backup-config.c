@@ -63,11 +63,18 @@ static void targets_do_not_share_names_or_paths(void **state)
                        "keepLast");
 }
 
+static void a_target_lasts(void **state)
+{
+        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/tmp/copies\"}]}", "lasts");
+        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/run\"}]}", "lasts");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_smallest_file_has_everything),
                 cmocka_unit_test(what_is_not_honoured_yet_is_refused),
+                cmocka_unit_test(a_target_lasts),
                 cmocka_unit_test(targets_do_not_share_names_or_paths),
         };
 
