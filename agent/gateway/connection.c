@@ -341,19 +341,27 @@ static int finish(struct connection *c)
         return sd_event_source_set_io_events(c->io, more ? EPOLLOUT : EPOLLIN);
 }
 
+/* What of the response is to be sent next: the rest of the header, then of the body. */
+static struct slice unsent(const struct connection *c)
+{
+        size_t of_body;
+
+        if (c->sent < c->header_size)
+                return (struct slice){ c->header + c->sent, c->header_size - c->sent };
+        of_body = c->sent - c->header_size;
+        if (of_body < c->body_size)
+                return (struct slice){ c->response.body->data + of_body, c->body_size - of_body };
+        return (struct slice){};
+}
+
 static int step_send(struct connection *c)
 {
-        while (c->sent < c->header_size + c->body_size) {
-                const char *at = c->header + c->sent;
-                size_t size = c->header_size - c->sent;
-                int n;
+        struct slice rest;
+        int n;
 
-                if (c->sent >= c->header_size) {
-                        at = c->response.body->data + (c->sent - c->header_size);
-                        size = c->body_size - (c->sent - c->header_size);
-                }
+        while ((rest = unsent(c)).size > 0) {
                 ERR_clear_error();
-                n = SSL_write(c->ssl, at, (int)size);
+                n = SSL_write(c->ssl, rest.at, (int)rest.size);
                 if (n <= 0)
                         return wait_for_socket(c, n);
                 c->sent += (size_t)n;

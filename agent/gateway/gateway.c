@@ -120,8 +120,10 @@ static int reload(struct gateway *gateway)
         if (r < 0) {
                 log_message(LOG_WARNING, MESSAGE_GATEWAY_MATERIAL, "Keeping what is in force: %s",
                             explain(&failure, r));
-                notify_status(gateway, explain(&failure, r));
-                return return_to_old(gateway);
+                r = return_to_old(gateway);
+                if (r >= 0)
+                        notify_status(gateway, failure.message ? failure.message : "of no memory");
+                return r;
         }
         log_message(LOG_NOTICE, MESSAGE_GATEWAY_MATERIAL,
                     "New configuration, certificate or client CA in force");

@@ -48,13 +48,13 @@ void gateway_write_config(const struct gateway_node *node, uint16_t port, const 
 void gateway_write_material(const struct gateway_node *node, const struct identity *server,
                             const struct identity *ca)
 {
-        _cleanup_free_ char *directory = path_under(node->root, "/" DIRECTORY), *from = NULL, *to = NULL;
+        _cleanup_free_ char *directory = path_under(node->root, "/" DIRECTORY), *ca_key = NULL;
 
         assert_non_null(directory);
         identity_save(server, directory, "tls");
         identity_save(ca, directory, "client-ca");
-        assert_true(asprintf(&from, "%s/client-ca.key", directory) > 0);
-        assert_int_equal(unlink(from), 0);
+        assert_true(asprintf(&ca_key, "%s/client-ca.key", directory) > 0);
+        assert_int_equal(unlink(ca_key), 0);
 }
 
 void gateway_write_health(const struct gateway_node *node, int sequence, bool healthy, const char *valid_for)
