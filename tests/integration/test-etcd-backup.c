@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* etcd-backup's programs against a real etcd: what a snapshot leaves, and what it must survive. */
+/* Snapshots of a real etcd: what one leaves, and what it must survive. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,139 +17,13 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "configuration.h"
-#include "copies.h"
-#include "etcd.h"
+#include "backup-node.h"
 #include "files.h"
-#include "last-run.h"
 #include "program.h"
 #include "proxy.h"
-#include "quantity.h"
-#include "report.h"
-
-#define STATE     "var/lib/capi-node-agent/etcd-backup"
-#define SNAPSHOTS STATE "/snapshots"
-#define CONFIG    "etc/capi-node-agent/etcd-backup.json"
-#define REPORT    "run/capi-node-agent/reports/etcd-backup.json"
-#define CLUSTER   "test"
 
 /* Into the stream, well before its end; the database of the tests is about 24 MiB. */
 #define MIDDLE (6 * 1024 * 1024)
-
-static char *root;
-static struct etcd member;
-
-static char *under(const char *path)
-{
-        char *joined;
-
-        assert_true(asprintf(&joined, "%s/%s", root, path) > 0);
-        return joined;
-}
-
-static void configure_endpoint(const char *endpoint)
-{
-        _cleanup_free_ char *text = NULL;
-
-        assert_true(asprintf(&text,
-                             "{ \"cluster\": \"" CLUSTER "\", \"etcd\": { \"endpoint\": \"%s\" },\n"
-                             "  \"targets\": [ { \"name\": \"local\", \"path\": \"/" SNAPSHOTS "\",\n"
-                             "                 \"retention\": { \"keepLast\": 3 } } ] }\n",
-                             endpoint) > 0);
-        root_write(root, CONFIG, text, 0600);
-}
-
-static void configure_port(unsigned port)
-{
-        char endpoint[64];
-
-        (void)snprintf(endpoint, sizeof(endpoint), "https://127.0.0.1:%u", port);
-        configure_endpoint(endpoint);
-}
-
-static int group_set_up(void **state)
-{
-        /* For the tests that mount a small disk: nothing of it is left, however a test ends. */
-        if (geteuid() == 0 &&
-            (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
-                return -1;
-        signal(SIGPIPE, SIG_IGN);
-        root = root_make();
-        etcd_make_pki(root);
-        etcd_start(&member, root, true);
-        etcd_put(&member, "greeting", "hello", 5);
-        etcd_put_many(&member, "filling", 24, 1024 * 1024);
-        return 0;
-}
-
-static int group_tear_down(void **state)
-{
-        etcd_stop(&member, SIGTERM);
-        root_remove(root);
-        return 0;
-}
-
-static int set_up(void **state)
-{
-        _cleanup_free_ char *state_dir = under(STATE), *command = NULL;
-
-        assert_true(asprintf(&command, "rm -rf %s", state_dir) > 0);
-        assert_int_equal(system(command), 0);
-        configure_endpoint(member.endpoint);
-        return 0;
-}
-
-static pid_t start_snapshot(const char *option)
-{
-        return program_start(ETCD_SNAPSHOT, (const char *[]){ "--root", root, option, NULL });
-}
-
-static int take_snapshot(void)
-{
-        return program_wait(start_snapshot(NULL));
-}
-
-static struct copies load_copies(void)
-{
-        _cleanup_free_ char *directory = under(SNAPSHOTS);
-        char node[NODE_NAME_SIZE];
-        struct copies copies;
-
-        assert_int_equal(copies_load(directory, CLUSTER, node_name(node), &copies), 0);
-        return copies;
-}
-
-/* Every file under SNAPSHOTS belongs to a whole copy, and there are n of them. */
-static void assert_only_whole_copies(size_t n)
-{
-        _cleanup_free_ char *directory = under(SNAPSHOTS);
-        _cleanup_(closedirp) DIR *dir = opendir(directory);
-        _cleanup_copies_ copies = load_copies();
-        size_t files = 0;
-
-        assert_int_equal(copies.count, n);
-        for (size_t i = 0; i < copies.count; i++)
-                assert_true(copies.items[i].whole);
-        while (dir && readdir(dir))
-                files++;
-        assert_int_equal(dir ? files - 2 : 0, 2 * n);
-}
-
-static void assert_last_run(const char *reason)
-{
-        _cleanup_free_ char *state_dir = under(STATE);
-        _cleanup_last_run_ run = {};
-
-        assert_int_equal(last_run_load(state_dir, &run), 0);
-        assert_string_equal(run.reason, reason);
-        assert_int_equal(run.success, strcmp(reason, "VerifiedCopyTaken") == 0);
-}
-
-static int run_plugin(const char *command, const char *option)
-{
-        return program_wait(
-                program_start(ETCD_BACKUP, (const char *[]){ "--root", root, command, option, NULL }));
-}
 
 static mode_t mode_of(const char *path)
 {
@@ -538,102 +412,16 @@ static void a_disk_that_fills_while_writing_leaves_nothing(void **state)
         unmount_small_disk();
 }
 
-/* ---- the resident part ---- */
+#define BACKUP_TEST(f) cmocka_unit_test_setup(f, backup_node_reset)
 
-struct expectation {
-        enum condition_status status;
-        const char *reason;
-};
-
-static bool is_reported(void *userdata)
+static int set_up(void **state)
 {
-        const struct expectation *expectation = userdata;
-        _cleanup_(report_freep) struct report *report = NULL;
-        _cleanup_free_ char *path = under(REPORT);
-
-        return report_load(path, &report, NULL) >= 0 && report->n_conditions == 1 &&
-               report->conditions[0].status == expectation->status &&
-               strcmp(report->conditions[0].reason, expectation->reason) == 0;
+        /* For the tests that mount a small disk: nothing of it is left, however a test ends. */
+        if (geteuid() == 0 &&
+            (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+                return -1;
+        return backup_node_set_up(state);
 }
-
-static void wait_for_condition(enum condition_status status, const char *reason)
-{
-        struct expectation expectation = { status, reason };
-
-        wait_until(is_reported, &expectation, reason);
-}
-
-static size_t requested_timers(void)
-{
-        _cleanup_(report_freep) struct report *report = NULL;
-        _cleanup_free_ char *path = under(REPORT);
-
-        assert_int_equal(report_load(path, &report, NULL), 0);
-        assert_true(report->n_timers == 0 || strcmp(report->timers[0].unit, "capi-node-etcd-snapshot") == 0);
-        return report->n_timers;
-}
-
-static pid_t start_daemon(void)
-{
-        return program_start(ETCD_BACKUP, (const char *[]){ "--root", root, "daemon", NULL });
-}
-
-static void follows_the_node_from_boot_to_backup_and_beyond(void **state)
-{
-        _cleanup_free_ char *manifest = under("etc/kubernetes/manifests/etcd.yaml"), *config = under(CONFIG),
-                            *report = under(REPORT), *archives = NULL;
-        _cleanup_copies_ copies = {};
-        pid_t resident;
-
-        assert_int_equal(unlink(manifest), 0);
-        (void)unlink(report);
-        resident = start_daemon();
-        wait_for_condition(CONDITION_UNKNOWN, "WaitingForControlPlane");
-        assert_int_equal(requested_timers(), 0);
-        root_write(root, "etc/kubernetes/manifests/etcd.yaml", "kind: Pod\n", 0600);
-        wait_for_condition(CONDITION_UNKNOWN, "NoBackupYet");
-        assert_int_equal(requested_timers(), 1);
-        assert_int_equal(take_snapshot(), 0);
-        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
-
-        assert_true(asprintf(&archives, "rm %s/" SNAPSHOTS "/*.tar.zst", root) > 0);
-        assert_int_equal(system(archives), 0);
-        wait_for_condition(CONDITION_FALSE, "NoCopyAtTarget");
-        configure_port(free_port());
-        assert_int_equal(take_snapshot(), 1);
-        wait_for_condition(CONDITION_FALSE, "LastRunFailed");
-        configure_endpoint(member.endpoint);
-        assert_int_equal(take_snapshot(), 0);
-        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
-
-        assert_int_equal(program_stop(resident, SIGKILL), -SIGKILL);
-        resident = start_daemon();
-        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
-        assert_int_equal(unlink(config), 0);
-        assert_int_equal(program_wait(resident), 0);
-        assert_false(root_has(root, STATE "/" LAST_RUN_FILE));
-        copies = load_copies(); /* backups outlive the wish for more of them */
-        assert_true(copies.count > 0);
-}
-
-static void a_joined_worker_is_not_unhealthy(void **state)
-{
-        _cleanup_free_ char *manifest = under("etc/kubernetes/manifests/etcd.yaml"),
-                            *kubelet = under("etc/kubernetes/kubelet.conf"), *report = under(REPORT);
-        pid_t resident;
-
-        assert_int_equal(unlink(manifest), 0);
-        root_write(root, "etc/kubernetes/kubelet.conf", "", 0600);
-        (void)unlink(report);
-        resident = start_daemon();
-        wait_for_condition(CONDITION_TRUE, "NotAControlPlane");
-        assert_int_equal(requested_timers(), 0);
-        assert_int_equal(program_stop(resident, SIGTERM), 0);
-        unlink(kubelet);
-        root_write(root, "etc/kubernetes/manifests/etcd.yaml", "kind: Pod\n", 0600);
-}
-
-#define BACKUP_TEST(f) cmocka_unit_test_setup(f, set_up)
 
 int main(void)
 {
@@ -657,9 +445,7 @@ int main(void)
                 BACKUP_TEST(a_job_killed_at_any_moment_leaves_only_whole_copies),
                 BACKUP_TEST(a_disk_that_is_too_small_is_told_before_it_is_filled),
                 BACKUP_TEST(a_disk_that_fills_while_writing_leaves_nothing),
-                BACKUP_TEST(follows_the_node_from_boot_to_backup_and_beyond),
-                BACKUP_TEST(a_joined_worker_is_not_unhealthy),
         };
 
-        return cmocka_run_group_tests(tests, group_set_up, group_tear_down);
+        return cmocka_run_group_tests(tests, set_up, backup_node_tear_down);
 }

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "backup-node.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "configuration.h"
+#include "last-run.h"
+#include "program.h"
+
+char *root;
+struct etcd member;
+
+char *under(const char *path)
+{
+        char *joined;
+
+        assert_true(asprintf(&joined, "%s/%s", root, path) > 0);
+        return joined;
+}
+
+void configure_endpoint(const char *endpoint)
+{
+        _cleanup_free_ char *text = NULL;
+
+        assert_true(asprintf(&text,
+                             "{ \"cluster\": \"" CLUSTER "\", \"etcd\": { \"endpoint\": \"%s\" },\n"
+                             "  \"targets\": [ { \"name\": \"local\", \"path\": \"/" SNAPSHOTS "\",\n"
+                             "                 \"retention\": { \"keepLast\": 3 } } ] }\n",
+                             endpoint) > 0);
+        root_write(root, CONFIG, text, 0600);
+}
+
+void configure_port(unsigned port)
+{
+        char endpoint[64];
+
+        (void)snprintf(endpoint, sizeof(endpoint), "https://127.0.0.1:%u", port);
+        configure_endpoint(endpoint);
+}
+
+int backup_node_set_up(void **state)
+{
+        signal(SIGPIPE, SIG_IGN);
+        root = root_make();
+        etcd_make_pki(root);
+        etcd_start(&member, root, true);
+        etcd_put(&member, "greeting", "hello", 5);
+        etcd_put_many(&member, "filling", 24, 1024 * 1024);
+        return 0;
+}
+
+int backup_node_tear_down(void **state)
+{
+        etcd_stop(&member, SIGTERM);
+        root_remove(root);
+        return 0;
+}
+
+int backup_node_reset(void **state)
+{
+        _cleanup_free_ char *state_dir = under(STATE), *command = NULL;
+
+        assert_true(asprintf(&command, "rm -rf %s", state_dir) > 0);
+        assert_int_equal(system(command), 0);
+        configure_endpoint(member.endpoint);
+        return 0;
+}
+
+pid_t start_snapshot(const char *option)
+{
+        return program_start(ETCD_SNAPSHOT, (const char *[]){ "--root", root, option, NULL });
+}
+
+int take_snapshot(void)
+{
+        return program_wait(start_snapshot(NULL));
+}
+
+struct copies load_copies(void)
+{
+        _cleanup_free_ char *directory = under(SNAPSHOTS);
+        char node[NODE_NAME_SIZE];
+        struct copies copies;
+
+        assert_int_equal(copies_load(directory, CLUSTER, node_name(node), &copies), 0);
+        return copies;
+}
+
+void assert_only_whole_copies(size_t n)
+{
+        _cleanup_free_ char *directory = under(SNAPSHOTS);
+        _cleanup_(closedirp) DIR *dir = opendir(directory);
+        _cleanup_copies_ copies = load_copies();
+        size_t files = 0;
+
+        assert_int_equal(copies.count, n);
+        for (size_t i = 0; i < copies.count; i++)
+                assert_true(copies.items[i].whole);
+        while (dir && readdir(dir))
+                files++;
+        assert_int_equal(dir ? files - 2 : 0, 2 * n);
+}
+
+void assert_last_run(const char *reason)
+{
+        _cleanup_free_ char *state_dir = under(STATE);
+        _cleanup_last_run_ run = {};
+
+        assert_int_equal(last_run_load(state_dir, &run), 0);
+        assert_string_equal(run.reason, reason);
+        assert_int_equal(run.success, strcmp(reason, "VerifiedCopyTaken") == 0);
+}
+
+int run_plugin(const char *command, const char *option)
+{
+        return program_wait(
+                program_start(ETCD_BACKUP, (const char *[]){ "--root", root, command, option, NULL }));
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* A control plane below a scratch root: a real etcd of about 24 MiB, etcd-backup's configuration, and its
+ * programs. */
+
+#include <sys/types.h>
+
+#include "copies.h"
+#include "etcd.h"
+
+#define STATE     "var/lib/capi-node-agent/etcd-backup"
+#define SNAPSHOTS STATE "/snapshots"
+#define CONFIG    "etc/capi-node-agent/etcd-backup.json"
+#define CLUSTER   "test"
+
+extern char *root; /* may be exchanged for a test's own */
+extern struct etcd member;
+
+int backup_node_set_up(void **state); /* of the group */
+int backup_node_tear_down(void **state);
+int backup_node_reset(void **state); /* of each test: no state, no copies, the configuration for the member */
+
+char *under(const char *path); /* ROOT/path, owned by the caller */
+void configure_endpoint(const char *endpoint);
+void configure_port(unsigned port); /* the member's, or a proxy's in front of it */
+
+pid_t start_snapshot(const char *option);
+int take_snapshot(void);                                 /* returns the exit status, or -signal */
+int run_plugin(const char *command, const char *option); /* the same; NULL: no option */
+
+struct copies load_copies(void);
+/* Every file under SNAPSHOTS belongs to a whole copy, and there are n of them. */
+void assert_only_whole_copies(size_t n);
+void assert_last_run(const char *reason);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The resident part of etcd-backup: what it reports as the node, the copies and the runs change. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backup-node.h"
+#include "last-run.h"
+#include "program.h"
+#include "report.h"
+
+#define REPORT "run/capi-node-agent/reports/etcd-backup.json"
+
+struct expectation {
+        enum condition_status status;
+        const char *reason;
+};
+
+static bool is_reported(void *userdata)
+{
+        const struct expectation *expectation = userdata;
+        _cleanup_(report_freep) struct report *report = NULL;
+        _cleanup_free_ char *path = under(REPORT);
+
+        return report_load(path, &report, NULL) >= 0 && report->n_conditions == 1 &&
+               report->conditions[0].status == expectation->status &&
+               strcmp(report->conditions[0].reason, expectation->reason) == 0;
+}
+
+static void wait_for_condition(enum condition_status status, const char *reason)
+{
+        struct expectation expectation = { status, reason };
+
+        wait_until(is_reported, &expectation, reason);
+}
+
+static size_t requested_timers(void)
+{
+        _cleanup_(report_freep) struct report *report = NULL;
+        _cleanup_free_ char *path = under(REPORT);
+
+        assert_int_equal(report_load(path, &report, NULL), 0);
+        assert_true(report->n_timers == 0 || strcmp(report->timers[0].unit, "capi-node-etcd-snapshot") == 0);
+        return report->n_timers;
+}
+
+static pid_t start_daemon(void)
+{
+        return program_start(ETCD_BACKUP, (const char *[]){ "--root", root, "daemon", NULL });
+}
+
+static void follows_the_node_from_boot_to_backup_and_beyond(void **state)
+{
+        _cleanup_free_ char *manifest = under("etc/kubernetes/manifests/etcd.yaml"), *config = under(CONFIG),
+                            *report = under(REPORT), *archives = NULL;
+        _cleanup_copies_ copies = {};
+        pid_t resident;
+
+        assert_int_equal(unlink(manifest), 0);
+        (void)unlink(report);
+        resident = start_daemon();
+        wait_for_condition(CONDITION_UNKNOWN, "WaitingForControlPlane");
+        assert_int_equal(requested_timers(), 0);
+        root_write(root, "etc/kubernetes/manifests/etcd.yaml", "kind: Pod\n", 0600);
+        wait_for_condition(CONDITION_UNKNOWN, "NoBackupYet");
+        assert_int_equal(requested_timers(), 1);
+        assert_int_equal(take_snapshot(), 0);
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+
+        assert_true(asprintf(&archives, "rm %s/" SNAPSHOTS "/*.tar.zst", root) > 0);
+        assert_int_equal(system(archives), 0);
+        wait_for_condition(CONDITION_FALSE, "NoCopyAtTarget");
+        configure_port(free_port());
+        assert_int_equal(take_snapshot(), 1);
+        wait_for_condition(CONDITION_FALSE, "LastRunFailed");
+        configure_endpoint(member.endpoint);
+        assert_int_equal(take_snapshot(), 0);
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+
+        assert_int_equal(program_stop(resident, SIGKILL), -SIGKILL);
+        resident = start_daemon();
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+        assert_int_equal(unlink(config), 0);
+        assert_int_equal(program_wait(resident), 0);
+        assert_false(root_has(root, STATE "/" LAST_RUN_FILE));
+        copies = load_copies(); /* backups outlive the wish for more of them */
+        assert_true(copies.count > 0);
+}
+
+static void a_copy_of_long_ago_is_too_old_though_nothing_failed(void **state)
+{
+        _cleanup_free_ char *report = under(REPORT), *command = NULL;
+        pid_t resident;
+
+        (void)unlink(report);
+        resident = start_daemon();
+        assert_int_equal(take_snapshot(), 0);
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+        assert_true(asprintf(&command,
+                             "sed -i -e 's/\"finishedAt\":\"[^\"]*/\"finishedAt\":\"2020-01-01T00:00:00Z/' "
+                             "-e 's/\"finishedBootId\":\"[^\"]*/\"finishedBootId\":\"another/' "
+                             "%s/" SNAPSHOTS "/*" MANIFEST_SUFFIX,
+                             root) > 0);
+        assert_int_equal(system(command), 0);
+        wait_for_condition(CONDITION_FALSE, "LastCopyTooOld");
+        assert_int_equal(program_stop(resident, SIGTERM), 0);
+}
+
+static void a_joined_worker_is_not_unhealthy(void **state)
+{
+        _cleanup_free_ char *manifest = under("etc/kubernetes/manifests/etcd.yaml"),
+                            *kubelet = under("etc/kubernetes/kubelet.conf"), *report = under(REPORT);
+        pid_t resident;
+
+        assert_int_equal(unlink(manifest), 0);
+        root_write(root, "etc/kubernetes/kubelet.conf", "", 0600);
+        (void)unlink(report);
+        resident = start_daemon();
+        wait_for_condition(CONDITION_TRUE, "NotAControlPlane");
+        assert_int_equal(requested_timers(), 0);
+        assert_int_equal(program_stop(resident, SIGTERM), 0);
+        unlink(kubelet);
+        root_write(root, "etc/kubernetes/manifests/etcd.yaml", "kind: Pod\n", 0600);
+}
+
+#define BACKUP_TEST(f) cmocka_unit_test_setup(f, backup_node_reset)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                BACKUP_TEST(follows_the_node_from_boot_to_backup_and_beyond),
+                BACKUP_TEST(a_copy_of_long_ago_is_too_old_though_nothing_failed),
+                BACKUP_TEST(a_joined_worker_is_not_unhealthy),
+        };
+
+        return cmocka_run_group_tests(tests, backup_node_set_up, backup_node_tear_down);
+}
