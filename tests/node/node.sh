@@ -67,7 +67,7 @@ main_pid() {
 equals() {
         local expected=$1 found
         shift
-        found=$("$@")
+        found=$("$@") || { printf 'exit status %d: %s\n' $? "$*"; return 1; }
         [[ $found == "$expected" ]] || { printf 'expected "%s", found "%s": %s\n' "$expected" "$found" "$*"; return 1; }
 }
 
@@ -75,7 +75,7 @@ equals() {
 contains() {
         local text=$1 found
         shift
-        found=$("$@")
+        found=$("$@") || { printf 'exit status %d: %s\n' $? "$*"; return 1; }
         [[ $found == *"$text"* ]] || { printf '"%s" is not in "%s": %s\n' "$text" "$found" "$*"; return 1; }
 }
 
