@@ -17,10 +17,8 @@
 #include "quantity.h"
 #include "snapshot.h"
 
-static const struct program program = {
-        .name = "etcd-snapshot",
-        .summary = "Take one verified snapshot of this node's etcd member",
-};
+/* The help is that of the command that people type. */
+static const struct program program = { .name = "capi-node etcd-backup" };
 
 struct arguments {
         const char *root;
