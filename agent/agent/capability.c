@@ -206,8 +206,12 @@ static void load_report(struct capability *capability, const char *reports_dir)
                 return;
         }
         if (stat(path, &st) < 0) {
-                if (errno == ENOENT)
+                if (errno == ENOENT) {
                         capability->report = report_free(capability->report);
+                        free(capability->report_error);
+                        capability->report_error = NULL;
+                        capability->report_inode = 0;
+                }
                 return;
         }
         if (st.st_ino == capability->report_inode && st.st_mtim.tv_sec == capability->report_mtime.tv_sec &&
@@ -227,6 +231,23 @@ static void load_report(struct capability *capability, const char *reports_dir)
         free(capability->report_error);
         capability->report_error = strdup(failure.message ? failure.message : strerror(-r));
         log_message(LOG_ERR, MESSAGE_PLUGIN_SILENT, "%s is not a report: %s", path, capability->report_error);
+}
+
+/* Those that have left nothing on the node: neither a configuration, nor something applied, nor a report. */
+static void forget_gone(struct capabilities *capabilities)
+{
+        size_t kept = 0;
+
+        for (size_t i = 0; i < capabilities->count; i++) {
+                struct capability *capability = &capabilities->items[i];
+
+                if (capability->configured || capability->applied || capability->report ||
+                    capability->report_error)
+                        capabilities->items[kept++] = *capability;
+                else
+                        capability_clear(capability);
+        }
+        capabilities->count = kept;
 }
 
 int capabilities_scan(struct capabilities *capabilities, struct units *units, const char *config_dir,
@@ -255,6 +276,7 @@ int capabilities_scan(struct capabilities *capabilities, struct units *units, co
                 if (!capability->configured)
                         capability->since_usec = now_boottime_usec();
         }
+        forget_gone(capabilities);
         return 0;
 }
 

@@ -180,6 +180,27 @@ static void a_report_that_is_none_fails_its_capability(void **state)
         wait_for_condition(node, "CapabilitiesReady", "status", "True");
 }
 
+static bool is_forgotten(void *userdata)
+{
+        const struct node *node = userdata;
+        _cleanup_json_ json_object *object = document(node);
+
+        return object && !element(object, "capabilities", "name", "weather") &&
+               !element(object, "conditions", "type", "WeatherFair");
+}
+
+static void a_plugin_that_takes_its_report_away_is_forgotten(void **state)
+{
+        struct node *node = *state;
+        _cleanup_free_ char *path = NULL;
+
+        write_report(node, CONDITION_TRUE);
+        wait_for_condition(node, "WeatherFair", "status", "True");
+        assert_true(asprintf(&path, "%s/run/capi-node-agent/reports/weather.json", node->root) > 0);
+        assert_int_equal(unlink(path), 0);
+        wait_until(is_forgotten, node, "forgetting");
+}
+
 static void a_plugin_may_ask_only_for_what_it_was_granted(void **state)
 {
         struct node *node = *state;
@@ -334,6 +355,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_restarted_agent_keeps_transition_times_and_the_sequence,
                                                 make_node, remove_node),
                 cmocka_unit_test_setup_teardown(a_report_that_is_none_fails_its_capability, make_node,
+                                                remove_node),
+                cmocka_unit_test_setup_teardown(a_plugin_that_takes_its_report_away_is_forgotten, make_node,
                                                 remove_node),
                 cmocka_unit_test_setup_teardown(a_plugin_may_ask_only_for_what_it_was_granted, make_node,
                                                 remove_node),
