@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+
 #include "config.h"
 
 #include <limits.h>
 #include <string.h>
+
+#include "calendar.h"
 
 /* Checks for strings that several capabilities need. */
 
@@ -84,15 +87,10 @@ int config_check_url(const char *value, const char **ret_allowed)
 
 int config_check_calendar(const char *value, const char **ret_allowed)
 {
-        size_t length = strlen(value);
-
-        *ret_allowed = "a systemd.time(7) calendar, such as \"daily\" or \"*-*-* 00/2:00:00\"";
-        if (length == 0 || length > 256 || strspn(value, LETTERS DIGITS " *-/:,.~_+") != length)
-                return -EINVAL;
-        /* A bare number or duration is what a mistaken interval looks like ("5", "5m"). */
-        if (strspn(value, DIGITS) > 0 && !strpbrk(value, ":-*"))
-                return -EINVAL;
-        return 0;
+        *ret_allowed =
+                "a systemd.time(7) calendar in whole seconds, such as \"daily\", \"*-*-* 00/2:00:00\" or "
+                "\"Mon..Fri 22:30 UTC\"";
+        return calendar_check(value);
 }
 
 int config_check_name(const char *value, const char **ret_allowed)

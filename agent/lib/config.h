@@ -76,10 +76,8 @@ struct config_type {
 int config_check_path(const char *value, const char **ret_allowed); /* absolute, no "..", at most PATH_MAX */
 int config_check_url(const char *value,
                      const char **ret_allowed); /* http:// or https:// with a host, no user */
-int config_check_calendar(
-        const char *value,
-        const char **ret_allowed); /* looks like systemd.time(7); systemd has the last word */
-int config_check_name(const char *value, const char **ret_allowed); /* [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
+int config_check_calendar(const char *value, const char **ret_allowed); /* see calendar.h */
+int config_check_name(const char *value, const char **ret_allowed);     /* [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
 
 /* Parses text into a new, zeroed struct of type->size bytes. `file` is for messages only. Returns -EINVAL
  * with a failure (InvalidJSON, InvalidConfiguration), -EPROTONOSUPPORT for an unknown apiVersion

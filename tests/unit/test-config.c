@@ -160,8 +160,8 @@ static void names_the_nearest_key(void **state)
 static void says_what_was_found_instead_of_the_type(void **state)
 {
         assert_refused("{\"schedule\": 5}", "/schedule: found number 5; expected a string (a systemd.time(7) "
-                                            "calendar, such as \"daily\" or "
-                                            "\"*-*-* 00/2:00:00\")");
+                                            "calendar in whole seconds, such as \"daily\", "
+                                            "\"*-*-* 00/2:00:00\" or \"Mon..Fri 22:30 UTC\")");
         assert_refused("{\"cluster\": null}", "/cluster: found null; expected a string");
         assert_refused("{\"enabled\": \"yes\"}", "/enabled: found string \"yes\"; expected true or false");
         assert_refused("{\"offset\": 1.0}", "/offset: found number 1.0; expected a whole number");
