@@ -25,8 +25,8 @@ struct gateway {
 
         struct health_document *health;
         struct server *server;
-        struct connection *connections; /* the newest first */
-        size_t n_connections;
+        struct connection *connections;         /* the newest first */
+        size_t n_connections, most_connections; /* now; since there were none */
         struct statistics statistics;
 
         /* The audit lines of this minute, see connection.c. */

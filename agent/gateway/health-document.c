@@ -142,7 +142,7 @@ static int read_document(struct health_document *document, struct failure *failu
         _cleanup_free_ char *text = NULL;
         struct body *known = document->fresh.body;
         struct health_view view;
-        uint64_t valid_for;
+        uint64_t valid_for = 0;
         size_t size;
         int r;
 

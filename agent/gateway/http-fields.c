@@ -29,12 +29,9 @@ bool http_lists_etag(const struct http_request *request, const char *etag)
         while (http_field_next(&cursor, "if-none-match", &value)) {
                 if (slice_is(value, "*"))
                         return true;
-                while (http_list_next(&value, &element)) {
-                        struct slice tag = opaque_tag(element);
-
-                        if (tag.size == own.size && memcmp(tag.at, own.at, own.size) == 0)
+                while (http_list_next(&value, &element))
+                        if (slice_equal(opaque_tag(element), own))
                                 return true;
-                }
         }
         return false;
 }

@@ -10,9 +10,14 @@
 
 #define TOKEN_CHARACTERS "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
+bool slice_equal(struct slice a, struct slice b)
+{
+        return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
+}
+
 bool slice_is(struct slice slice, const char *text)
 {
-        return slice.size == strlen(text) && memcmp(slice.at, text, slice.size) == 0;
+        return slice_equal(slice, (struct slice){ text, strlen(text) });
 }
 
 bool slice_is_nocase(struct slice slice, const char *text)

@@ -42,6 +42,7 @@ bool http_list_next(struct slice *cursor, struct slice *ret);
 /* The value of a key of the query, empty for a key without one. The first of several counts. */
 bool http_query_value(const struct http_request *request, const char *key, struct slice *ret);
 
+bool slice_equal(struct slice a, struct slice b);
 bool slice_is(struct slice slice, const char *text);
 bool slice_is_nocase(struct slice slice, const char *text);
 /* Without blanks and tabs on both ends. */

@@ -98,7 +98,7 @@ void openmetrics_write(FILE *stream, const char *page, size_t size)
                         struct slice family = family_of(name, type);
 
                         write_type(stream, family, type);
-                        if (help_name.size == name.size && memcmp(help_name.at, name.at, name.size) == 0)
+                        if (slice_equal(help_name, name))
                                 write_help(stream, family, help);
                         help_name.size = 0;
                 } else if (line.size > 0 && line.at[0] != '#') {

@@ -97,7 +97,7 @@ int peer_check(SSL *ssl, SSL_CTX *context, const struct gateway_allow *allow, st
 
 static void describe_address(int fd, char *buffer, size_t size)
 {
-        struct sockaddr_storage storage;
+        struct sockaddr_storage storage = {};
         socklen_t length = sizeof(storage);
         char text[INET6_ADDRSTRLEN];
 

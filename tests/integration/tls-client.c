@@ -116,7 +116,8 @@ struct reply client_receive(struct client *client, bool head)
         _cleanup_free_ char *length = reply_field(&reply, "Content-Length");
         size_t size = 0;
 
-        assert_int_equal(sscanf(reply.header, "HTTP/1.1 %d ", &reply.status), 1);
+        assert_memory_equal(reply.header, "HTTP/1.1 ", 9);
+        reply.status = (int)strtol(reply.header + 9, NULL, 10);
         reply.body_size = length && !head ? strtoul(length, NULL, 10) : 0;
         reply.body = calloc(1, reply.body_size + 1);
         assert_non_null(reply.body);

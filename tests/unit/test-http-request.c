@@ -20,8 +20,8 @@ static void assert_slice(struct slice slice, const char *text)
 static void reads_a_request_and_says_where_it_ends(void **state)
 {
         static const char text[] = "GET /v1/health?wait=5&x HTTP/1.1\r\n" HOST "Accept: */*\r\n\r\nGET /next";
-        struct http_request request;
-        struct slice value;
+        struct http_request request = {};
+        struct slice value = {};
 
         assert_int_equal(http_request_parse(text, sizeof(text) - 1, &request),
                          sizeof(text) - 1 - strlen("GET /next"));
@@ -123,25 +123,27 @@ static void keeps_the_connection_as_version_and_client_say(void **state)
 
 static void a_header_is_whole_within_8_kib_or_refused(void **state)
 {
-        static char text[HTTP_HEADER_MAX + 1];
+        static char filling[HTTP_HEADER_MAX + 1], text[2 * HTTP_HEADER_MAX];
+        const int start = (int)strlen("GET / HTTP/1.1\r\n" HOST "X: ");
         struct http_request request;
-        int start;
 
-        start = snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" HOST "X: ");
-        memset(text + start, 'x', sizeof(text) - (size_t)start);
+        memset(filling, 'x', sizeof(filling) - 1);
+        (void)snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" HOST "X: %.*s\r\n\r\n",
+                       HTTP_HEADER_MAX - start - 4, filling);
         assert_int_equal(http_request_parse(text, HTTP_HEADER_MAX - 1, &request), 0);
-        assert_int_equal(http_request_parse(text, HTTP_HEADER_MAX, &request), -431);
-        (void)memcpy(text + HTTP_HEADER_MAX - 4, "\r\n\r\n", 4);
         assert_int_equal(http_request_parse(text, HTTP_HEADER_MAX, &request), HTTP_HEADER_MAX);
+        (void)snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" HOST "X: %.*s\r\n\r\n",
+                       HTTP_HEADER_MAX - start - 3, filling);
+        assert_int_equal(http_request_parse(text, HTTP_HEADER_MAX, &request), -431);
+        assert_int_equal(http_request_parse(text, strlen(text), &request), -431);
 
-        memset(text, 'x', sizeof(text));
-        (void)memcpy(text, "GET /", 5);
+        (void)snprintf(text, sizeof(text), "GET /%s", filling);
         assert_int_equal(http_request_parse(text, HTTP_TARGET_MAX, &request), 0);
         assert_int_equal(http_request_parse(text, HTTP_TARGET_MAX + 100, &request), -414);
 
         /* Empty lines count, too. */
-        for (size_t i = 0; i < sizeof(text) - 1; i += 2)
-                (void)memcpy(text + i, "\r\n", 2);
+        for (size_t i = 0; i < sizeof(text); i++)
+                text[i] = "\r\n"[i % 2];
         assert_int_equal(http_request_parse(text, HTTP_HEADER_MAX, &request), -431);
 }
 
