@@ -8,7 +8,6 @@
 #   node_make DEB...                   unpacks it and installs the packages as an image build would: no PID 1, no D-Bus
 #   node_boot                          networks, then systemd as PID 1: sets NODE_PID
 #   node_run COMMAND...                runs a command inside
-#   node_wait SECONDS WHAT COMMAND...  until the command succeeds inside, or fails after so many seconds
 #   node_cloud_init SECONDS            until cloud-init has done all of its work
 #   management_run COMMAND...          runs a command on the management side of the veth
 #   node_stop, bed_close               the opposites
@@ -189,18 +188,6 @@ NODE_NSPAWN_OPTIONS=()
 node_run() {
         nsenter --target "$NODE_PID" --mount --uts --ipc --net --pid env --ignore-environment --chdir=/ HOME=/root \
                 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM="${TERM:-dumb}" "$@"
-}
-
-node_wait() {
-        local seconds=$1 what=$2 deadline=$((SECONDS + $1))
-        shift 2
-        until node_run "$@" >/dev/null 2>&1; do
-                if ((SECONDS >= deadline)); then
-                        echo "${0##*/}: not within $seconds s: $what" >&2
-                        return 1
-                fi
-                sleep 0.2
-        done
 }
 
 # node_cloud_init SECONDS: until cloud-init has done all of it.
