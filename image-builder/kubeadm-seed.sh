@@ -11,6 +11,15 @@ KUBERNETES_VERSION=v1.20.2
 KUBERNETES_PROGRAMS=(kube-apiserver kube-controller-manager kube-scheduler kubeadm kubelet)
 
 kubeadm_base() {
+        # Kubelets on one host share its cgroup hierarchies and would sweep each other's pods away. The node inherits the
+        # lock and holds it as long as it runs.
+        local lock
+        mkdir -p "$NODE_CACHE/kubernetes"
+        exec {lock}>"$NODE_CACHE/kubernetes/lock"
+        if ! flock --nonblock "$lock"; then
+                echo "${0##*/}: waiting for another kubeadm node on this machine to end" >&2
+                flock "$lock"
+        fi
         "$(dirname "${BASH_SOURCE[0]}")/build-kubernetes" "$NODE_CACHE/kubernetes" "${KUBERNETES_PROGRAMS[@]}"
         NODE_PACKAGES+=(kubernetes-client containernetworking-plugins)
         # Half a gigabyte of programs and images is not copied.

@@ -8,7 +8,7 @@
 #   node_make DEB...                   unpacks it and installs the packages as an image build would: no PID 1, no D-Bus
 #   node_boot                          networks, then systemd as PID 1: sets NODE_PID
 #   node_run COMMAND...                runs a command inside
-#   node_wait SECONDS WHAT COMMAND...  until the command succeeds inside, or fails after so many seconds
+#   node_cloud_init SECONDS            until cloud-init has done all of its work
 #   management_run COMMAND...          runs a command on the management side of the veth
 #   node_stop, bed_close               the opposites
 #
@@ -100,7 +100,7 @@ node_make() {
         # Debian's own etcd service would take the ports of the control plane's.
         ln -sf /dev/null "$NODE_ROOT/etc/systemd/system/etcd.service"
         # Modules that ask for a locale package or a network that this node does not have.
-        printf 'network: {config: disabled}\nlocale: false\nssh_deletekeys: false\ndatasource_list: [NoCloud]\n' \
+        printf 'network: {config: disabled}\nlocale: false\nssh_deletekeys: false\nssh_genkeytypes: []\ndatasource_list: [NoCloud]\n' \
                 >"$NODE_ROOT/etc/cloud/cloud.cfg.d/90-node-bed.cfg"
 
         # As Cluster API's image builder orders cloud-init; this is what makes a careless order a cycle.
@@ -190,16 +190,14 @@ node_run() {
                 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM="${TERM:-dumb}" "$@"
 }
 
-node_wait() {
-        local seconds=$1 what=$2 deadline=$((SECONDS + $1))
-        shift 2
-        until node_run "$@" >/dev/null 2>&1; do
-                if ((SECONDS >= deadline)); then
-                        echo "${0##*/}: not within $seconds s: $what" >&2
-                        return 1
-                fi
-                sleep 0.2
-        done
+# node_cloud_init SECONDS: until cloud-init has done all of it.
+node_cloud_init() {
+        local status=0
+        node_run timeout "$1" cloud-init status --wait >/dev/null || status=$?
+        # 2: done, with warnings (cloud-init 23.4 and later).
+        ((status == 0 || status == 2)) && return
+        node_run tail -n 40 /var/log/cloud-init-output.log >&2
+        bed_die "cloud-init has not done its work"
 }
 
 management_run() {

@@ -33,7 +33,7 @@ test_node() {
         esac
         seed_write
         node_boot
-        node_wait 240 "cloud-init is done" cloud-init status --wait
+        node_cloud_init 240
         [[ $1 == unconfigured ]] || node_run systemctl start capi-node-etcd-snapshot.service
 }
 
