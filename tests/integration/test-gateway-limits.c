@@ -185,9 +185,12 @@ static void limit_connections(struct gateway_node *node)
         free(gateway_wait_notify(node, "STATUS=Serving"));
 }
 
-/* Whether the gateway has read all that was sent to it, and so is doing what it was asked for: its sockets'
- * receive queues, and its queue of connections, are empty. */
-static bool has_read_all(void *userdata)
+#define CLOSE_WAIT "08"
+
+/* Whether the gateway has read all that was sent to it, and so is doing what it was asked for: the receive
+ * queues of its sockets and its queue of connections are empty, and none of which the client has left is
+ * open. */
+static bool has_noticed_all(void *userdata)
 {
         const struct gateway_node *node = userdata;
         _cleanup_(fclosep) FILE *table = fopen("/proc/net/tcp", "re");
@@ -196,11 +199,14 @@ static bool has_read_all(void *userdata)
         assert_non_null(table);
         (void)snprintf(local, sizeof(local), ": 0100007F:%04X", node->port);
         while (fgets(line, sizeof(line), table)) {
-                const char *found = strstr(line, ": ");
+                const char *found = strstr(line, ": "), *state;
 
                 /* "NUMBER: LOCAL REMOTE STATE SENDING:RECEIVED …", fields of one width */
-                if (found && strncmp(found, local, strlen(local)) == 0 &&
-                    strtoul(found + strlen(": 0100007F:0000 0100007F:0000 01 00000000:"), NULL, 16) > 0)
+                if (!found || strncmp(found, local, strlen(local)) != 0)
+                        continue;
+                state = found + strlen(": 0100007F:0000 0100007F:0000 ");
+                if (strncmp(state, CLOSE_WAIT, 2) == 0 ||
+                    strtoul(state + strlen(CLOSE_WAIT " 00000000:"), NULL, 16) > 0)
                         return false;
         }
         return true;
@@ -220,7 +226,7 @@ static void one_connection_too_many_is_closed_at_once(void **state)
                 waiters[i] = client_connect(node->port, &node->management);
                 client_request(&waiters[i], "GET", "/v1/health?wait=60", "");
         }
-        wait_until(has_read_all, node, "the gateway's reading of all requests");
+        wait_until(has_noticed_all, node, "the gateway's reading of all requests");
         start = now_boottime_usec();
         fd = tcp_connect(node->port);
         assert_true(fd >= 0);
@@ -230,7 +236,9 @@ static void one_connection_too_many_is_closed_at_once(void **state)
 
         /* A waiter that leaves is noticed at once, and its place is free. */
         client_close(&waiters[0]);
+        wait_until(has_noticed_all, node, "the end of the waiter that left");
         assert_int_equal((int)gateway_metric(node, "capi_node_gateway_connections"), CAP);
+        wait_until(has_noticed_all, node, "the end of the request");
         assert_int_equal((int)gateway_metric(node, "capi_node_gateway_refused_total{reason=\"connections\"}"),
                          1);
         gateway_write_health(node, 2, true, "1m");
