@@ -233,7 +233,15 @@ static void load_report(struct capability *capability, const char *reports_dir)
         log_message(LOG_ERR, MESSAGE_PLUGIN_SILENT, "%s is not a report: %s", path, capability->report_error);
 }
 
-/* Those that have left nothing on the node: neither a configuration, nor something applied, nor a report. */
+static bool is_gone(const struct capability *capability)
+{
+        if (capability->configured || capability->applied)
+                return false;
+        return capability->own || (!capability->report && !capability->report_error);
+}
+
+/* Those that have left nothing on the node: neither a configuration, nor something applied, nor a report of a
+ * plugin. */
 static void forget_gone(struct capabilities *capabilities)
 {
         size_t kept = 0;

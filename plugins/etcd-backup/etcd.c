@@ -10,7 +10,8 @@
 #include "quantity.h"
 #include "snapshot-stream.h"
 
-#define STATUS_TIMEOUT_USEC (10 * USEC_PER_SEC)
+/* For an answer of an etcd that is busy: a handshake on a full machine takes longer than any default. */
+#define ANSWER_USEC (30 * USEC_PER_SEC)
 /* A stalled reader keeps etcd's read transaction open, so that its file grows and a defragmentation hangs
  * with all its lockers behind it (measured: 48 s instead of 6); only closing the connection ends that. */
 #define STALL_USEC (30 * USEC_PER_SEC)
@@ -230,7 +231,8 @@ int etcd_status_start(struct etcd_client *client, etcd_status_fn done, void *use
                                   .ca_file = client->ca_file,
                                   .cert_file = client->cert_file,
                                   .key_file = client->key_file,
-                                  .timeout_usec = STATUS_TIMEOUT_USEC,
+                                  .connect_timeout_usec = ANSWER_USEC,
+                                  .timeout_usec = ANSWER_USEC,
                                   .on_message = on_status_message,
                                   .userdata = client,
                           },
@@ -268,6 +270,7 @@ int etcd_snapshot_start(struct etcd_client *client, etcd_message_fn on_message, 
                                   .ca_file = client->ca_file,
                                   .cert_file = client->cert_file,
                                   .key_file = client->key_file,
+                                  .connect_timeout_usec = ANSWER_USEC,
                                   .stall_usec = STALL_USEC,
                                   .message_max = SNAPSHOT_MESSAGE_MAX,
                                   .on_message = on_snapshot_message,

@@ -278,6 +278,14 @@ static bool is_withdrawn(void *userdata)
                !root_has(node->root, "run/capi-node-agent/gateway/tls.key");
 }
 
+static bool is_gateway_forgotten(void *userdata)
+{
+        const struct node *node = userdata;
+        _cleanup_json_ json_object *object = document(node);
+
+        return object && !element(object, "capabilities", "name", "gateway");
+}
+
 static void the_gateways_material_is_checked_placed_and_withdrawn(void **state)
 {
         struct node *node = *state;
@@ -294,6 +302,7 @@ static void the_gateways_material_is_checked_placed_and_withdrawn(void **state)
         assert_true(asprintf(&config, "%s/etc/capi-node-agent/gateway.json", node->root) > 0);
         assert_int_equal(unlink(config), 0);
         wait_until(is_withdrawn, node, "the withdrawal");
+        wait_until(is_gateway_forgotten, node, "forgetting");
 }
 
 static void a_renewed_certificate_is_followed_and_a_wrong_one_is_not(void **state)
