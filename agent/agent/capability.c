@@ -249,11 +249,10 @@ static void forget_gone(struct capabilities *capabilities)
         for (size_t i = 0; i < capabilities->count; i++) {
                 struct capability *capability = &capabilities->items[i];
 
-                if (capability->configured || capability->applied || capability->report ||
-                    capability->report_error)
-                        capabilities->items[kept++] = *capability;
-                else
+                if (is_gone(capability))
                         capability_clear(capability);
+                else
+                        capabilities->items[kept++] = *capability;
         }
         capabilities->count = kept;
 }
