@@ -21,8 +21,8 @@ struct place {
 #define POINTER_SIZE 1024
 char *place_pointer(const struct place *place, char buffer[static POINTER_SIZE]);
 
-/* A string in quotes, escaped and shortened; of a URL with a password and of a PEM text, only what is not
- * secret. */
+/* A string in quotes, escaped and shortened; of a URL with a password, of a PEM text and of an identity of
+ * age, only what is not secret. */
 #define SHOWN_SIZE 512
 char *show_string(const char *value, char buffer[static SHOWN_SIZE]);
 

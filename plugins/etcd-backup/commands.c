@@ -9,9 +9,9 @@
 #include "configuration.h"
 #include "files.h"
 #include "plugin.h"
+#include "proof.h"
 #include "quantity.h"
 #include "timestamp.h"
-#include "verify.h"
 
 static const struct program program = { .name = "capi-node etcd-backup" };
 
@@ -185,32 +185,60 @@ int backup_run_list(int argc, char *argv[], void *userdata)
 struct verification {
         const char *name; /* NULL: the newest of each target */
         bool all, json;
+        const char *identity_file;
+        struct proof_means means;
         json_object *results;
         unsigned checked, damaged;
 };
+
+static const char *result_name(int error, enum proof proof)
+{
+        if (error == -ENOKEY || error == -EKEYREJECTED)
+                return "Refused";
+        if (error < 0)
+                return "Damaged";
+        switch (proof) {
+        case PROOF_STORED_BYTES:
+                return "StoredBytesVerified";
+        case PROOF_CONTENT:
+                return "Verified";
+        }
+        return NULL;
+}
+
+static void print_result(const struct target_entry *target, const struct copy *copy, int error,
+                         enum proof proof, const struct failure *failure)
+{
+        printf("%-10s %s: ", target->name, copy->manifest->stored_file);
+        if (error < 0)
+                printf("%s: %s\n", error == -ENOKEY || error == -EKEYREJECTED ? "REFUSED" : "DAMAGED",
+                       failure->message ?: strerror(-error));
+        else
+                printf("%s\n",
+                       proof == PROOF_CONTENT
+                               ? "verified"
+                               : "stored bytes verified; what is inside needs --identity FILE to prove");
+}
 
 static int verify_one(struct verification *verification, const struct target_entry *target,
                       const struct copy *copy)
 {
         _cleanup_json_ json_object *object = json_object_new_object();
         _cleanup_failure_ failure = {};
-        const char *result;
+        enum proof proof = PROOF_STORED_BYTES;
         int r;
 
-        r = copy_verify(target->directory, copy, NULL, &failure);
-        result = r < 0 ? "Damaged" : "Verified";
+        r = copy_prove(target->directory, copy, &verification->means, NULL, &proof, &failure);
         verification->checked++;
         verification->damaged += r < 0;
         if (!verification->json) {
-                printf("%-10s %s: %s%s%s\n", target->name, copy->manifest->stored_file,
-                       r < 0 ? "DAMAGED" : "verified", r < 0 ? ": " : "",
-                       r < 0 ? failure.message ?: strerror(-r) : "");
+                print_result(target, copy, r, proof, &failure);
                 return 0;
         }
 
         if (!object || json_set_string(object, "target", target->name) < 0 ||
             json_set_string(object, "name", copy->manifest->stored_file) < 0 ||
-            json_set_string(object, "result", result) < 0 ||
+            json_set_string(object, "result", result_name(r, proof)) < 0 ||
             json_set_string(object, "reason", failure.reason) < 0 ||
             json_set_string(object, "message", failure.message) < 0)
                 return -ENOMEM;
@@ -242,6 +270,8 @@ static int parse_verify(int argc, char *argv[], struct verification *verificatio
                         verification->json = true;
                 else if (strcmp(argv[i], "--all") == 0)
                         verification->all = true;
+                else if (strcmp(argv[i], "--identity") == 0 && i + 1 < argc)
+                        verification->identity_file = argv[++i];
                 else if (argv[i][0] == '-' || verification->name)
                         return usage_error(&program, "verify does not know \"%s\"", argv[i]);
                 else
@@ -252,16 +282,42 @@ static int parse_verify(int argc, char *argv[], struct verification *verificatio
         return EXIT_GOOD;
 }
 
+/* Returns an exit status. */
+static int load_means(struct verification *verification, const struct backup_config *config, const char *root)
+{
+        const char *file = config->encryption.authentication_key_file;
+        _cleanup_free_ char *path = file ? path_under(root, file) : NULL;
+        _cleanup_failure_ failure = {};
+        int r = 0;
+
+        if (file)
+                r = path ? authentication_key_load(path, &verification->means.key, &failure) : -ENOMEM;
+        if (r >= 0 && verification->identity_file)
+                r = age_identities_load(verification->identity_file, &verification->means.identities,
+                                        &failure);
+        if (r < 0)
+                fprintf(stderr, "%s\n", failure.message ?: strerror(-r));
+        return r < 0 ? EXIT_CONFIGURATION : EXIT_GOOD;
+}
+
+static void verification_clear(struct verification *verification)
+{
+        proof_means_clear(&verification->means);
+}
+
 int backup_run_verify(int argc, char *argv[], void *userdata)
 {
         _cleanup_json_ json_object *results = json_object_new_array();
         _cleanup_(target_list_clear) struct target_list list = {};
-        struct verification verification = { .results = results };
+        _cleanup_(verification_clear) struct verification verification = { .results = results };
+        const struct plugin_context *ctx = userdata;
         int status;
 
         status = parse_verify(argc, argv, &verification);
         if (status == EXIT_GOOD)
                 status = target_list_load(userdata, &list);
+        if (status == EXIT_GOOD)
+                status = load_means(&verification, list.config, ctx->root);
         if (status != EXIT_GOOD)
                 return status;
         for (size_t i = 0; i < list.count; i++)

@@ -6,7 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "age-key.h"
 #include "quantity.h"
+
+/* One for each who may restore; the header is written for each of them, to every copy. */
+#define RECIPIENTS_MAX 64
 
 static const struct config_key retention_keys[] = {
         { .name = "keepLast",
@@ -125,6 +129,40 @@ static const struct config_type etcd_type = {
         .keys = etcd_keys,
 };
 
+static int check_recipient(const char *value, const char **ret_allowed)
+{
+        struct age_recipient recipient;
+
+        *ret_allowed = "an X25519 recipient of age, as age-keygen -y prints it (age1…, 62 characters)";
+        return age_recipient_parse(value, &recipient) < 0 ? -EINVAL : 0;
+}
+
+static const struct config_key encryption_keys[] = {
+        { .name = "recipients",
+          .help = "Public keys of age, each of whose identities opens every copy. Keep identities off the "
+                  "nodes.",
+          .kind = CONFIG_STRINGS,
+          .offset = offsetof(struct backup_encryption, recipients),
+          .minimum = 1,
+          .maximum = RECIPIENTS_MAX,
+          .check = check_recipient },
+        { .name = "authenticationKeyFile",
+          .help = "File (0600, at least 32 bytes) with the key of the HMAC in each manifest; copies without "
+                  "it, or "
+                  "with a wrong one, are refused.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct backup_encryption, authentication_key_file),
+          .check = config_check_path },
+        {},
+};
+
+static const struct config_type encryption_type = {
+        .name = "encryption",
+        .help = "Who can read copies, and who vouches for them.",
+        .size = sizeof(struct backup_encryption),
+        .keys = encryption_keys,
+};
+
 static const struct config_key backup_keys[] = {
         { .name = "schedule",
           .help = "When snapshots are taken, as systemd.time(7) calendar events; a run missed while the node "
@@ -157,6 +195,11 @@ static const struct config_key backup_keys[] = {
           .kind = CONFIG_OBJECT,
           .offset = offsetof(struct backup_config, etcd),
           .type = &etcd_type },
+        { .name = "encryption",
+          .help = "Who can read copies, and who vouches for them.",
+          .kind = CONFIG_OBJECT,
+          .offset = offsetof(struct backup_config, encryption),
+          .type = &encryption_type },
         { .name = "targets",
           .help = "Where copies go; a target that fails does not keep the others from theirs.",
           .kind = CONFIG_OBJECTS,

@@ -16,6 +16,11 @@ struct target_retention {
         int64_t keep_last;
 };
 
+struct backup_encryption {
+        struct config_strings recipients; /* none: not encrypted */
+        char *authentication_key_file;    /* NULL: manifests carry no HMAC */
+};
+
 enum target_kind { TARGET_DIRECTORY };
 
 struct backup_target {
@@ -30,6 +35,7 @@ struct backup_config {
         uint64_t randomized_delay_usec, max_age_usec;
         char *cluster;
         struct etcd_access etcd;
+        struct backup_encryption encryption;
         struct config_objects targets; /* struct backup_target */
 };
 

@@ -19,7 +19,20 @@ void copies_clear(struct copies *copies)
         *copies = (struct copies){};
 }
 
-char *copy_name(const char *cluster, const char *node, uint64_t started_usec, int64_t revision)
+static bool ends_with(const char *name, const char *suffix)
+{
+        size_t size = strlen(name), suffix_size = strlen(suffix);
+
+        return size >= suffix_size && strcmp(name + size - suffix_size, suffix) == 0;
+}
+
+bool copy_is_encrypted(const char *name)
+{
+        return ends_with(name, COPY_SUFFIX ENCRYPTED_SUFFIX);
+}
+
+char *copy_name(const char *cluster, const char *node, uint64_t started_usec, int64_t revision,
+                bool encrypted)
 {
         time_t seconds = (time_t)(started_usec / 1000000);
         char utc[sizeof(UTC_FORM)];
@@ -29,7 +42,8 @@ char *copy_name(const char *cluster, const char *node, uint64_t started_usec, in
         gmtime_r(&seconds, &tm);
         if (strftime(utc, sizeof(utc), "%Y%m%dT%H%M%SZ", &tm) == 0)
                 return NULL;
-        if (asprintf(&name, "etcd-%s-%s-%s-r%" PRId64 COPY_SUFFIX, cluster, node, utc, revision) < 0)
+        if (asprintf(&name, "etcd-%s-%s-%s-r%" PRId64 COPY_SUFFIX "%s", cluster, node, utc, revision,
+                     encrypted ? ENCRYPTED_SUFFIX : "") < 0)
                 return NULL;
         return name;
 }
@@ -50,6 +64,11 @@ static const char *skip_utc(const char *text)
         return text;
 }
 
+static bool is_suffix(const char *text, size_t size, const char *suffix)
+{
+        return strlen(suffix) == size && memcmp(text, suffix, size) == 0;
+}
+
 /* Whether a name (of `size` bytes) is one that copy_name makes for this cluster and node. */
 static bool is_copy_name(const char *name, size_t size, const char *cluster, const char *node)
 {
@@ -66,15 +85,9 @@ static bool is_copy_name(const char *name, size_t size, const char *cluster, con
                 return false;
         at += 2;
         end = at + strspn(at, "0123456789");
-        return end > at && (size_t)(end - name) + strlen(COPY_SUFFIX) == size &&
-               memcmp(end, COPY_SUFFIX, strlen(COPY_SUFFIX)) == 0;
-}
-
-static bool ends_with(const char *name, const char *suffix)
-{
-        size_t size = strlen(name), suffix_size = strlen(suffix);
-
-        return size >= suffix_size && strcmp(name + size - suffix_size, suffix) == 0;
+        size -= (size_t)(end - name);
+        return end > at &&
+               (is_suffix(end, size, COPY_SUFFIX) || is_suffix(end, size, COPY_SUFFIX ENCRYPTED_SUFFIX));
 }
 
 /* Loads the copy of the manifest file `name`. Returns 1, or 0 when it is not one of ours. */
@@ -128,7 +141,7 @@ int copies_load(const char *directory, const char *cluster, const char *node, st
         while (dir && (entry = readdir(dir))) {
                 struct copy *items;
 
-                if (!ends_with(entry->d_name, COPY_SUFFIX MANIFEST_SUFFIX))
+                if (!ends_with(entry->d_name, MANIFEST_SUFFIX))
                         continue;
                 items = reallocarray(copies.items, copies.count + 1, sizeof(*items));
                 if (!items)

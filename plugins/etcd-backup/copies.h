@@ -11,8 +11,9 @@
 #include "cleanup.h"
 #include "manifest.h"
 
-#define COPY_SUFFIX   ".tar.zst"
-#define COPY_NAME_MAX 255
+#define COPY_SUFFIX      ".tar.zst"
+#define ENCRYPTED_SUFFIX ".age" /* behind COPY_SUFFIX */
+#define COPY_NAME_MAX    255
 
 struct copy {
         struct manifest *manifest; /* manifest->stored_file is the copy's name */
@@ -26,8 +27,10 @@ struct copies {
 #define _cleanup_copies_ _cleanup_(copies_clear) struct copies
 void copies_clear(struct copies *copies);
 
-/* etcd-CLUSTER-NODE-UTC-rREVISION.tar.zst; owned by the caller. NULL: no memory. */
-char *copy_name(const char *cluster, const char *node, uint64_t started_usec, int64_t revision);
+/* etcd-CLUSTER-NODE-UTC-rREVISION.tar.zst, or ….tar.zst.age; owned by the caller. NULL: no memory. */
+char *copy_name(const char *cluster, const char *node, uint64_t started_usec, int64_t revision,
+                bool encrypted);
+bool copy_is_encrypted(const char *name);
 
 /* DIRECTORY/NAMESUFFIX; owned by the caller. NULL: no memory. */
 char *copy_path(const char *directory, const char *name, const char *suffix);

@@ -141,7 +141,7 @@ void destination_write(struct destination *destination, const void *data, size_t
 }
 
 void destination_verify(struct destination *destination, const struct manifest *manifest,
-                        const struct interrupt *interrupt)
+                        const struct age_opener *opener, const struct interrupt *interrupt)
 {
         _cleanup_failure_ failure = {};
         _cleanup_facts_ facts = {};
@@ -156,7 +156,7 @@ void destination_verify(struct destination *destination, const struct manifest *
                 return;
         }
 
-        r = archive_examine(destination->file.fd, interrupt, &facts, &failure);
+        r = archive_examine(destination->file.fd, opener, interrupt, &facts, &failure);
         if (r >= 0)
                 r = archive_facts_match(&facts, manifest, &failure);
         if (r >= 0)

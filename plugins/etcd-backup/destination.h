@@ -31,9 +31,9 @@ void destination_begin(struct destination *destination, const char *name, uint64
 
 void destination_write(struct destination *destination, const void *data, size_t size);
 
-/* fsync, then reads back and proves what was stored. */
+/* fsync, then reads back and proves what was stored. opener: NULL when it is not encrypted. */
 void destination_verify(struct destination *destination, const struct manifest *manifest,
-                        const struct interrupt *interrupt);
+                        const struct age_opener *opener, const struct interrupt *interrupt);
 
 /* The archive gets its name, then the manifest, which makes it a copy. */
 void destination_publish(struct destination *destination, const struct manifest *manifest);

@@ -22,6 +22,7 @@ struct manifest *manifest_free(struct manifest *manifest)
         free(manifest->node);
         free(manifest->etcd_version);
         free(manifest->stored_file);
+        manifest_seal_clear(&manifest->seal);
         free(manifest);
         return NULL;
 }
@@ -136,6 +137,9 @@ int manifest_format(const struct manifest *manifest, bool stored, char **ret_tex
                 if (r < 0)
                         return r;
                 r = set_time(object, "verifiedAt", manifest->verified_usec);
+                if (r < 0)
+                        return r;
+                r = manifest_seal_write(&manifest->seal, object);
                 if (r < 0)
                         return r;
         }
@@ -300,7 +304,10 @@ static int get_files(json_object *object, struct manifest *manifest, struct fail
                      manifest->stored_sha256, failure);
         if (r < 0)
                 return r;
-        return get_time(object, "verifiedAt", &manifest->verified_usec, failure);
+        r = get_time(object, "verifiedAt", &manifest->verified_usec, failure);
+        if (r < 0)
+                return r;
+        return manifest_seal_read(object, &manifest->seal, failure);
 }
 
 int manifest_parse(const char *text, size_t size, struct manifest **ret, struct failure *failure)

@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "digest.h"
 #include "failure.h"
+#include "manifest-seal.h"
 #include "moment.h"
 
 #define MANIFEST_SIZE_MAX       (64 * 1024)
@@ -37,7 +38,8 @@ struct manifest {
         char *stored_file; /* NULL inside the archive, as all below */
         uint64_t stored_size;
         uint8_t stored_sha256[SHA256_SIZE];
-        uint64_t verified_usec;
+        uint64_t verified_usec; /* what was stored was read back, opened and hashed, also when encrypted */
+        struct manifest_seal seal;
 };
 
 struct manifest *manifest_free(struct manifest *manifest);

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "progress.h"
 #include "quantity.h"
+#include "seal.h"
 #include "snapshot-stream.h"
 #include "timestamp.h"
 
@@ -34,6 +35,8 @@ struct job {
         int stream_error;
         struct snapshot_stream stream;
         struct archive_writer *writer;
+        struct seal *seal;             /* NULL: not encrypted */
+        struct authentication_key key; /* none: not authenticated */
         struct progress progress;
         struct manifest *manifest;
 };
@@ -52,6 +55,8 @@ static void job_clear(struct job *job)
         progress_end(&job->progress);
         etcd_client_free(job->etcd); /* closes the stream: no callback comes after this */
         archive_writer_free(job->writer);
+        seal_free(job->seal);
+        authentication_key_clear(&job->key);
         snapshot_stream_clear(&job->stream);
         manifest_free(job->manifest);
         sd_event_unref(job->event);
@@ -123,10 +128,28 @@ static int any_destination(struct job *job)
                            result->destinations[0].failure.message);
 }
 
+static int load_key(struct job *job)
+{
+        const char *file = job->request->config->encryption.authentication_key_file;
+        _cleanup_free_ char *path = file ? path_under(job->request->root, file) : NULL;
+
+        if (!file)
+                return 0;
+        return path ? authentication_key_load(path, &job->key, job->failure) : -ENOMEM;
+}
+
+static bool encrypts(const struct job *job)
+{
+        return job->request->config->encryption.recipients.count > 0;
+}
+
 static int job_open(struct job *job)
 {
         int r;
 
+        r = load_key(job);
+        if (r < 0)
+                return r;
         r = sd_event_new(&job->event);
         if (r < 0)
                 return r;
@@ -257,9 +280,9 @@ static int choose_name(struct job *job)
 
         for (unsigned i = 0; i < 3600; i++) {
                 free(manifest->stored_file);
-                manifest->stored_file =
-                        copy_name(manifest->cluster, manifest->node,
-                                  manifest->started_usec + i * USEC_PER_SEC, manifest->revision);
+                manifest->stored_file = copy_name(manifest->cluster, manifest->node,
+                                                  manifest->started_usec + i * USEC_PER_SEC,
+                                                  manifest->revision, encrypts(job));
                 if (!manifest->stored_file)
                         return -ENOMEM;
                 if (name_is_free(job, manifest->stored_file))
@@ -290,7 +313,12 @@ static int begin_archive(struct job *job)
         r = any_destination(job);
         if (r < 0)
                 return r;
-        r = archive_writer_new(on_stored, job, &job->writer);
+        if (encrypts(job)) {
+                r = seal_new(&job->request->config->encryption.recipients, on_stored, job, &job->seal);
+                if (r < 0)
+                        return r;
+        }
+        r = archive_writer_new(job->seal ? seal_add : on_stored, job->seal ?: (void *)job, &job->writer);
         if (r < 0)
                 return r;
         return archive_begin(job->writer, SNAPSHOT_MEMBER, job->stream.total + SHA256_SIZE,
@@ -372,24 +400,37 @@ static int finish_archive(struct job *job)
         r = archive_add(job->writer, text, strlen(text));
         if (r < 0)
                 return r;
-        return archive_finish(job->writer, &manifest->stored_size, manifest->stored_sha256);
+        r = archive_finish(job->writer, &manifest->stored_size, manifest->stored_sha256);
+        if (r < 0 || !job->seal)
+                return r;
+        r = manifest_seal_recipients(&manifest->seal, &job->request->config->encryption.recipients);
+        if (r < 0)
+                return r;
+        return seal_finish(job->seal, &manifest->stored_size, manifest->stored_sha256);
 }
 
 static int verify_and_publish(struct job *job)
 {
+        const struct age_opener *opener = job->seal ? seal_opener(job->seal) : NULL;
         const struct interrupt interrupt = { stop_asked, job };
         struct snapshot_result *result = job->result;
+        int r;
 
         for (size_t i = 0; i < result->count; i++) {
                 struct destination *destination = &result->destinations[i];
 
                 if (!destination_failed(destination))
-                        destination_verify(destination, job->manifest, &interrupt);
+                        destination_verify(destination, job->manifest, opener, &interrupt);
                 if (stop_asked(job))
                         return canceled(job);
         }
 
         job->manifest->verified_usec = now_realtime_usec();
+        if (job->key.data) {
+                r = manifest_authenticate(job->manifest, &job->key);
+                if (r < 0)
+                        return r;
+        }
         for (size_t i = 0; i < result->count; i++)
                 if (!destination_failed(&result->destinations[i]))
                         destination_publish(&result->destinations[i], job->manifest);

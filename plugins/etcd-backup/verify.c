@@ -120,8 +120,52 @@ static int on_end(void *userdata)
         return r == -EPROTONOSUPPORT || r == -EINVAL ? -EBADMSG : r;
 }
 
-static int read_through(int fd, struct archive_reader *reader, struct hasher *hasher,
-                        const struct interrupt *interrupt, uint64_t *ret_size, struct failure *failure)
+/* Where what is read goes: all of it into the hash, and if there is a reader, into that, decrypted if there
+ * is a decryptor. */
+struct intake {
+        struct hasher *hasher;
+        struct archive_reader *reader;
+        struct age_decryptor *decryptor;
+        struct failure *failure;
+};
+
+static void intake_clear(struct intake *intake)
+{
+        hasher_free(intake->hasher);
+        archive_reader_free(intake->reader);
+        age_decryptor_free(intake->decryptor);
+}
+
+static int on_decrypted(const void *data, size_t size, void *userdata)
+{
+        struct intake *intake = userdata;
+
+        return archive_feed(intake->reader, data, size, intake->failure);
+}
+
+static int take_in(struct intake *intake, const void *data, size_t size)
+{
+        int r;
+
+        r = hasher_add(intake->hasher, data, size);
+        if (r < 0 || !intake->reader)
+                return r;
+        return intake->decryptor ? age_decryptor_feed(intake->decryptor, data, size, intake->failure)
+                                 : on_decrypted(data, size, intake);
+}
+
+static int finish_intake(struct intake *intake)
+{
+        int r = 0;
+
+        if (intake->decryptor)
+                r = age_decryptor_finish(intake->decryptor, intake->failure);
+        if (r >= 0 && intake->reader)
+                r = archive_reader_finish(intake->reader, intake->failure);
+        return r;
+}
+
+static int read_through(int fd, struct intake *intake, const struct interrupt *interrupt, uint64_t *ret_size)
 {
         _cleanup_free_ uint8_t *buffer = malloc(READ_SIZE);
         off_t at = 0;
@@ -136,50 +180,57 @@ static int read_through(int fd, struct archive_reader *reader, struct hasher *ha
                         continue;
                 if (n < 0) {
                         r = -errno;
-                        return failure_set(failure, r, "ReadFailed", "cannot read it back: %s", strerror(-r));
+                        return failure_set(intake->failure, r, "ReadFailed", "cannot read it back: %s",
+                                           strerror(-r));
                 }
                 if (n == 0)
                         break;
                 if (interrupt && interrupt->asked(interrupt->userdata))
                         return -ECANCELED;
-                r = hasher_add(hasher, buffer, (size_t)n);
-                if (r < 0)
-                        return r;
-                r = archive_feed(reader, buffer, (size_t)n, failure);
+                r = take_in(intake, buffer, (size_t)n);
                 if (r < 0)
                         return r;
                 at += n;
         }
 
         *ret_size = (uint64_t)at;
-        return archive_reader_finish(reader, failure);
+        return finish_intake(intake);
 }
 
-int archive_examine(int fd, const struct interrupt *interrupt, struct archive_facts *ret,
-                    struct failure *failure)
+/* Not from the page cache, and what etcd reads shall not be displaced by it either. */
+static int read_uncached(int fd, struct intake *intake, const struct interrupt *interrupt, uint64_t *ret_size)
+{
+        int r;
+
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        r = read_through(fd, intake, interrupt, ret_size);
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        return r;
+}
+
+int archive_examine(int fd, const struct age_opener *opener, const struct interrupt *interrupt,
+                    struct archive_facts *ret, struct failure *failure)
 {
         _cleanup_(examination_clear) struct examination examination = { .failure = failure };
         const struct archive_handler handler = { on_begin, on_data, on_end, &examination };
-        _cleanup_(archive_reader_freep) struct archive_reader *reader = NULL;
-        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
+        _cleanup_(intake_clear) struct intake intake = { .failure = failure };
         int r;
 
-        r = archive_reader_new(&handler, &reader);
-        if (r < 0)
-                return r;
-        r = hasher_new(&hasher);
+        r = archive_reader_new(&handler, &intake.reader);
+        if (r >= 0)
+                r = hasher_new(&intake.hasher);
+        if (r >= 0 && opener)
+                r = age_decryptor_new(opener, on_decrypted, &intake, &intake.decryptor);
         if (r < 0)
                 return r;
 
-        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-        r = read_through(fd, reader, hasher, interrupt, &examination.facts.stored_size, failure);
-        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* nor shall it displace what etcd reads */
+        r = read_uncached(fd, &intake, interrupt, &examination.facts.stored_size);
         if (r < 0)
                 return r;
         if (!examination.facts.manifest)
                 return failure_set(failure, -EBADMSG, "ArchiveDamaged", "the archive holds no %s",
                                    MANIFEST_MEMBER);
-        r = hasher_finish(hasher, examination.facts.stored_sha256);
+        r = hasher_finish(intake.hasher, examination.facts.stored_sha256);
         if (r < 0)
                 return r;
 
@@ -188,15 +239,42 @@ int archive_examine(int fd, const struct interrupt *interrupt, struct archive_fa
         return 0;
 }
 
+static int check_stored(uint64_t size, const uint8_t sha256[static SHA256_SIZE],
+                        const struct manifest *manifest, struct failure *failure)
+{
+        if (size == manifest->stored_size && memcmp(sha256, manifest->stored_sha256, SHA256_SIZE) == 0)
+                return 0;
+        return failure_set(failure, -EBADMSG, "CopyChanged",
+                           "the stored bytes are not those that the manifest names");
+}
+
+int stored_bytes_match(int fd, const struct manifest *manifest, const struct interrupt *interrupt,
+                       struct failure *failure)
+{
+        _cleanup_(intake_clear) struct intake intake = { .failure = failure };
+        uint8_t sha256[SHA256_SIZE];
+        uint64_t size;
+        int r;
+
+        r = hasher_new(&intake.hasher);
+        if (r >= 0)
+                r = read_uncached(fd, &intake, interrupt, &size);
+        if (r >= 0)
+                r = hasher_finish(intake.hasher, sha256);
+        if (r < 0)
+                return r;
+        return check_stored(size, sha256, manifest, failure);
+}
+
 int archive_facts_match(const struct archive_facts *facts, const struct manifest *manifest,
                         struct failure *failure)
 {
         const struct manifest *inside = facts->manifest;
+        int r;
 
-        if (facts->stored_size != manifest->stored_size ||
-            memcmp(facts->stored_sha256, manifest->stored_sha256, SHA256_SIZE) != 0)
-                return failure_set(failure, -EBADMSG, "CopyChanged",
-                                   "the stored bytes are not those that the manifest names");
+        r = check_stored(facts->stored_size, facts->stored_sha256, manifest, failure);
+        if (r < 0)
+                return r;
         if (facts->raw_size != manifest->raw_size ||
             memcmp(facts->raw_sha256, manifest->raw_sha256, SHA256_SIZE) != 0 ||
             inside->cluster_id != manifest->cluster_id || inside->revision != manifest->revision ||
@@ -207,10 +285,11 @@ int archive_facts_match(const struct archive_facts *facts, const struct manifest
         return 0;
 }
 
-int copy_verify(const char *directory, const struct copy *copy, const struct interrupt *interrupt,
-                struct failure *failure)
+int copy_verify(const char *directory, const struct copy *copy, const struct age_opener *opener,
+                const struct interrupt *interrupt, struct failure *failure)
 {
         _cleanup_free_ char *path = copy_path(directory, copy->manifest->stored_file, "");
+        bool encrypted = copy_is_encrypted(copy->manifest->stored_file);
         _cleanup_facts_ facts = {};
         _cleanup_close_ int fd = -EBADF;
         int r;
@@ -222,7 +301,9 @@ int copy_verify(const char *directory, const struct copy *copy, const struct int
                 r = -errno;
                 return failure_set(failure, r, "CopyUnreadable", "cannot open %s: %s", path, strerror(-r));
         }
-        r = archive_examine(fd, interrupt, &facts, failure);
+        if (encrypted && !opener)
+                return stored_bytes_match(fd, copy->manifest, interrupt, failure);
+        r = archive_examine(fd, encrypted ? opener : NULL, interrupt, &facts, failure);
         if (r < 0)
                 return r;
         return archive_facts_match(&facts, copy->manifest, failure);

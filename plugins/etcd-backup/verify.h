@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "age.h"
 #include "copies.h"
 
 /* What an archive turns out to hold. */
@@ -22,15 +23,21 @@ struct interrupt {
         void *userdata;
 };
 
-/* Reads the archive from its beginning, from the disk if the kernel lets go of its cache. -EBADMSG with a
- * failure when it is damaged, or when etcd's hash at the end of snapshot.db is not that of the database. */
-int archive_examine(int fd, const struct interrupt *interrupt, struct archive_facts *ret,
-                    struct failure *failure);
+/* Reads the archive from its beginning, from the disk if the kernel lets go of its cache. opener is for one
+ * that is encrypted, else NULL. -EBADMSG with a failure when it is damaged, or when etcd's hash at the end of
+ * snapshot.db is not that of the database; age_decryptor_feed's errors. */
+int archive_examine(int fd, const struct age_opener *opener, const struct interrupt *interrupt,
+                    struct archive_facts *ret, struct failure *failure);
 
 /* Whether what an archive holds is what the manifest beside it claims; -EBADMSG with a failure. */
 int archive_facts_match(const struct archive_facts *facts, const struct manifest *manifest,
                         struct failure *failure);
 
-/* Both for a copy in a directory. */
-int copy_verify(const char *directory, const struct copy *copy, const struct interrupt *interrupt,
-                struct failure *failure);
+/* Whether the bytes in the file are those that the manifest names, whatever they are; -EBADMSG with a
+ * failure. */
+int stored_bytes_match(int fd, const struct manifest *manifest, const struct interrupt *interrupt,
+                       struct failure *failure);
+
+/* The first two for a copy in a directory; the last for an encrypted one without an opener. */
+int copy_verify(const char *directory, const struct copy *copy, const struct age_opener *opener,
+                const struct interrupt *interrupt, struct failure *failure);

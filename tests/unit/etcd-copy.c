@@ -92,7 +92,7 @@ char *place_copy(const char *directory, const char *cluster, const char *node, u
         _cleanup_(bytes_clear) struct bytes bytes = {};
 
         make_archive(manifest, 1000, &bytes);
-        manifest->stored_file = copy_name(cluster, node, manifest->started_usec, manifest->revision);
+        manifest->stored_file = copy_name(cluster, node, manifest->started_usec, manifest->revision, false);
         manifest->verified_usec = manifest->started_usec;
         archive = copy_path(directory, manifest->stored_file, "");
         beside = copy_path(directory, manifest->stored_file, MANIFEST_SUFFIX);

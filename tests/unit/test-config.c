@@ -306,6 +306,8 @@ static void keeps_secrets_out_of_the_message(void **state)
                        "/targets/0/path: \"https://…@example.org\" is not an absolute path without \"..\"");
         assert_refused("{\"enabled\": \"user:p@ss@proxy:3128\"}",
                        "/enabled: found string \"…@proxy:3128\"; expected true or false");
+        assert_refused("{\"enabled\": \"age-secret-key-1GFPYYSJZ\"}",
+                       "/enabled: found string \"age-secret-key-\"; expected true or false");
         assert_refused("{\"enabled\": \"-----BEGIN PRIVATE KEY-----\\nMIIE\"}",
                        "/enabled: found string \"-----BEGIN PRIVATE KEY-----\"; expected true or false");
 }

@@ -43,7 +43,6 @@ static void the_smallest_file_has_everything(void **state)
 
 static void what_is_not_honoured_yet_is_refused(void **state)
 {
-        assert_refused("{\"encryption\":{\"recipients\":[]}}", "encryption");
         assert_refused("{\"include\":[\"pki\"]}", "include");
         assert_refused("{\"drill\":{}}", "drill");
         assert_refused("{\"targets\":[{\"name\":\"a\",\"type\":\"s3\",\"path\":\"/a\"}]}", "directory");
@@ -69,12 +68,53 @@ static void a_target_lasts(void **state)
         assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/run\"}]}", "lasts");
 }
 
+#define RECIPIENT "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+
+static void recipients_are_keys_of_age(void **state)
+{
+        static const char text[] = "{\"encryption\":{\"recipients\":[\"" RECIPIENT
+                                   "\"],\"authenticationKeyFile\":\"/etc/key\"}}";
+        const struct backup_config *config;
+        void *parsed = NULL;
+
+        assert_int_equal(config_parse(&backup_config_type, "etcd-backup.json", text, strlen(text), &parsed,
+                                      NULL),
+                         0);
+        config = parsed;
+        assert_int_equal(config->encryption.recipients.count, 1);
+        assert_string_equal(config->encryption.recipients.items[0], RECIPIENT);
+        assert_string_equal(config->encryption.authentication_key_file, "/etc/key");
+        config_free(&backup_config_type, parsed);
+
+        assert_refused("{\"encryption\":{\"recipients\":[]}}", "/encryption/recipients");
+        assert_refused("{\"encryption\":{\"recipients\":[\"" RECIPIENT "x\"]}}", "age-keygen -y");
+        assert_refused("{\"encryption\":{\"recipients\":[\"ssh-ed25519 AAAA\"]}}", "age-keygen -y");
+        assert_refused("{\"encryption\":{\"authenticationKeyFile\":\"key\"}}", "absolute");
+}
+
+static void an_identity_for_a_recipient_is_refused_and_not_shown(void **state)
+{
+        static const char text[] =
+                "{\"encryption\":{\"recipients\":"
+                "[\"AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX\"]}}";
+        _cleanup_failure_ failure = {};
+        void *config = NULL;
+
+        assert_int_equal(config_parse(&backup_config_type, "etcd-backup.json", text, strlen(text), &config,
+                                      &failure),
+                         -EINVAL);
+        assert_non_null(strstr(failure.message, "/encryption/recipients/0"));
+        assert_null(strstr(failure.message, "GFPYYS"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_smallest_file_has_everything),
                 cmocka_unit_test(what_is_not_honoured_yet_is_refused),
                 cmocka_unit_test(a_target_lasts),
+                cmocka_unit_test(recipients_are_keys_of_age),
+                cmocka_unit_test(an_identity_for_a_recipient_is_refused_and_not_shown),
                 cmocka_unit_test(targets_do_not_share_names_or_paths),
         };
 

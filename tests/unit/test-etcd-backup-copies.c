@@ -54,9 +54,15 @@ static size_t count(const char *cluster, const char *node)
 
 static void names_are_those_of_the_format(void **state)
 {
-        _cleanup_free_ char *name = copy_name("prod-1", "cp-0", UINT64_C(1795255200) * 1000000, 42);
+        _cleanup_free_ char *name = copy_name("prod-1", "cp-0", UINT64_C(1795255200) * 1000000, 42, false);
+
+        _cleanup_free_ char *encrypted =
+                copy_name("prod-1", "cp-0", UINT64_C(1795255200) * 1000000, 42, true);
 
         assert_string_equal(name, "etcd-prod-1-cp-0-20261121T100000Z-r42.tar.zst");
+        assert_string_equal(encrypted, "etcd-prod-1-cp-0-20261121T100000Z-r42.tar.zst.age");
+        assert_true(copy_is_encrypted(encrypted));
+        assert_false(copy_is_encrypted(name));
 }
 
 static void lists_own_copies_newest_first(void **state)
@@ -72,7 +78,7 @@ static void lists_own_copies_newest_first(void **state)
         assert_string_equal(copies.items[1].manifest->stored_file, two);
         assert_string_equal(copies.items[2].manifest->stored_file, one);
         assert_true(copies.items[0].whole);
-        assert_int_equal(copy_verify(directory, &copies.items[0], NULL, NULL), 0);
+        assert_int_equal(copy_verify(directory, &copies.items[0], NULL, NULL, NULL), 0);
 }
 
 static void sees_no_copies_of_other_clusters_and_nodes(void **state)
@@ -121,7 +127,7 @@ static void verification_finds_damage_that_the_size_hides(void **state)
         close(fd);
         assert_int_equal(copies_load(directory, "c", "n", &copies), 0);
         assert_true(copies.items[0].whole);
-        assert_int_equal(copy_verify(directory, &copies.items[0], NULL, &failure), -EBADMSG);
+        assert_int_equal(copy_verify(directory, &copies.items[0], NULL, NULL, &failure), -EBADMSG);
 }
 
 static void sweeps_only_own_leftovers(void **state)

@@ -50,6 +50,103 @@ static void the_one_inside_says_nothing_of_the_stored_file(void **state)
         assert_null(manifest->stored_file);
 }
 
+#define RECIPIENT "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+
+/* A manifest with a MAC, as it is stored. */
+static char *sealed_text(const struct authentication_key *key)
+{
+        _cleanup_(manifest_freep) struct manifest *manifest = NULL;
+        _cleanup_free_ char *text = sample_text(true);
+        char *name = (char *)RECIPIENT, *sealed;
+
+        assert_int_equal(manifest_parse(text, strlen(text), &manifest, NULL), 0);
+        assert_false(manifest->seal.has_mac);
+        assert_int_equal(manifest_seal_recipients(&manifest->seal,
+                                                  &(struct config_strings){ .items = &name, .count = 1 }),
+                         0);
+        assert_int_equal(manifest_authenticate(manifest, key), 0);
+        assert_int_equal(manifest_format(manifest, true, &sealed), 0);
+        return sealed;
+}
+
+static const struct authentication_key vouching = { .data = (char *)"0123456789abcdef0123456789abcdef",
+                                                    .size = 32 };
+
+static bool is_authentic(const char *text)
+{
+        _cleanup_(manifest_freep) struct manifest *manifest = NULL;
+        uint8_t mac[SHA256_SIZE];
+
+        assert_int_equal(manifest_parse(text, strlen(text), &manifest, NULL), 0);
+        assert_true(manifest->seal.has_mac);
+        assert_int_equal(authenticity_mac(&vouching, manifest->seal.canonical, mac), 0);
+        return memcmp(mac, manifest->seal.mac, sizeof(mac)) == 0;
+}
+
+static void the_mac_holds_whatever_the_blanks_and_the_order(void **state)
+{
+        _cleanup_free_ char *text = sealed_text(&vouching);
+        _cleanup_json_ json_object *object = json_tokener_parse(text), *reversed = json_object_new_object();
+        const char *names[32];
+        size_t n = 0;
+
+        assert_non_null(strstr(text, RECIPIENT));
+        assert_true(is_authentic(text));
+        assert_true(is_authentic(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN)));
+        json_object_object_foreach (object, name, value) {
+                names[n++] = name;
+                (void)value;
+        }
+        while (n-- > 0)
+                json_object_object_add(reversed, names[n],
+                                       json_object_get(json_object_object_get(object, names[n])));
+        assert_true(is_authentic(json_object_to_json_string_ext(reversed, JSON_C_TO_STRING_SPACED)));
+}
+
+static void the_mac_fails_for_every_changed_added_or_removed_key(void **state)
+{
+        _cleanup_free_ char *text = sealed_text(&vouching);
+        _cleanup_json_ json_object *object = json_tokener_parse(text);
+
+        json_object_object_foreach (object, name, value) {
+                _cleanup_json_ json_object *changed = json_tokener_parse(text);
+                json_object *other = json_object_object_get(changed, name);
+
+                (void)value;
+                if (strcmp(name, "schemaVersion") == 0 || strcmp(name, "hmac") == 0)
+                        continue;
+                if (json_object_is_type(other, json_type_int))
+                        json_object_set_int64(other, json_object_get_int64(other) + 1);
+                else if (json_object_is_type(other, json_type_object))
+                        assert_int_equal(json_set_string(other, "added", "x"), 0);
+                else if (strstr(name, "At"))
+                        json_object_set_string(other, "2026-01-01T00:00:00.000Z");
+                else
+                        json_object_set_string(other, "9035813c9956e4b0");
+                assert_false(is_authentic(json_object_to_json_string(changed)));
+        }
+
+        assert_int_equal(json_set_bool(object, "added", true), 0);
+        assert_false(is_authentic(json_object_to_json_string(object)));
+        json_object_object_del(object, "added");
+        assert_true(is_authentic(json_object_to_json_string(object)));
+        json_object_object_del(object, "encryption");
+        assert_false(is_authentic(json_object_to_json_string(object)));
+}
+
+static void the_canonical_form_is_that_of_rfc_8785(void **state)
+{
+        static const char text[] =
+                "{ \"b\" : [ 1, \"/\\u0041\\\\\\\"\\u000a\\u0001\\u00e9\", null, true, {} ],\n"
+                "  \"hmac\": \"x\", \"a\": { \"d\": -5, \"B\": { \"hmac\": 0 } } }";
+        _cleanup_json_ json_object *object = json_tokener_parse(text);
+        _cleanup_free_ char *canonical = NULL;
+
+        assert_int_equal(authenticity_canonical(object, &canonical), 0);
+        assert_string_equal(canonical, "{\"a\":{\"B\":{\"hmac\":0},\"d\":-5},"
+                                       "\"b\":[1,\"/A\\\\\\\"\\n\\u0001\u00e9\",null,true,{}]}");
+}
+
 static void every_missing_key_is_refused_by_name(void **state)
 {
         static const char *const optional[] = { "revisionAfter" };
@@ -79,7 +176,7 @@ static void unknown_keys_are_skipped_and_unknown_versions_refused(void **state)
         _cleanup_json_ json_object *object = json_tokener_parse(text);
         const char *changed;
 
-        assert_int_equal(json_set_string(object, "hmac", "later"), 0);
+        assert_int_equal(json_set_string(object, "later", "on"), 0);
         changed = json_object_to_json_string(object);
         assert_int_equal(manifest_parse(changed, strlen(changed), &manifest, NULL), 0);
         assert_int_equal(json_set_integer(object, "schemaVersion", 2), 0);
@@ -98,6 +195,12 @@ static void refuses_values_of_another_form(void **state)
                      { "startedAt", "\"yesterday\"" },
                      { "raw", "[]" },
                      { "raw", "{\"file\":\"snapshot.db\",\"size\":1,\"sha256\":\"zz\"}" },
+                     { "encryption", "\"age\"" },
+                     { "encryption", "{\"format\":\"gpg\",\"recipients\":[\"a\"]}" },
+                     { "encryption", "{\"format\":\"age-encryption.org/v1\",\"recipients\":[]}" },
+                     { "encryption", "{\"format\":\"age-encryption.org/v1\",\"recipients\":[1]}" },
+                     { "hmac", "\"00\"" },
+                     { "hmac", "null" },
                      { "node", "\"\"" } };
 
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
@@ -119,6 +222,9 @@ int main(void)
                 cmocka_unit_test(the_one_inside_says_nothing_of_the_stored_file),
                 cmocka_unit_test(every_missing_key_is_refused_by_name),
                 cmocka_unit_test(unknown_keys_are_skipped_and_unknown_versions_refused),
+                cmocka_unit_test(the_mac_holds_whatever_the_blanks_and_the_order),
+                cmocka_unit_test(the_mac_fails_for_every_changed_added_or_removed_key),
+                cmocka_unit_test(the_canonical_form_is_that_of_rfc_8785),
                 cmocka_unit_test(refuses_values_of_another_form),
         };
 
