@@ -8,6 +8,8 @@
 # Kubernetes 1.20.2, because that is the newest whose source is in Debian; etcd is Debian's own.
 
 KUBERNETES_VERSION=v1.20.2
+# Where the images would come from if they were not there: nowhere.
+KUBERNETES_IMAGES=node-bed.invalid
 KUBERNETES_PROGRAMS=(kube-apiserver kube-controller-manager kube-scheduler kubeadm kubelet)
 
 kubeadm_base() {
@@ -60,11 +62,11 @@ kubeadm_image() {
 kubeadm_images() {
         local component
         for component in kube-apiserver kube-controller-manager kube-scheduler; do
-                kubeadm_image "k8s.gcr.io/$component:$KUBERNETES_VERSION" "$NODE_CACHE/kubernetes" "/$component"
+                kubeadm_image "$KUBERNETES_IMAGES/$component:$KUBERNETES_VERSION" "$NODE_CACHE/kubernetes" "/$component"
         done
-        kubeadm_image k8s.gcr.io/etcd:3.4.13-0 "$NODE_ROOT" /usr/bin/etcd /usr/bin/etcdctl
+        kubeadm_image "$KUBERNETES_IMAGES/etcd:3.4.13-0" "$NODE_ROOT" /usr/bin/etcd /usr/bin/etcdctl
         echo 'int pause(void); int main(void) { for (;;) pause(); }' | gcc -x c -static -O1 -o "$BED/pause" -
-        kubeadm_image k8s.gcr.io/pause:3.2 "$BED" /pause
+        kubeadm_image "$KUBERNETES_IMAGES/pause:3.2" "$BED" /pause
 }
 
 kubeadm_seed() {
@@ -92,6 +94,7 @@ nodeRegistration:
 apiVersion: kubeadm.k8s.io/v1beta2
 kind: ClusterConfiguration
 kubernetesVersion: $KUBERNETES_VERSION
+imageRepository: $KUBERNETES_IMAGES
 networking:
   podSubnet: 10.244.0.0/16
 ---
@@ -111,10 +114,10 @@ YAML
 kubeadm_node_image() {
         mkdir -p "$NODE_ROOT/etc/containerd" "$NODE_ROOT/etc/cni/net.d" "$NODE_ROOT/opt/kubernetes"
         ln -s /opt/kubernetes/kubeadm /opt/kubernetes/kubelet "$NODE_ROOT/usr/local/bin/"
-        cat >"$NODE_ROOT/etc/containerd/config.toml" <<'TOML'
+        cat >"$NODE_ROOT/etc/containerd/config.toml" <<TOML
 version = 2
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "k8s.gcr.io/pause:3.2"
+  sandbox_image = "$KUBERNETES_IMAGES/pause:3.2"
   disable_apparmor = true
   restrict_oom_score_adj = true
 [plugins."io.containerd.grpc.v1.cri".registry]

@@ -3,7 +3,7 @@
 # A node that boots: made with mmdebstrap, run by systemd-nspawn in a network of its own, with a management side to ask
 # it from. Sourced by try-node and by the node tests, as root, under `set -euo pipefail`.
 #
-#   bed_open [DIRECTORY]               scratch directory; the trap that takes everything away again
+#   bed_open                           scratch directory; the trap that takes everything away again
 #   node_base SUITE MIRROR             the root file system without our package, made once and cached: sets NODE_BASE
 #   node_make DEB...                   unpacks it and installs the packages as an image build would: no PID 1, no D-Bus
 #   node_boot                          networks, then systemd as PID 1: sets NODE_PID
@@ -41,7 +41,7 @@ bed_require() {
 }
 
 bed_open() {
-        BED=${1-$(mktemp -d "${TMPDIR:-/var/tmp}/capi-node.XXXXXX")}
+        BED=$(mktemp -d "${TMPDIR:-/var/tmp}/capi-node.XXXXXX")
         NODE_ROOT=$BED/root
         NODE_PID=
         NODE_NSPAWN=
