@@ -261,6 +261,20 @@ int certificate_common_name(X509 *certificate, char **ret)
         return entry_text(X509_NAME_get_entry(subject, position), ret);
 }
 
+int certificate_pin(X509 *certificate, char ret_pin[static CERTIFICATE_PIN_SIZE])
+{
+        unsigned char digest[SHA256_SIZE], *der = NULL;
+        int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+        bool good = size > 0 && EVP_Digest(der, (size_t)size, digest, NULL, EVP_sha256(), NULL) == 1;
+
+        OPENSSL_free(der);
+        if (!good)
+                return -EIO;
+        memcpy(ret_pin, "sha256/", 7);
+        EVP_EncodeBlock((unsigned char *)ret_pin + 7, digest, sizeof(digest));
+        return 0;
+}
+
 int certificate_each_organization(X509 *certificate, int (*each)(const char *organization, void *userdata),
                                   void *userdata)
 {
