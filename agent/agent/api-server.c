@@ -339,8 +339,11 @@ int api_server_send(struct api_server *server, const struct api_request *request
                                    .timeout_usec = request->timeout_usec,
                                    .done = done,
                                    .userdata = userdata };
+        /* Without "\\/", which YAML does not know: an apply is read as YAML. */
         if (request->body)
-                call->body = strdup(json_object_to_json_string_ext(request->body, JSON_C_TO_STRING_PLAIN));
+                call->body = strdup(json_object_to_json_string_ext(request->body,
+                                                                   JSON_C_TO_STRING_PLAIN |
+                                                                           JSON_C_TO_STRING_NOSLASHESCAPE));
         if (asprintf(&call->url, "%s%s", server->kubeconfig.server, request->path) < 0)
                 call->url = NULL;
         if (request->content_type &&

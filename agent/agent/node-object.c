@@ -222,23 +222,73 @@ static uint64_t transition_time(const struct node_condition *before, const char 
         return before && changed <= before->transition_usec ? now_usec : changed;
 }
 
+/* The bytes of the character at text, 0 when they are not UTF-8 (RFC 3629) or end early. */
+static size_t decode_utf8(const char *text, uint32_t *ret_code)
+{
+        static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+        unsigned char first = (unsigned char)text[0];
+        size_t size = first < 0x80 ? 1 : first < 0xC0 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+        uint32_t code = size == 1 ? first : first & (0x7Fu >> size);
+
+        for (size_t i = 1; i < size; i++) {
+                if (((unsigned char)text[i] & 0xC0) != 0x80)
+                        return 0;
+                code = code << 6 | ((unsigned char)text[i] & 0x3F);
+        }
+        if (size == 0 || first > 0xF4 || code < least[size] || code > 0x10FFFF)
+                return 0;
+        *ret_code = code;
+        return size;
+}
+
+/* YAML 1.1 section 5.1: what its readers accept unescaped (and JSON escapes below the space). */
+static bool is_yaml(uint32_t code)
+{
+        return code < 0x7F || code == 0x85 || (code >= 0xA0 && code <= 0xD7FF) ||
+               (code >= 0xE000 && code <= 0xFFFD && code != 0xFEFF) || code >= 0x10000;
+}
+
+/* An apply is read as YAML, which refuses as a whole what JSON takes: one stray character of a plugin's
+ * message must not keep every condition from the Node. */
+static char *make_yaml_safe(const char *text)
+{
+        char *safe = malloc(strlen(text) + 1), *to = safe;
+
+        while (safe && *text) {
+                uint32_t code = 0;
+                size_t size = decode_utf8(text, &code);
+
+                if (size > 0 && is_yaml(code)) {
+                        memcpy(to, text, size);
+                        to += size;
+                } else {
+                        *to++ = '?';
+                }
+                text += size > 0 ? size : 1;
+        }
+        if (safe)
+                *to = '\0';
+        return safe;
+}
+
 static int add_condition(json_object *array, const struct node_object *node, json_object *condition,
                          uint64_t now_usec)
 {
         const char *type = json_string(condition, "type"), *status = json_string(condition, "status");
         uint64_t changed = transition_time(find(node, type), status,
                                            json_string(condition, "lastTransitionTime"), now_usec);
+        _cleanup_free_ char *message = make_yaml_safe(json_string(condition, "message"));
         json_object *object = json_object_new_object();
         char time[KUBERNETES_TIME_SIZE];
         int r;
 
         r = json_append(array, object);
-        if (r < 0)
-                return r;
+        if (r < 0 || !message)
+                return -ENOMEM;
         r |= json_set_string(object, "type", type);
         r |= json_set_string(object, "status", status);
         r |= json_set_string(object, "reason", json_string(condition, "reason"));
-        r |= json_set_string(object, "message", json_string(condition, "message"));
+        r |= json_set_string(object, "message", message);
         r |= json_set_string(object, "lastHeartbeatTime", kubernetes_time(now_usec, time));
         r |= json_set_string(object, "lastTransitionTime", kubernetes_time(changed, time));
         return r == 0 ? 0 : -ENOMEM;
