@@ -339,7 +339,7 @@ int api_server_send(struct api_server *server, const struct api_request *request
                                    .timeout_usec = request->timeout_usec,
                                    .done = done,
                                    .userdata = userdata };
-        /* Without "\\/", which YAML does not know: an apply is read as YAML. */
+        /* Without "\/", which YAML does not know: an apply is read as YAML. */
         if (request->body)
                 call->body = strdup(json_object_to_json_string_ext(request->body,
                                                                    JSON_C_TO_STRING_PLAIN |
