@@ -20,7 +20,7 @@
 
 #define UNIT             "capi-node-agent.service"
 #define SYSTEMD          "org.freedesktop.systemd1"
-#define BUS_TIMEOUT_USEC (2 * USEC_PER_SEC)
+#define BUS_TIMEOUT_USEC (1 * USEC_PER_SEC) /* two questions */
 #define DEADLINE_USEC    (7 * USEC_PER_SEC) /* with the bus 9 s: a machine that shuts down waits for this */
 #define REQUEST_USEC     (3 * USEC_PER_SEC)
 #define RETRY_USEC       (500 * USEC_PER_MSEC)
