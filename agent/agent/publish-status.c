@@ -88,6 +88,7 @@ int publish_status_check(struct publish_status *status, const char *unknown_reas
 
 int publish_status_metrics(const struct publish_status *status, json_object *metrics)
 {
+        const uint64_t seconds = status->success_usec / USEC_PER_SEC;
         int r = 0;
 
         r |= metric_add(metrics, METRIC_GAUGE, "capi_node_publish_up",
@@ -95,8 +96,7 @@ int publish_status_metrics(const struct publish_status *status, json_object *met
                         status->published && status->failing_usec == 0, "target", status->target, NULL);
         if (status->success_usec > 0)
                 r |= metric_add(metrics, METRIC_GAUGE, "capi_node_publish_last_success_timestamp_seconds",
-                                "When the last write to the target succeeded.",
-                                (double)(status->success_usec / USEC_PER_SEC), "target", status->target,
-                                NULL);
+                                "When the last write to the target succeeded.", (double)seconds, "target",
+                                status->target, NULL);
         return r == 0 ? 0 : -ENOMEM;
 }
