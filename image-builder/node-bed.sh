@@ -22,7 +22,7 @@ NODE_CACHE=${CAPI_NODE_CACHE:-/var/cache/capi-node-agent}
 # What a Cluster API image has and what the bed needs inside; etcd stands in for kubeadm's static pod. The libraries are
 # the package's dependencies, so that it installs without a network.
 NODE_PACKAGES=(systemd systemd-sysv dbus cloud-init containerd etcd-server etcd-client openssl iproute2 iptables conntrack
-               socat ethtool ebtables kmod procps ca-certificates curl jq libcurl4 libjson-c5 libssl3 libzstd1 passwd)
+               socat ethtool ebtables kmod procps ca-certificates curl jq libcurl4 libjson-c5 libssl3 libyaml-0-2 libzstd1 passwd)
 
 bed_die() {
         echo "${0##*/}: $*" >&2

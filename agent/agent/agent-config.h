@@ -5,8 +5,19 @@
 
 #include "config.h"
 
+struct kubernetes_config {
+        bool enabled;
+        char *kubeconfig;
+        uint64_t heartbeat_usec;
+};
+
 struct agent_config {
+        struct kubernetes_config kubernetes;
         char *textfile; /* NULL: none */
 };
 
 extern const struct config_type agent_config_type;
+
+/* What holds without an agent.json, and without a good one: the agent's own troubles are to be published,
+ * too. Freed with config_free. Returns 0 or -ENOMEM. */
+int agent_config_default(struct agent_config **ret);

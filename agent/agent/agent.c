@@ -14,6 +14,7 @@
 #include "files.h"
 #include "gateway-material.h"
 #include "health.h"
+#include "kubernetes.h"
 #include "log.h"
 #include "node-identity.h"
 #include "own-capability.h"
@@ -38,7 +39,9 @@ struct agent {
         struct units *units;
         struct requests *requests;
         struct gateway_material *gateway;
-        struct own_file own; /* agent.json; the last good one */
+        struct kubernetes *kubernetes;
+        struct own_file own;           /* agent.json; the last good one */
+        struct agent_config *fallback; /* what holds without one */
         json_object *document;
         bool bus_missing;
 };
@@ -49,11 +52,13 @@ static void agent_clear(struct agent *agent)
         sd_event_source_disable_unref(agent->refresh);
         file_watch_free(agent->config_watch);
         file_watch_free(agent->reports_watch);
+        kubernetes_free(agent->kubernetes);
         gateway_material_free(agent->gateway);
         requests_free(agent->requests);
         units_free(agent->units);
         capabilities_clear(&agent->capabilities);
         own_file_clear(&agent_config_type, &agent->own);
+        config_free(&agent_config_type, agent->fallback);
         json_object_put(agent->document);
         sd_event_unref(agent->event);
         free(agent->config_dir);
@@ -143,18 +148,25 @@ static void refresh_units(struct agent *agent)
 static int publish_health(struct agent *agent)
 {
         _cleanup_(node_identity_clear) struct node_identity identity = {};
+        _cleanup_json_ json_object *checks = json_object_new_array(), *families = json_object_new_array();
         _cleanup_free_ char *metrics = NULL, *text = NULL;
         size_t metrics_size;
         struct health_input input = {
                 .capabilities = &agent->capabilities,
                 .previous = agent->document,
+                .checks = checks,
+                .metrics = families,
                 .boottime_usec = now_boottime_usec(),
                 .realtime_usec = now_realtime_usec(),
         };
         json_object *document;
         int r;
 
+        if (!checks || !families)
+                return -ENOMEM;
         r = node_identity_read(agent->root, &identity);
+        if (r >= 0)
+                r = kubernetes_report(agent->kubernetes, checks, families);
         if (r < 0)
                 return r;
         input.node = identity.name;
@@ -181,7 +193,10 @@ static int publish_health(struct agent *agent)
                 .metrics = metrics,
                 .metrics_size = metrics_size,
                 .run_dir = agent->run_dir,
-                .config = agent->own.config,
+                .config = agent->own.config ?: agent->fallback,
+                .object = document,
+                .gateway = gateway_material_address(agent->gateway),
+                .kubernetes = agent->kubernetes,
         });
         (void)sd_notifyf(false, "STATUS=%s, %s", json_string(document, "status"), identity.phase);
         return 0;
@@ -319,6 +334,27 @@ static int open_loop(struct agent *agent)
                                           agent);
 }
 
+static int open_kubernetes(struct agent *agent)
+{
+        _cleanup_free_ char *mark = NULL, *directory = NULL;
+        int r;
+
+        if (asprintf(&mark, "%s/" KUBERNETES_MARK, agent->state_dir) < 0) {
+                mark = NULL;
+                return -ENOMEM;
+        }
+        directory = strndup(mark, (size_t)(strrchr(mark, '/') - mark));
+        if (!directory)
+                return -ENOMEM;
+        r = directory_make(directory, 0700);
+        if (r < 0)
+                return r;
+        r = agent_config_default(&agent->fallback);
+        if (r < 0)
+                return r;
+        return kubernetes_new(agent->event, agent->root, mark, look_again, agent, &agent->kubernetes);
+}
+
 static int open_parts(struct agent *agent)
 {
         _cleanup_free_ char *served = NULL, *material = NULL, *config = NULL;
@@ -343,6 +379,9 @@ static int open_parts(struct agent *agent)
         r = gateway_material_new(agent->event, config, material,
                                  strcmp(agent->root, "/") == 0 ? GATEWAY_GROUP : NULL, look_again, agent,
                                  &agent->gateway);
+        if (r < 0)
+                return r;
+        r = open_kubernetes(agent);
         if (r < 0)
                 return r;
         r = file_watch_new(agent->event, agent->config_dir, FILE_WATCH_SETTLE_USEC, on_files_changed, agent,

@@ -14,6 +14,8 @@
 #include "timestamp.h"
 #include "x509.h"
 
+#define ADDRESS_SIZE (6 + CERTIFICATE_PIN_SIZE) /* "65535 " and the pin */
+
 enum part { PART_KEY, PART_CERTIFICATE, PART_CLIENT_CA, PART_CONFIG, PARTS };
 
 /* In the order of writing: the configuration last, because its presence starts the gateway. */
@@ -38,6 +40,7 @@ struct gateway_material {
         struct file_watch *watches[PARTS - 1];
         char *watched[PARTS - 1];
         char applied[SHA256_TEXT_SIZE]; /* of the gateway.json that was placed; "": none */
+        char address[ADDRESS_SIZE];     /* of what was placed */
 };
 
 static void blob_clear(struct blob *blob)
@@ -90,6 +93,11 @@ int gateway_material_new(sd_event *event, const char *config_path, const char *d
 bool gateway_material_placed(const struct gateway_material *material)
 {
         return material->applied[0] != '\0';
+}
+
+const char *gateway_material_address(const struct gateway_material *material)
+{
+        return gateway_material_placed(material) ? material->address : NULL;
 }
 
 /* Follows the files that the configuration names now. */
@@ -262,6 +270,27 @@ static void withdraw(struct gateway_material *material)
         drop_watches(material);
 }
 
+static int note_address(struct gateway_material *material, const struct gateway_config *config,
+                        const struct blob *certificate)
+{
+        _cleanup_certificates_ chain = {};
+        char address[GATEWAY_ADDRESS_SIZE], pin[CERTIFICATE_PIN_SIZE];
+        uint16_t port;
+        int r;
+
+        r = gateway_listen_parse(config->listen.items[0], address, &port);
+        if (r < 0)
+                return r;
+        r = certificates_parse(config->cert_file, certificate->data, certificate->size, &chain, NULL);
+        if (r < 0)
+                return r;
+        r = certificate_pin(chain.items[0], pin);
+        if (r < 0)
+                return r;
+        (void)snprintf(material->address, sizeof(material->address), "%u %s", port, pin);
+        return 0;
+}
+
 static int check_and_place(struct gateway_material *material, const struct own_file *file,
                            struct failure *failure)
 {
@@ -274,6 +303,8 @@ static int check_and_place(struct gateway_material *material, const struct own_f
         r = read_sources(file->config, blobs, failure);
         if (r >= 0)
                 r = place(material, blobs, failure);
+        if (r >= 0)
+                r = note_address(material, file->config, &blobs[PART_CERTIFICATE]);
         for (enum part part = 0; part < PART_CONFIG; part++)
                 blob_clear(&blobs[part]);
         if (r >= 0)

@@ -28,3 +28,7 @@ int gateway_material_update(struct gateway_material *material, struct capabiliti
 
 /* Whether the gateway has what it needs, so that its unit should run. */
 bool gateway_material_placed(const struct gateway_material *material);
+
+/* Where and as whom the gateway can be known: "PORT sha256/PIN" of what is placed (the first address' port;
+ * the pin of certificate_pin). NULL when nothing is. */
+const char *gateway_material_address(const struct gateway_material *material);

@@ -81,7 +81,7 @@ static int add_own(json_object *metrics, const struct health_input *input, json_
 
 int health_metrics(const struct health_input *input, json_object *document, char **ret_text, size_t *ret_size)
 {
-        size_t count = input->capabilities->count + 1, size = 0;
+        size_t count = input->capabilities->count + 2, size = 0;
         _cleanup_free_ json_object **arrays = calloc(count, sizeof(*arrays));
         _cleanup_free_ const char **plugins = calloc(count, sizeof(*plugins));
         _cleanup_json_ json_object *own = json_object_new_array();
@@ -95,13 +95,14 @@ int health_metrics(const struct health_input *input, json_object *document, char
         if (r < 0)
                 return r;
         arrays[0] = own;
+        arrays[1] = input->metrics;
         for (size_t i = 0; i < input->capabilities->count; i++) {
                 const struct capability *capability = &input->capabilities->items[i];
 
                 if (!capability->report || capability_distrust(capability, input->boottime_usec))
                         continue;
-                arrays[i + 1] = capability->report->metrics;
-                plugins[i + 1] = capability->name;
+                arrays[i + 2] = capability->report->metrics;
+                plugins[i + 2] = capability->name;
         }
 
         stream = open_memstream(&text, &size);

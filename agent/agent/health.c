@@ -242,11 +242,8 @@ static json_object *copy_check(json_object *check, const char *distrust)
         return copy;
 }
 
-static int append_checks(const struct health_input *input, json_object *array,
-                         const struct capability *capability)
+static int append_checks(json_object *array, json_object *checks, const char *distrust)
 {
-        json_object *checks = capability->report ? capability->report->checks : NULL;
-        const char *distrust = capability_distrust(capability, input->boottime_usec);
         int r;
 
         for (size_t i = 0; checks && i < json_object_array_length(checks); i++) {
@@ -365,6 +362,8 @@ int health_make(const struct health_input *input, json_object **ret)
                 return -ENOMEM;
 
         r = make_conditions(input, conditions);
+        if (r >= 0)
+                r = append_checks(checks, input->checks, NULL);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < input->capabilities->count; i++) {
@@ -372,7 +371,8 @@ int health_make(const struct health_input *input, json_object **ret)
 
                 r = append_capability(input, capabilities, capability);
                 if (r >= 0)
-                        r = append_checks(input, checks, capability);
+                        r = append_checks(checks, capability->report ? capability->report->checks : NULL,
+                                          capability_distrust(capability, input->boottime_usec));
                 if (r >= 0)
                         r = add_versions(versions, capability);
                 if (r < 0)

@@ -20,7 +20,9 @@ struct health_input {
                                   NULL */
         const char *node;      /* NULL before join */
         const char *hostname;
-        const char *phase; /* "Bootstrapping" or "Joined" */
+        const char *phase;    /* "Bootstrapping" or "Joined" */
+        json_object *checks;  /* the agent's own; may be NULL */
+        json_object *metrics; /* the agent's own families; may be NULL */
         uint64_t boottime_usec, realtime_usec;
 };
 

@@ -8,6 +8,7 @@
 #include "command.h"
 #include "log.h"
 #include "own-capability.h"
+#include "withdraw.h"
 
 static const struct program program = {
         .name = "capi-node-agent",
@@ -57,8 +58,24 @@ static int run_schema(int argc, char *argv[], void *userdata)
         return EXIT_GOOD;
 }
 
+static int run_withdraw(int argc, char *argv[], void *userdata)
+{
+        if (argc > 1)
+                return usage_error(&program, "withdraw takes no arguments");
+        return withdraw_to_unknown(userdata);
+}
+
+static int run_undo(int argc, char *argv[], void *userdata)
+{
+        if (argc > 1)
+                return usage_error(&program, "undo takes no arguments");
+        return withdraw_undo(userdata);
+}
+
 static const struct command commands[] = {
         { "daemon", "", run_daemon, "Run the agent (done by systemd)" },
+        { "withdraw", "", run_withdraw, "Turn this node's conditions to Unknown (done by systemd)" },
+        { "undo", "", run_undo, "Take away what was published on the Node (done by dpkg)" },
         { "validate", "[FILE]", run_validate, "Say whether agent.json is good" },
         { "schema", "", run_schema, "Print the JSON Schema of agent.json" },
         {},

@@ -32,10 +32,16 @@ static int publish_metrics(const struct publication *publication)
 /* node_exporter's textfile collector: *.prom, renamed into place, no timestamps (its README). */
 static int publish_textfile(const struct publication *publication)
 {
-        if (!publication->config || !publication->config->textfile)
+        if (!publication->config->textfile)
                 return 0;
         return file_write(publication->config->textfile, publication->metrics, publication->metrics_size,
                           0644);
+}
+
+static int publish_kubernetes(const struct publication *publication)
+{
+        return kubernetes_offer(publication->kubernetes, &publication->config->kubernetes,
+                                publication->object, publication->gateway);
 }
 
 static struct publisher {
@@ -45,6 +51,7 @@ static struct publisher {
 } publishers[] = {
         { "the metrics page", publish_metrics, 0 },
         { "the textfile", publish_textfile, 0 },
+        { "to Kubernetes", publish_kubernetes, 0 },
         { "the health document", publish_document, 0 }, /* last: its change wakes those who wait */
 };
 

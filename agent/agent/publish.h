@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Where each new health document goes. Publishing to Kubernetes and pushing to a management plane become rows
- * of the table in publish.c. */
+/* Where each new health document goes: the rows of the table in publish.c. */
 
 #include <stddef.h>
 
 #include "agent-config.h"
+#include "kubernetes.h"
 
 struct publication {
         const char *document; /* the health document as JSON text */
@@ -15,6 +15,9 @@ struct publication {
         size_t metrics_size;
         const char *run_dir;
         const struct agent_config *config;
+        json_object *object; /* the document once more */
+        const char *gateway; /* its address, see gateway_material_address; NULL: none */
+        struct kubernetes *kubernetes;
 };
 
 /* Publishes to every place; one that fails does not keep the others from it. A failure is logged when it

@@ -27,6 +27,7 @@ struct http_request {
         const char *unix_socket; /* may be NULL, as may all below */
         /* Re-read for each connection; with a ca_file no other CA is trusted. */
         const char *ca_file, *cert_file, *key_file;
+        const char *ca_pem, *cert_pem, *key_pem; /* the same as PEM text, which goes before a file */
         const char *proxy;
 
         uint64_t connect_timeout_usec; /* 0: 5 s */

@@ -18,6 +18,9 @@
  * switch off. */
 #define OPTION_CA_CACHE_TIMEOUT ((CURLoption)(CURLOPTTYPE_LONG + 321))
 
+/* CURLOPT_CAINFO_BLOB, by number for the same reason: 7.77 brought it, Ubuntu 22.04 has it. */
+#define OPTION_CAINFO_BLOB ((CURLoption)(CURLOPTTYPE_BLOB + 309))
+
 static bool is_tls_refusal(const char *text)
 {
         /* With TLS 1.3 a refused client certificate is seen only at the first read, as the peer's alert in
@@ -238,6 +241,17 @@ static CURLcode set_method(CURL *easy, const struct http_request *request)
         return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
+static CURLcode set_material(CURL *easy, CURLoption file_option, const char *file, CURLoption pem_option,
+                             const char *pem)
+{
+        if (pem) {
+                struct curl_blob blob = { (void *)pem, strlen(pem), CURL_BLOB_COPY };
+
+                return curl_easy_setopt(easy, pem_option, &blob);
+        }
+        return file ? curl_easy_setopt(easy, file_option, file) : CURLE_OK;
+}
+
 static CURLcode set_tls(CURL *easy, const struct http_request *request)
 {
         CURLcode code = CURLE_OK;
@@ -246,15 +260,16 @@ static CURLcode set_tls(CURL *easy, const struct http_request *request)
         curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE,
                          0L); /* a resumed session keeps the old certificate */
         curl_easy_setopt(easy, OPTION_CA_CACHE_TIMEOUT, 0L);
-        if (request->ca_file) {
-                /* Debian's default CApath would otherwise be trusted beside the file. */
+        /* Debian's default CApath would otherwise be trusted beside the file. */
+        if (request->ca_file || request->ca_pem)
                 curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-                code = curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
-        }
-        if (code == CURLE_OK && request->cert_file)
-                code = curl_easy_setopt(easy, CURLOPT_SSLCERT, request->cert_file);
-        if (code == CURLE_OK && request->key_file)
-                code = curl_easy_setopt(easy, CURLOPT_SSLKEY, request->key_file);
+        code = set_material(easy, CURLOPT_CAINFO, request->ca_file, OPTION_CAINFO_BLOB, request->ca_pem);
+        if (code == CURLE_OK)
+                code = set_material(easy, CURLOPT_SSLCERT, request->cert_file, CURLOPT_SSLCERT_BLOB,
+                                    request->cert_pem);
+        if (code == CURLE_OK)
+                code = set_material(easy, CURLOPT_SSLKEY, request->key_file, CURLOPT_SSLKEY_BLOB,
+                                    request->key_pem);
         return code;
 }
 

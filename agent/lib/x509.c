@@ -261,6 +261,20 @@ int certificate_common_name(X509 *certificate, char **ret)
         return entry_text(X509_NAME_get_entry(subject, position), ret);
 }
 
+int certificate_pin(X509 *certificate, char ret_pin[static CERTIFICATE_PIN_SIZE])
+{
+        unsigned char digest[SHA256_SIZE], base64[CERTIFICATE_PIN_SIZE - 7], *der = NULL;
+        int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+        bool good = size > 0 && EVP_Digest(der, (size_t)size, digest, NULL, EVP_sha256(), NULL) == 1;
+
+        OPENSSL_free(der);
+        if (!good)
+                return -EIO;
+        EVP_EncodeBlock(base64, digest, sizeof(digest));
+        (void)snprintf(ret_pin, CERTIFICATE_PIN_SIZE, "sha256/%s", (char *)base64);
+        return 0;
+}
+
 int certificate_each_organization(X509 *certificate, int (*each)(const char *organization, void *userdata),
                                   void *userdata)
 {

@@ -42,6 +42,11 @@ uint64_t certificate_not_before(X509 *certificate);
  * one with a NUL byte. */
 int certificate_common_name(X509 *certificate, char **ret);
 
+/* "sha256/BASE64" of the subject's public key (the pin of RFC 7469; curl --pinnedpubkey takes it with a
+ * second slash). Returns 0 or -EIO when OpenSSL fails. */
+#define CERTIFICATE_PIN_SIZE (7 + 44 + 1)
+int certificate_pin(X509 *certificate, char ret_pin[static CERTIFICATE_PIN_SIZE]);
+
 /* Calls each(O, userdata) for every organization of the subject until it returns non-zero; returns that, or
  * 0, or -ENOMEM. One that is not text or has a NUL byte is passed over: it can equal nothing that is allowed.
  */

@@ -124,13 +124,18 @@ int program_stop(pid_t pid, int signal)
         return program_wait(pid);
 }
 
-void wait_until(bool (*done)(void *userdata), void *userdata, const char *what)
+void wait_longer(unsigned seconds, bool (*done)(void *userdata), void *userdata, const char *what)
 {
-        uint64_t deadline = now_boottime_usec() + DEADLINE_SECONDS * USEC_PER_SEC;
+        uint64_t deadline = now_boottime_usec() + seconds * USEC_PER_SEC;
 
         while (!done(userdata)) {
                 if (now_boottime_usec() > deadline)
-                        fail_msg("%s did not come in %d s", what, DEADLINE_SECONDS);
+                        fail_msg("%s did not come in %u s", what, seconds);
                 poll(NULL, 0, 5);
         }
+}
+
+void wait_until(bool (*done)(void *userdata), void *userdata, const char *what)
+{
+        wait_longer(DEADLINE_SECONDS, done, userdata, what);
 }

@@ -26,5 +26,8 @@ pid_t program_start(const char *program, const char *const *arguments);
 int program_wait(pid_t pid);
 int program_stop(pid_t pid, int signal);
 
+/* wait_until with a longer deadline, for what is slow by design. */
+void wait_longer(unsigned seconds, bool (*done)(void *userdata), void *userdata, const char *what);
+
 /* Calls done(userdata) until it returns true; fails the test with `what` at the deadline. */
 void wait_until(bool (*done)(void *userdata), void *userdata, const char *what);

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "api-server.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "http-client.h"
+#include "kubeconfig.h"
+#include "quantity.h"
+#include "x509.h"
+
+#define ANSWER_MAX      (4 * 1024 * 1024) /* a Node with all its images and volumes is far below 1 MiB */
+#define RETRY_AFTER_MAX (10 * USEC_PER_MIN)
+#define NAME_MAX_LENGTH 253
+#define USER_PREFIX     "system:node:" /* kubernetes.io/docs/reference/access-authn-authz/node */
+
+static const struct {
+        const char *reason;
+        uint64_t backoff_usec;
+} outcomes[API_OUTCOMES] = {
+        [API_OK] = { "Published", 0 },
+        [API_UNREACHABLE] = { "ApiServerUnreachable", 2 * USEC_PER_SEC },
+        [API_TIMEOUT] = { "ApiServerTimeout", 4 * USEC_PER_SEC },
+        [API_TLS_REFUSED] = { "ApiServerTlsRefused", 10 * USEC_PER_SEC },
+        [API_UNAUTHORIZED] = { "CredentialRefused", 10 * USEC_PER_SEC },
+        [API_FORBIDDEN] = { "NodeWriteForbidden", 30 * USEC_PER_SEC },
+        [API_NOT_FOUND] = { "NodeNotRegistered", 4 * USEC_PER_SEC },
+        [API_CONFLICT] = { "NodeChangedMeanwhile", 1 * USEC_PER_SEC },
+        [API_GONE] = { "NodeStateOutdated", 1 * USEC_PER_SEC },
+        [API_TOO_MANY_REQUESTS] = { "ApiServerBusy", 10 * USEC_PER_SEC },
+        [API_SERVER_ERROR] = { "ApiServerError", 4 * USEC_PER_SEC },
+        [API_REFUSED] = { "ApiServerRefused", 30 * USEC_PER_SEC },
+};
+
+const char *api_outcome_reason(enum api_outcome outcome)
+{
+        return outcomes[outcome].reason;
+}
+
+uint64_t api_outcome_backoff_usec(enum api_outcome outcome)
+{
+        return outcomes[outcome].backoff_usec;
+}
+
+/* Which file, and which state of it, a connection was made with. */
+struct stamp {
+        dev_t device;
+        ino_t inode;
+        struct timespec changed;
+};
+
+struct api_server {
+        sd_event *event;
+        struct kubeconfig kubeconfig;
+        char *node;
+        struct http_client *http;
+        struct stamp stamps[2]; /* of certificate and key */
+        bool busy;
+};
+
+struct api_call {
+        struct api_server *server;
+        char *url, *content_type, *body;
+        const char *method;
+        uint64_t timeout_usec;
+        api_done_fn done;
+        void *userdata;
+        bool again; /* the second try after 401 */
+};
+
+static void call_free(struct api_call *call)
+{
+        free(call->url);
+        free(call->content_type);
+        free(call->body);
+        free(call);
+}
+DEFINE_CLEANUP(struct api_call *, call_free)
+
+static void call_release(void *userdata)
+{
+        call_free(userdata);
+}
+
+struct api_server *api_server_close(struct api_server *server)
+{
+        if (!server)
+                return NULL;
+        http_client_free(server->http);
+        kubeconfig_clear(&server->kubeconfig);
+        sd_event_unref(server->event);
+        free(server->node);
+        free(server);
+        return NULL;
+}
+
+const char *api_server_node(const struct api_server *server)
+{
+        return server->node;
+}
+
+static bool is_subdomain(const char *name)
+{
+        size_t length = strlen(name);
+
+        return length > 0 && length <= NAME_MAX_LENGTH && name[0] != '.' &&
+               strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == length;
+}
+
+static int read_node(const struct kubeconfig *kubeconfig, char **ret, struct failure *failure)
+{
+        const struct kubeconfig_material *material = &kubeconfig->certificate;
+        _cleanup_certificates_ certificates = {};
+        _cleanup_free_ char *user = NULL;
+        int r;
+
+        r = material->pem ? certificates_parse("client-certificate-data", material->pem,
+                                               strlen(material->pem), &certificates, failure)
+                          : certificates_load(material->path, &certificates, failure);
+        if (r < 0)
+                return r;
+        r = certificate_common_name(certificates.items[0], &user);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || strncmp(user, USER_PREFIX, strlen(USER_PREFIX)) != 0 ||
+            !is_subdomain(user + strlen(USER_PREFIX)))
+                return failure_set(
+                        failure, -EINVAL, "NotANodeCredential",
+                        "the client certificate%s%s is not a kubelet's: its common name is not " USER_PREFIX
+                        "NAME",
+                        material->pem ? "" : " in ", material->pem ? "" : material->path);
+        *ret = strdup(user + strlen(USER_PREFIX));
+        return *ret ? 0 : -ENOMEM;
+}
+
+static struct stamp stamp_of(const struct kubeconfig_material *material)
+{
+        struct stat st;
+
+        if (material->pem || stat(material->path, &st) < 0)
+                return (struct stamp){};
+        return (struct stamp){ st.st_dev, st.st_ino, st.st_mtim };
+}
+
+static bool same_stamp(const struct stamp *a, const struct stamp *b)
+{
+        return a->device == b->device && a->inode == b->inode && a->changed.tv_sec == b->changed.tv_sec &&
+               a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+/* A new client has no connection to reuse, so the next request is made with the credential as it is now. */
+static int reconnect(struct api_server *server)
+{
+        server->http = http_client_free(server->http);
+        server->stamps[0] = stamp_of(&server->kubeconfig.certificate);
+        server->stamps[1] = stamp_of(&server->kubeconfig.key);
+        return http_client_new(server->event, &server->http);
+}
+
+static bool credential_changed(const struct api_server *server)
+{
+        struct stamp certificate = stamp_of(&server->kubeconfig.certificate),
+                     key = stamp_of(&server->kubeconfig.key);
+
+        return !same_stamp(&certificate, &server->stamps[0]) || !same_stamp(&key, &server->stamps[1]);
+}
+
+int api_server_open(sd_event *event, const char *root, const char *kubeconfig, struct api_server **ret,
+                    struct failure *failure)
+{
+        _cleanup_(api_server_closep) struct api_server *server = calloc(1, sizeof(*server));
+        int r;
+
+        if (!server)
+                return -ENOMEM;
+        server->event = sd_event_ref(event);
+        r = kubeconfig_load(root, kubeconfig, &server->kubeconfig, failure);
+        if (r < 0)
+                return r;
+        r = read_node(&server->kubeconfig, &server->node, failure);
+        if (r < 0)
+                /* -ENOENT is the kubeconfig's alone. */
+                return r == -ENOENT ? -ENOKEY : r;
+        r = reconnect(server);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(server);
+        return 0;
+}
+
+/* Only seconds, which is what Kubernetes sends; a date counts as none. */
+static uint64_t retry_after(struct http_transfer *transfer)
+{
+        const char *text = http_header(transfer, "Retry-After");
+        uint64_t seconds;
+        char *end;
+
+        if (!text || text[0] < '0' || text[0] > '9')
+                return 0;
+        seconds = strtoull(text, &end, 10);
+        if (*end)
+                return 0;
+        return seconds < RETRY_AFTER_MAX / USEC_PER_SEC ? seconds * USEC_PER_SEC : RETRY_AFTER_MAX;
+}
+
+static enum api_outcome error_outcome(int error)
+{
+        return error == -ETIMEDOUT ? API_TIMEOUT : error == -EKEYREJECTED ? API_TLS_REFUSED : API_UNREACHABLE;
+}
+
+static enum api_outcome status_outcome(long status, bool has_retry_after)
+{
+        switch (status) {
+        case 200:
+        case 201:
+                return API_OK;
+        case 401:
+                return API_UNAUTHORIZED;
+        case 403:
+                return API_FORBIDDEN;
+        case 404:
+                return API_NOT_FOUND;
+        case 409:
+                return API_CONFLICT;
+        case 410:
+                return API_GONE;
+        case 429:
+                return API_TOO_MANY_REQUESTS;
+        case 503:
+                return has_retry_after ? API_TOO_MANY_REQUESTS : API_SERVER_ERROR;
+        default:
+                return status >= 500 ? API_SERVER_ERROR : API_REFUSED;
+        }
+}
+
+static int start(struct api_server *server, struct api_call *call);
+
+/* A 401 may only mean that the credential was renewed behind our connection's back. */
+static bool try_again(struct api_call *call)
+{
+        _cleanup_(call_freep) struct api_call *again = malloc(sizeof(*again));
+        struct api_server *server = call->server;
+
+        if (!again)
+                return false;
+        *again = *call;
+        call->url = call->content_type = call->body = NULL;
+        again->again = true;
+        if (reconnect(server) < 0 || start(server, again) < 0)
+                return false;
+        again = NULL; /* the transfer's now */
+        return true;
+}
+
+static void answer_status(struct http_transfer *transfer, struct api_call *call)
+{
+        _cleanup_json_ json_object *object = NULL;
+        long status = http_status(transfer);
+        char message[64];
+        struct api_answer answer = { .retry_after_usec = retry_after(transfer), .message = "" };
+        const char *body;
+        size_t size;
+
+        answer.outcome = status_outcome(status, answer.retry_after_usec > 0);
+        if (answer.outcome == API_UNAUTHORIZED && !call->again && try_again(call))
+                return;
+        body = http_body(transfer, &size);
+        if (size > 0)
+                (void)json_parse(body, size, &object, NULL);
+        if (answer.outcome == API_OK && json_object_is_type(object, json_type_object))
+                answer.object = object;
+        else if (answer.outcome == API_OK)
+                answer.outcome = API_REFUSED;
+        if (answer.outcome != API_OK) {
+                (void)snprintf(message, sizeof(message), "HTTP status %ld%s", status,
+                               status == 200 ? " without JSON" : "");
+                answer.message = json_string(object, "message") ?: message;
+        }
+        call->server->busy = false;
+        call->done(&answer, call->userdata);
+}
+
+static void on_done(struct http_transfer *transfer, int error, void *userdata)
+{
+        struct api_call *call = userdata;
+        struct api_answer answer = { .outcome = error_outcome(error) };
+
+        if (error == 0) {
+                answer_status(transfer, call);
+                return;
+        }
+        answer.message = http_error_text(transfer);
+        call->server->busy = false;
+        call->done(&answer, call->userdata);
+}
+
+static int start(struct api_server *server, struct api_call *call)
+{
+        const struct kubeconfig *kubeconfig = &server->kubeconfig;
+        const char *headers[] = { "Accept: application/json", "User-Agent: capi-node-agent/" PROJECT_VERSION,
+                                  call->content_type, NULL };
+
+        return http_start(server->http,
+                          &(struct http_request){
+                                  .method = call->method,
+                                  .url = call->url,
+                                  .headers = headers,
+                                  .body = call->body,
+                                  .body_size = call->body ? strlen(call->body) : 0,
+                                  .ca_file = kubeconfig->ca.path,
+                                  .ca_pem = kubeconfig->ca.pem,
+                                  .cert_file = kubeconfig->certificate.path,
+                                  .cert_pem = kubeconfig->certificate.pem,
+                                  .key_file = kubeconfig->key.path,
+                                  .key_pem = kubeconfig->key.pem,
+                                  .proxy = kubeconfig->proxy,
+                                  .timeout_usec = call->timeout_usec,
+                                  .response_max = ANSWER_MAX,
+                                  .release = call_release,
+                                  .userdata = call,
+                          },
+                          on_done, NULL);
+}
+
+int api_server_send(struct api_server *server, const struct api_request *request, api_done_fn done,
+                    void *userdata)
+{
+        _cleanup_(call_freep) struct api_call *call = calloc(1, sizeof(*call));
+        int r;
+
+        if (!call)
+                return -ENOMEM;
+        if (server->busy)
+                return -EBUSY;
+        *call = (struct api_call){ .server = server,
+                                   .method = request->method,
+                                   .timeout_usec = request->timeout_usec,
+                                   .done = done,
+                                   .userdata = userdata };
+        /* Without "\/", which YAML does not know: an apply is read as YAML. */
+        if (request->body)
+                call->body = strdup(json_object_to_json_string_ext(request->body,
+                                                                   JSON_C_TO_STRING_PLAIN |
+                                                                           JSON_C_TO_STRING_NOSLASHESCAPE));
+        if (asprintf(&call->url, "%s%s", server->kubeconfig.server, request->path) < 0)
+                call->url = NULL;
+        if (request->content_type &&
+            asprintf(&call->content_type, "Content-Type: %s", request->content_type) < 0)
+                call->content_type = NULL;
+        if (!call->url || (request->body && !call->body) || (request->content_type && !call->content_type))
+                return -ENOMEM;
+        if (credential_changed(server)) {
+                r = reconnect(server);
+                if (r < 0)
+                        return r;
+        }
+        r = start(server, call);
+        if (r < 0)
+                return r;
+        server->busy = true;
+        call = NULL; /* the transfer's now */
+        return 0;
+}

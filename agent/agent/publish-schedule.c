@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "publish-schedule.h"
+
+#include <string.h>
+
+#include "digest.h"
+
+/* 0 to range - 1, from 64 random bits; ranges here are far below 2^32, so that the bias is nothing. */
+static uint64_t part_of(uint64_t range, uint64_t random)
+{
+        return range > 0 ? random % range : 0;
+}
+
+static uint64_t random_of(const char *key)
+{
+        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
+        uint8_t digest[SHA256_SIZE] = {};
+        uint64_t random;
+
+        if (hasher_new(&hasher) >= 0 && hasher_add(hasher, key, strlen(key)) >= 0)
+                (void)hasher_finish(hasher, digest);
+        memcpy(&random, digest, sizeof(random));
+        return random;
+}
+
+void schedule_set_heartbeat(struct publish_schedule *schedule, uint64_t heartbeat_usec, const char *key)
+{
+        schedule->heartbeat_usec =
+                heartbeat_usec - heartbeat_usec / 10 + part_of(heartbeat_usec / 5, random_of(key));
+}
+
+void schedule_changed(struct publish_schedule *schedule, uint64_t now_usec)
+{
+        if (schedule->changed_usec == 0)
+                schedule->changed_usec = now_usec;
+}
+
+void schedule_begun(struct publish_schedule *schedule)
+{
+        schedule->changed_usec = 0;
+}
+
+void schedule_succeeded(struct publish_schedule *schedule, uint64_t now_usec)
+{
+        schedule->written_usec = now_usec;
+        schedule->retry_usec = 0;
+        schedule->failures = 0;
+}
+
+void schedule_failed(struct publish_schedule *schedule, uint64_t now_usec, uint64_t backoff_usec,
+                     uint64_t retry_after_usec, uint64_t random)
+{
+        uint64_t ceiling = backoff_usec;
+
+        for (unsigned i = 0; i < schedule->failures && ceiling < SCHEDULE_BACKOFF_MAX_USEC; i++)
+                ceiling *= 2;
+        if (ceiling > SCHEDULE_BACKOFF_MAX_USEC)
+                ceiling = SCHEDULE_BACKOFF_MAX_USEC;
+        schedule->failures++;
+        schedule->retry_usec =
+                now_usec + (retry_after_usec > 0 ? retry_after_usec + part_of(retry_after_usec / 2, random)
+                                                 : part_of(ceiling, random));
+}
+
+uint64_t schedule_due(const struct publish_schedule *schedule)
+{
+        uint64_t due = UINT64_MAX, change;
+
+        if (schedule->retry_usec > 0)
+                return schedule->retry_usec;
+        if (schedule->written_usec > 0)
+                due = schedule->written_usec + schedule->heartbeat_usec;
+        if (schedule->changed_usec > 0) {
+                change = schedule->changed_usec + SCHEDULE_SETTLE_USEC;
+                if (schedule->written_usec > 0 && change < schedule->written_usec + SCHEDULE_BATCH_USEC)
+                        change = schedule->written_usec + SCHEDULE_BATCH_USEC;
+                if (change < due)
+                        due = change;
+        }
+        return due;
+}
