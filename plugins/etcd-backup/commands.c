@@ -104,15 +104,26 @@ static int target_list_load(struct plugin_context *ctx, struct target_list *list
         return EXIT_GOOD;
 }
 
+#define ROW         "%-10s %-64s %10s %8s %8s %-24s %10s %10s %s\n"
+#define NUMBER_SIZE 21 /* of 64 bits */
+
 static void print_row(const struct target_entry *target, const struct copy *copy)
 {
-        char raw[QUANTITY_SIZE], stored[QUANTITY_SIZE], time[TIMESTAMP_SIZE];
+        char raw[QUANTITY_SIZE], stored[QUANTITY_SIZE], time[TIMESTAMP_SIZE], revision[NUMBER_SIZE],
+                keys[NUMBER_SIZE] = "-", hash[NUMBER_SIZE] = "-";
         const struct manifest *manifest = copy->manifest;
 
-        printf("%-10s %-64s %10" PRId64 " %-24s %10s %10s %s\n", target->name, manifest->stored_file,
-               manifest->revision, timestamp_format(manifest->finished.realtime_usec, time),
+        (void)snprintf(revision, sizeof(revision), "%" PRId64, manifest->revision);
+        if (manifest->walked) {
+                (void)snprintf(keys, sizeof(keys), "%" PRIu64, manifest->keys);
+                (void)snprintf(hash, sizeof(hash), "%" PRIx32, manifest->hash);
+        }
+        printf(ROW, target->name, manifest->stored_file, revision, keys, hash,
+               timestamp_format(manifest->finished.realtime_usec, time),
                size_format_human(manifest->raw_size, raw), size_format_human(manifest->stored_size, stored),
-               copy->whole ? "verified" : "DAMAGED");
+               !copy->whole        ? "DAMAGED"
+               : !manifest->walked ? "hashed"
+                                   : "verified");
 }
 
 /* The manifest, with what the directory adds. */
@@ -158,8 +169,7 @@ static int list_table(const struct target_list *list)
 {
         size_t n = 0;
 
-        printf("%-10s %-64s %10s %-24s %10s %10s %s\n", "TARGET", "COPY", "REVISION", "TAKEN", "DATABASE",
-               "STORED", "STATE");
+        printf(ROW, "TARGET", "COPY", "REVISION", "KEYS", "HASH", "TAKEN", "DATABASE", "STORED", "STATE");
         for (size_t i = 0; i < list->count; i++)
                 for (size_t j = 0; j < list->targets[i].copies.count; j++, n++)
                         print_row(&list->targets[i], &list->targets[i].copies.items[j]);
@@ -207,42 +217,82 @@ static const char *result_name(int error, enum proof proof)
 }
 
 static void print_result(const struct target_entry *target, const struct copy *copy, int error,
-                         enum proof proof, const struct failure *failure)
+                         enum proof proof, const struct archive_facts *facts, const struct failure *failure)
 {
         printf("%-10s %s: ", target->name, copy->manifest->stored_file);
         if (error < 0)
                 printf("%s: %s\n", error == -ENOKEY || error == -EKEYREJECTED ? "REFUSED" : "DAMAGED",
                        failure->message ?: strerror(-error));
+        else if (proof == PROOF_STORED_BYTES)
+                printf("stored bytes verified; what is inside needs --identity FILE to prove\n");
+        else if (facts->walked)
+                printf("verified: revision %" PRId64 ", %" PRIu64 " keys, hash %" PRIx32 "\n",
+                       facts->database.revision, facts->database.keys, facts->database.hash);
         else
-                printf("%s\n",
-                       proof == PROOF_CONTENT
-                               ? "verified"
-                               : "stored bytes verified; what is inside needs --identity FILE to prove");
+                printf("%s\n", facts->unwalked.message);
+}
+
+/* What the walk found; names as in the manifest. */
+static int set_database(json_object *object, const struct etcd_database *database)
+{
+        json_object *members = json_object_new_array();
+        char text[NUMBER_SIZE];
+        int r;
+
+        r = json_set(object, "memberIds", members);
+        for (size_t i = 0; i < database->n_members && r >= 0; i++) {
+                (void)snprintf(text, sizeof(text), "%016" PRIx64, database->members[i]);
+                r = json_append(members, json_object_new_string(text));
+        }
+        if (r < 0)
+                return r;
+        (void)snprintf(text, sizeof(text), "%" PRIx32, database->hash);
+        r = json_set_string(object, "hash", text);
+        if (r < 0)
+                return r;
+        r = json_set_integer(object, "revision", database->revision);
+        if (r < 0)
+                return r;
+        r = json_set_integer(object, "keyCount", (int64_t)database->keys);
+        if (r < 0)
+                return r;
+        return json_set_integer(object, "consistentIndex", (int64_t)database->consistent_index);
+}
+
+static int append_result(json_object *results, const struct target_entry *target, const struct copy *copy,
+                         int error, enum proof proof, const struct archive_facts *facts,
+                         const struct failure *failure)
+{
+        _cleanup_json_ json_object *object = json_object_new_object();
+        int r;
+
+        if (!object || json_set_string(object, "target", target->name) < 0 ||
+            json_set_string(object, "name", copy->manifest->stored_file) < 0 ||
+            json_set_string(object, "result", result_name(error, proof)) < 0 ||
+            json_set_string(object, "reason", failure->reason) < 0 ||
+            json_set_string(object, "message", failure->message) < 0 ||
+            json_set_bool(object, "walked", facts->walked) < 0)
+                return -ENOMEM;
+        r = facts->walked ? set_database(object, &facts->database) : 0;
+        return r < 0 ? r : json_append(results, TAKE_PTR(object));
 }
 
 static int verify_one(struct verification *verification, const struct target_entry *target,
                       const struct copy *copy)
 {
-        _cleanup_json_ json_object *object = json_object_new_object();
-        _cleanup_failure_ failure = {};
         enum proof proof = PROOF_STORED_BYTES;
+        _cleanup_failure_ failure = {};
+        _cleanup_facts_ facts = {};
         int r;
 
-        r = copy_prove(target->directory, copy, &verification->means, NULL, &proof, &failure);
+        r = copy_prove(target->directory, copy, &verification->means, NULL, &proof, &facts, &failure);
         verification->checked++;
         verification->damaged += r < 0;
-        if (!verification->json) {
-                print_result(target, copy, r, proof, &failure);
-                return 0;
-        }
-
-        if (!object || json_set_string(object, "target", target->name) < 0 ||
-            json_set_string(object, "name", copy->manifest->stored_file) < 0 ||
-            json_set_string(object, "result", result_name(r, proof)) < 0 ||
-            json_set_string(object, "reason", failure.reason) < 0 ||
-            json_set_string(object, "message", failure.message) < 0)
-                return -ENOMEM;
-        return json_append(verification->results, TAKE_PTR(object));
+        if (verification->json)
+                return append_result(verification->results, target, copy, r, proof, &facts,
+                                     facts.unwalked.reason ? &facts.unwalked : &failure);
+        print_result(target, copy, r, proof, &facts, &failure);
+        return 0;
 }
 
 static int verify_target(struct verification *verification, const struct target_entry *target)
@@ -309,8 +359,10 @@ int backup_run_verify(int argc, char *argv[], void *userdata)
 {
         _cleanup_json_ json_object *results = json_object_new_array();
         _cleanup_(target_list_clear) struct target_list list = {};
-        _cleanup_(verification_clear) struct verification verification = { .results = results };
         const struct plugin_context *ctx = userdata;
+        _cleanup_(verification_clear) struct verification verification = { .means.scratch_dir =
+                                                                                   ctx->state_dir,
+                                                                           .results = results };
         int status;
 
         status = parse_verify(argc, argv, &verification);

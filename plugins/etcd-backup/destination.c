@@ -156,7 +156,7 @@ void destination_verify(struct destination *destination, const struct manifest *
                 return;
         }
 
-        r = archive_examine(destination->file.fd, opener, interrupt, &facts, &failure);
+        r = archive_examine(destination->file.fd, opener, NULL, interrupt, &facts, &failure);
         if (r >= 0)
                 r = archive_facts_match(&facts, manifest, &failure);
         if (r >= 0)
@@ -169,12 +169,15 @@ void destination_verify(struct destination *destination, const struct manifest *
 
 static int publish(struct destination *destination, const struct manifest *manifest)
 {
-        _cleanup_free_ char *text = NULL, *path = NULL;
+        _cleanup_free_ char *text = NULL, *path = NULL, *archive = NULL;
         int r;
 
         path = copy_path(destination->directory, manifest->stored_file, MANIFEST_SUFFIX);
-        if (!path)
+        archive = copy_path(destination->directory, manifest->stored_file, "");
+        if (!path || !archive)
                 return -ENOMEM;
+        free(destination->file.path); /* its revision may have been an older one */
+        destination->file.path = TAKE_PTR(archive);
         r = manifest_format(manifest, true, &text);
         if (r < 0)
                 return r;

@@ -26,12 +26,14 @@ void destination_open(struct destination *destination, const struct backup_targe
 void destination_close(struct destination *destination); /* drops what was not published */
 
 /* Whether `bytes` more would fit: the whole database, for it may not compress, and on most nodes etcd dies
- * with the disk that we fill. Then opens the file under construction. */
+ * with the disk that we fill. Then opens the file under construction; the name is for what a crash leaves,
+ * the final one is the manifest's. */
 void destination_begin(struct destination *destination, const char *name, uint64_t bytes);
 
 void destination_write(struct destination *destination, const void *data, size_t size);
 
-/* fsync, then reads back and proves what was stored. opener: NULL when it is not encrypted. */
+/* fsync, then reads back and proves what was stored, by its hashes: the database was walked before. opener:
+ * NULL when it is not encrypted. */
 void destination_verify(struct destination *destination, const struct manifest *manifest,
                         const struct age_opener *opener, const struct interrupt *interrupt);
 

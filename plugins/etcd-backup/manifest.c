@@ -11,6 +11,7 @@
 #include "timestamp.h"
 
 #define ID_SIZE     17 /* 16 hexadecimal digits, as etcdctl's tables show ids */
+#define HASH_SIZE   9  /* up to 8 */
 #define SHA256_HEX  (2 * SHA256_SIZE)
 #define DB_SIZE_MAX (UINT64_C(1) << 50)
 
@@ -86,6 +87,22 @@ static int set_origin(json_object *object, const struct manifest *manifest)
         return json_set_string(object, "etcdVersion", manifest->etcd_version);
 }
 
+/* The hash as etcdutl prints it. */
+static int set_database(json_object *object, const struct manifest *manifest)
+{
+        char hash[HASH_SIZE];
+        int r;
+
+        (void)snprintf(hash, sizeof(hash), "%" PRIx32, manifest->hash);
+        r = json_set_string(object, "hash", hash);
+        if (r < 0)
+                return r;
+        r = json_set_integer(object, "keyCount", (int64_t)manifest->keys);
+        if (r < 0)
+                return r;
+        return json_set_integer(object, "consistentIndex", (int64_t)manifest->consistent_index);
+}
+
 static int set_position(json_object *object, const struct manifest *manifest)
 {
         int r;
@@ -93,8 +110,8 @@ static int set_position(json_object *object, const struct manifest *manifest)
         r = json_set_integer(object, "revision", manifest->revision);
         if (r < 0)
                 return r;
-        if (manifest->revision_after >= 0) {
-                r = json_set_integer(object, "revisionAfter", manifest->revision_after);
+        if (manifest->walked) {
+                r = set_database(object, manifest);
                 if (r < 0)
                         return r;
         }
@@ -282,7 +299,38 @@ static int get_position(json_object *object, struct manifest *manifest, struct f
                 return refuse(failure, "finishedAt", "a time with its boot");
 
         manifest->revision = (int64_t)revision;
-        manifest->revision_after = json_integer(object, "revisionAfter", -1);
+        return 0;
+}
+
+static bool has(json_object *object, const char *key)
+{
+        return json_object_object_get_ex(object, key, NULL);
+}
+
+static int get_database(json_object *object, struct manifest *manifest, struct failure *failure)
+{
+        const char *hash = json_string(object, "hash");
+        uint32_t value = 0;
+        int r;
+
+        if (!has(object, "hash") && !has(object, "keyCount") && !has(object, "consistentIndex"))
+                return 0;
+        if (!hash || !*hash || strlen(hash) >= HASH_SIZE)
+                return refuse(failure, "hash", "up to 8 lower-case hexadecimal digits");
+        for (; *hash; hash++) {
+                if (digit(*hash) < 0)
+                        return refuse(failure, "hash", "up to 8 lower-case hexadecimal digits");
+                value = value << 4 | (uint32_t)digit(*hash);
+        }
+        r = get_number(object, "keyCount", INT64_MAX, &manifest->keys, failure);
+        if (r < 0)
+                return r;
+        r = get_number(object, "consistentIndex", INT64_MAX, &manifest->consistent_index, failure);
+        if (r < 0)
+                return r;
+
+        manifest->hash = value;
+        manifest->walked = true;
         return 0;
 }
 
@@ -333,6 +381,9 @@ int manifest_parse(const char *text, size_t size, struct manifest **ret, struct 
         if (r < 0)
                 return r;
         r = get_position(object, manifest, failure);
+        if (r < 0)
+                return r;
+        r = get_database(object, manifest, failure);
         if (r < 0)
                 return r;
         r = get_files(object, manifest, failure);

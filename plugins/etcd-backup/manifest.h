@@ -24,9 +24,11 @@
 struct manifest {
         char *cluster, *node, *etcd_version;
         uint64_t cluster_id, member_id;
-        /* The stream does not tell its revision, so Status before it and after its first message bracket it:
-         * the copy holds everything up to revision, and nothing after revision_after. */
-        int64_t revision, revision_after; /* the latter -1 when etcd was gone before it could tell */
+        bool walked;      /* whether the database was read from end to end */
+        int64_t revision; /* the database's; if not walked, etcd's before the snapshot: a floor */
+        uint64_t keys;    /* of all buckets, as etcdctl's totalKey; 0 if not walked, as the next two */
+        uint64_t consistent_index;
+        uint32_t hash; /* as etcdctl and etcdutl compute it */
         uint64_t raft_index;
         uint64_t sequence; /* counts this node's copies; orders them, because clocks jump */
         uint64_t started_usec;
@@ -48,9 +50,9 @@ DEFINE_CLEANUP(struct manifest *, manifest_free)
 /* The JSON text, owned by the caller; `stored` says whether with the part about the stored file. */
 int manifest_format(const struct manifest *manifest, bool stored, char **ret_text);
 
-/* Keys that it does not know are skipped (a newer version may have written them); of those that it knows none
- * may be missing or of another form. Returns -EINVAL, or -EPROTONOSUPPORT for an unknown schema version, with
- * a failure. */
+/* Keys that it does not know are skipped (another version may have written them); of those that it knows none
+ * may be missing or of another form, except that what only a walk tells may be missing together. Returns
+ * -EINVAL, or -EPROTONOSUPPORT for an unknown schema version, with a failure. */
 int manifest_parse(const char *text, size_t size, struct manifest **ret, struct failure *failure);
 
 /* manifest_parse of the file. */

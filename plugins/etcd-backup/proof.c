@@ -32,7 +32,8 @@ static int authenticate(const struct manifest *manifest, const struct authentica
 }
 
 int copy_prove(const char *directory, const struct copy *copy, const struct proof_means *means,
-               const struct interrupt *interrupt, enum proof *ret, struct failure *failure)
+               const struct interrupt *interrupt, enum proof *ret, struct archive_facts *ret_facts,
+               struct failure *failure)
 {
         const struct age_opener opener = { .identities = &means->identities };
         bool blind = copy_is_encrypted(copy->manifest->stored_file) && means->identities.count == 0;
@@ -41,7 +42,8 @@ int copy_prove(const char *directory, const struct copy *copy, const struct proo
         if (means->key.data)
                 r = authenticate(copy->manifest, &means->key, failure);
         if (r >= 0)
-                r = copy_verify(directory, copy, blind ? NULL : &opener, interrupt, failure);
+                r = copy_verify(directory, copy, blind ? NULL : &opener, means->scratch_dir, interrupt,
+                                ret_facts, failure);
         if (r < 0)
                 return r;
         *ret = blind ? PROOF_STORED_BYTES : PROOF_CONTENT;

@@ -9,6 +9,7 @@
 struct proof_means {
         struct age_identities identities; /* none: an encrypted copy cannot be looked into */
         struct authentication_key key;    /* none: nobody has to vouch for a copy */
+        const char *scratch_dir;          /* where a database may lie for a moment; borrowed */
 };
 #define _cleanup_proof_means_ _cleanup_(proof_means_clear) struct proof_means
 void proof_means_clear(struct proof_means *means);
@@ -20,6 +21,7 @@ enum proof {
 
 /* With a key, the manifest has to be authentic first: -EKEYREJECTED with a failure (NotAuthenticated,
  * NotAuthentic) when it has no MAC or a wrong one. -ENOKEY (NotARecipient) when identities are given and none
- * opens it. Else copy_verify's errors. */
+ * opens it. The facts are told only of what was looked into. Else copy_verify's errors. */
 int copy_prove(const char *directory, const struct copy *copy, const struct proof_means *means,
-               const struct interrupt *interrupt, enum proof *ret, struct failure *failure);
+               const struct interrupt *interrupt, enum proof *ret, struct archive_facts *ret_facts,
+               struct failure *failure);

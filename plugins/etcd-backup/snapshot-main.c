@@ -4,6 +4,7 @@
  * `capi-node etcd-backup snapshot` by hand. It is apart from the resident plugin because of libcurl, and
  * because long work is no resident's (it may block). */
 
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -62,15 +63,17 @@ static void log_success(const struct snapshot_result *result, uint64_t duration_
 {
         char raw[QUANTITY_SIZE], stored[QUANTITY_SIZE], took[QUANTITY_SIZE];
         const struct manifest *manifest = result->manifest;
+        const char *remark = result->remark.message;
 
-        (void)snprintf(summary, size, "took %s: revision %lld, %s, stored and verified as %s, in %s%s",
-                       manifest->stored_file, (long long)manifest->revision,
-                       size_format_human(manifest->db_size, raw),
+        (void)snprintf(summary, size,
+                       "took %s: revision %" PRId64 ", %s, stored and verified as %s, in %s%s%s%s",
+                       manifest->stored_file, manifest->revision, size_format_human(manifest->db_size, raw),
                        size_format_human(manifest->stored_size, stored),
                        duration_format_human(duration_usec / 1000 * 1000, took),
-                       result->confirmed ? "" : "; etcd went away behind the last byte, whose hash is right");
-        log_message(result->confirmed ? LOG_NOTICE : LOG_WARNING, MESSAGE_SNAPSHOT_TAKEN, "Snapshot: %s",
-                    summary);
+                       result->confirmed ? "" : "; etcd went away behind the last byte, whose hash is right",
+                       remark ? "; " : "", remark ?: "");
+        log_message(result->confirmed && !remark ? LOG_NOTICE : LOG_WARNING, MESSAGE_SNAPSHOT_TAKEN,
+                    "Snapshot: %s", summary);
         if (result->pruned > 0)
                 log_message(LOG_NOTICE, MESSAGE_SNAPSHOT_PRUNED, "Removed %u older cop%s by retention",
                             result->pruned, result->pruned == 1 ? "y" : "ies");
@@ -125,6 +128,7 @@ static int take_and_record(const char *root, const char *state_dir, const struct
         moment_now(&started);
         r = snapshot_take(&(struct snapshot_request){ .config = config,
                                                       .root = root,
+                                                      .state_dir = state_dir,
                                                       .node = node_name(node),
                                                       .sequence = before.sequence },
                           &result, &failure);

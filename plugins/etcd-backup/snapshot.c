@@ -2,6 +2,7 @@
 
 #include "snapshot.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "log.h"
 #include "progress.h"
 #include "quantity.h"
+#include "scratch.h"
 #include "seal.h"
 #include "snapshot-stream.h"
 #include "timestamp.h"
@@ -29,7 +31,6 @@ struct job {
         bool asking; /* a Status call is under way */
         int status_error;
         struct etcd_status status;
-        bool asked_after;
 
         bool streaming;
         int stream_error;
@@ -37,6 +38,7 @@ struct job {
         struct archive_writer *writer;
         struct seal *seal;             /* NULL: not encrypted */
         struct authentication_key key; /* none: not authenticated */
+        struct scratch scratch;
         struct progress progress;
         struct manifest *manifest;
 };
@@ -47,6 +49,7 @@ void snapshot_result_clear(struct snapshot_result *result)
                 destination_close(&result->destinations[i]);
         free(result->destinations);
         manifest_free(result->manifest);
+        failure_clear(&result->remark);
         *result = (struct snapshot_result){};
 }
 
@@ -58,6 +61,7 @@ static void job_clear(struct job *job)
         seal_free(job->seal);
         authentication_key_clear(&job->key);
         snapshot_stream_clear(&job->stream);
+        scratch_close(&job->scratch);
         manifest_free(job->manifest);
         sd_event_unref(job->event);
 }
@@ -183,7 +187,7 @@ static void on_status(const struct etcd_status *status, int error, struct failur
         job->status_error = error;
         if (status)
                 job->status = *status;
-        else if (!job->asked_after)
+        else
                 (void)failure_set(job->failure, error, found->reason, "%s", found->message);
 }
 
@@ -198,9 +202,7 @@ static int ask_status(struct job *job)
         return 0;
 }
 
-/* Runs the loop while *waiting. Once the stream has begun, etcd's revision is asked for again beside it: the
- * stream's first message comes after the read transaction was opened, so that revision is a ceiling of the
- * snapshot's. */
+/* Runs the loop while *waiting. */
 static int wait_while(struct job *job, const bool *waiting)
 {
         int r;
@@ -211,12 +213,6 @@ static int wait_while(struct job *job, const bool *waiting)
                         return r;
                 if (stop_asked(job))
                         return canceled(job);
-                if (job->stream.total > 0 && !job->asked_after) {
-                        job->asked_after = true;
-                        r = ask_status(job);
-                        if (r < 0)
-                                return r;
-                }
         }
         return 0;
 }
@@ -252,7 +248,6 @@ static int take_status(struct job *job)
         manifest->cluster_id = status->cluster_id;
         manifest->member_id = status->member_id;
         manifest->revision = status->revision;
-        manifest->revision_after = -1;
         manifest->raft_index = status->raft_index;
         manifest->sequence = job->result->sequence + 1;
         manifest->started_usec = now_realtime_usec();
@@ -301,6 +296,24 @@ static int on_stored(const void *data, size_t size, void *userdata)
         return any_destination(job);
 }
 
+/* In the state directory, or else beside the copies, but never plain where they are encrypted. The copy
+ * itself may take as much again. */
+static int open_scratch(struct job *job)
+{
+        const struct snapshot_result *result = job->result;
+        _cleanup_free_ const char **directories = calloc(result->count + 2, sizeof(*directories));
+        size_t n = 0;
+
+        if (!directories)
+                return -ENOMEM;
+        directories[n++] = job->request->state_dir;
+        for (size_t i = 0; i < result->count && !encrypts(job); i++)
+                if (!destination_failed(&result->destinations[i]))
+                        directories[n++] = result->destinations[i].directory;
+        scratch_open(&job->scratch, directories, 2 * job->stream.total);
+        return 0;
+}
+
 /* The first message has told the size. */
 static int begin_archive(struct job *job)
 {
@@ -311,6 +324,9 @@ static int begin_archive(struct job *job)
                         destination_begin(&job->result->destinations[i], job->manifest->stored_file,
                                           job->stream.total);
         r = any_destination(job);
+        if (r < 0)
+                return r;
+        r = open_scratch(job);
         if (r < 0)
                 return r;
         if (encrypts(job)) {
@@ -339,6 +355,8 @@ static int on_message(const uint8_t *bytes, size_t size, void *userdata)
                 if (r < 0)
                         return r;
         }
+        if (!job->stream.proven) /* the last message is the hash */
+                scratch_write(&job->scratch, message.blob, message.blob_size);
         progress_show(&job->progress, job->stream.received, job->stream.total);
         return archive_add(job->writer, message.blob, message.blob_size);
 }
@@ -374,13 +392,72 @@ static int receive(struct job *job)
         if (r < 0)
                 return r;
         moment_now(&job->manifest->finished);
-        r = wait_while(job, &job->asking);
+        return 0;
+}
+
+static int walk_failed(struct job *job, int error, const struct failure *found)
+{
+        const char *words = found->message ?: strerror(-error);
+
+        if (error == -ECANCELED)
+                return canceled(job);
+        if (error != -EBADMSG)
+                return failure_set(job->failure, error, found->reason ?: "WalkFailed",
+                                   "cannot walk through what etcd sent: %s", words);
+        return failure_set(
+                job->failure, error, found->reason,
+                "what etcd sent came whole, but is no backup: %s; nothing was kept. If the next run "
+                "says the same, this member's own file is damaged: replace the member while the "
+                "others are healthy, or restore an earlier copy",
+                words);
+}
+
+/* What the database says of itself, against what etcd said of it. */
+static int compare(struct job *job, const struct etcd_database *database)
+{
+        const struct manifest *manifest = job->manifest;
+
+        if (database->revision < manifest->revision)
+                return failure_set(job->failure, -EBADMSG, "DatabaseBehind",
+                                   "etcd was at revision %" PRId64
+                                   " before it sent the snapshot, whose database is at %" PRId64
+                                   "; nothing was kept, the next run tries again",
+                                   manifest->revision, database->revision);
+        /* It restores all the same, for a restore makes a new list. */
+        if (!etcd_database_knows(database, manifest->member_id))
+                (void)failure_set(&job->result->remark, 0, "MemberNotInDatabase",
+                                  "the member list in the database lacks this member, %016" PRIx64,
+                                  manifest->member_id);
+        return 0;
+}
+
+/* What came is walked through before anything gets a name; what is stored is then known by its hash. */
+static int walk(struct job *job)
+{
+        const struct interrupt interrupt = { stop_asked, job };
+        struct manifest *manifest = job->manifest;
+        _cleanup_failure_ failure = {};
+        struct etcd_database database;
+        int r;
+
+        if (job->scratch.error < 0) {
+                scratch_explain(&job->scratch, &job->result->remark);
+                return 0;
+        }
+        r = etcd_database_read(job->scratch.fd, job->scratch.size, &interrupt, &database, &failure);
+        scratch_close(&job->scratch);
+        if (r < 0)
+                return walk_failed(job, r, &failure);
+        r = compare(job, &database);
         if (r < 0)
                 return r;
-        /* An etcd that was stopped in mid-stream ends the stream in order and then answers no more. */
-        if (job->status_error >= 0)
-                job->manifest->revision_after = job->status.revision;
-        return 0;
+
+        manifest->walked = true;
+        manifest->revision = database.revision;
+        manifest->keys = database.keys;
+        manifest->consistent_index = database.consistent_index;
+        manifest->hash = database.hash;
+        return choose_name(job);
 }
 
 static int finish_archive(struct job *job)
@@ -464,6 +541,9 @@ static int run(struct job *job)
         r = receive(job);
         if (r < 0)
                 return r;
+        r = walk(job);
+        if (r < 0)
+                return r;
         r = finish_archive(job);
         if (r < 0)
                 return r;
@@ -481,7 +561,9 @@ int snapshot_take(const struct snapshot_request *request, struct snapshot_result
                   struct failure *failure)
 {
         _cleanup_failure_ own = {};
-        _cleanup_(job_clear) struct job job = { .request = request, .result = ret_result };
+        _cleanup_(job_clear) struct job job = { .request = request,
+                                                .result = ret_result,
+                                                .scratch = SCRATCH_NONE };
         int r;
 
         job.failure = failure ?: &own;

@@ -8,7 +8,7 @@
 
 struct snapshot_request {
         const struct backup_config *config;
-        const char *root;
+        const char *root, *state_dir;
         const char *node;
         uint64_t sequence; /* of the last copy that is known of */
 };
@@ -17,7 +17,8 @@ struct snapshot_result {
         struct manifest *manifest;        /* NULL: nothing was taken */
         struct destination *destinations; /* as many as there are targets, each with its own failure */
         size_t count;
-        bool confirmed; /* etcd ended the stream in good order */
+        bool confirmed;        /* etcd ended the stream in good order */
+        struct failure remark; /* what a person should know of a copy that is good all the same */
         unsigned pruned;
         uint64_t sequence; /* to be remembered */
 };

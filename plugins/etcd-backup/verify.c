@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "archive.h"
+#include "scratch.h"
 
 #define READ_SIZE (256 * 1024)
 
@@ -15,6 +16,9 @@ enum member { MEMBER_NONE, MEMBER_SNAPSHOT, MEMBER_MANIFEST };
 
 struct examination {
         struct failure *failure;
+        const struct interrupt *interrupt;
+        const char *const *scratch_directories;
+        struct scratch scratch;
         enum member member;
         struct hasher *hasher;
         uint64_t db_left; /* bytes of the database before its hash */
@@ -28,11 +32,13 @@ struct examination {
 void archive_facts_clear(struct archive_facts *facts)
 {
         facts->manifest = manifest_free(facts->manifest);
+        failure_clear(&facts->unwalked);
 }
 
 static void examination_clear(struct examination *examination)
 {
         hasher_free(examination->hasher);
+        scratch_close(&examination->scratch);
         free(examination->manifest_text);
         archive_facts_clear(&examination->facts);
 }
@@ -45,6 +51,8 @@ static int begin_snapshot(struct examination *examination, uint64_t size)
         examination->member = MEMBER_SNAPSHOT;
         examination->facts.raw_size = size;
         examination->db_left = size - SHA256_SIZE;
+        if (examination->scratch_directories)
+                scratch_open(&examination->scratch, examination->scratch_directories, examination->db_left);
         return hasher_new(&examination->hasher);
 }
 
@@ -82,9 +90,28 @@ static int on_data(const void *data, size_t size, void *userdata)
         }
 
         examination->db_left -= of_db;
+        if (examination->scratch_directories)
+                scratch_write(&examination->scratch, data, of_db);
         memcpy(examination->trailer + examination->trailer_size, (const uint8_t *)data + of_db, size - of_db);
         examination->trailer_size += size - of_db;
         return hasher_add(examination->hasher, data, of_db);
+}
+
+static int walk(struct examination *examination)
+{
+        struct archive_facts *facts = &examination->facts;
+        struct scratch *scratch = &examination->scratch;
+        int r;
+
+        if (scratch->error < 0) {
+                scratch_explain(scratch, &facts->unwalked);
+                return 0;
+        }
+        r = etcd_database_read(scratch->fd, scratch->size, examination->interrupt, &facts->database,
+                               examination->failure);
+        scratch_close(scratch);
+        facts->walked = r >= 0;
+        return r;
 }
 
 static int end_snapshot(struct examination *examination)
@@ -102,7 +129,10 @@ static int end_snapshot(struct examination *examination)
         r = hasher_add(examination->hasher, examination->trailer, SHA256_SIZE);
         if (r < 0)
                 return r;
-        return hasher_finish(examination->hasher, examination->facts.raw_sha256);
+        r = hasher_finish(examination->hasher, examination->facts.raw_sha256);
+        if (r < 0)
+                return r;
+        return examination->scratch_directories ? walk(examination) : 0;
 }
 
 static int on_end(void *userdata)
@@ -185,7 +215,7 @@ static int read_through(int fd, struct intake *intake, const struct interrupt *i
                 }
                 if (n == 0)
                         break;
-                if (interrupt && interrupt->asked(interrupt->userdata))
+                if (interrupted(interrupt))
                         return -ECANCELED;
                 r = take_in(intake, buffer, (size_t)n);
                 if (r < 0)
@@ -208,10 +238,15 @@ static int read_uncached(int fd, struct intake *intake, const struct interrupt *
         return r;
 }
 
-int archive_examine(int fd, const struct age_opener *opener, const struct interrupt *interrupt,
-                    struct archive_facts *ret, struct failure *failure)
+int archive_examine(int fd, const struct age_opener *opener, const char *const *scratch_directories,
+                    const struct interrupt *interrupt, struct archive_facts *ret, struct failure *failure)
 {
-        _cleanup_(examination_clear) struct examination examination = { .failure = failure };
+        _cleanup_(examination_clear) struct examination examination = {
+                .failure = failure,
+                .interrupt = interrupt,
+                .scratch_directories = scratch_directories,
+                .scratch = SCRATCH_NONE,
+        };
         const struct archive_handler handler = { on_begin, on_data, on_end, &examination };
         _cleanup_(intake_clear) struct intake intake = { .failure = failure };
         int r;
@@ -266,6 +301,16 @@ int stored_bytes_match(int fd, const struct manifest *manifest, const struct int
         return check_stored(size, sha256, manifest, failure);
 }
 
+/* What the manifest says of the database. One that was not walked when it was stored has etcd's revision of
+ * before the snapshot, which the database cannot be behind. */
+static bool database_matches(const struct etcd_database *database, const struct manifest *manifest)
+{
+        if (!manifest->walked)
+                return database->revision >= manifest->revision;
+        return database->revision == manifest->revision && database->hash == manifest->hash &&
+               database->keys == manifest->keys && database->consistent_index == manifest->consistent_index;
+}
+
 int archive_facts_match(const struct archive_facts *facts, const struct manifest *manifest,
                         struct failure *failure)
 {
@@ -278,18 +323,27 @@ int archive_facts_match(const struct archive_facts *facts, const struct manifest
         if (facts->raw_size != manifest->raw_size ||
             memcmp(facts->raw_sha256, manifest->raw_sha256, SHA256_SIZE) != 0 ||
             inside->cluster_id != manifest->cluster_id || inside->revision != manifest->revision ||
-            inside->sequence != manifest->sequence ||
+            inside->sequence != manifest->sequence || inside->walked != manifest->walked ||
+            inside->hash != manifest->hash ||
             memcmp(inside->raw_sha256, manifest->raw_sha256, SHA256_SIZE) != 0)
                 return failure_set(failure, -EBADMSG, "ManifestChanged",
                                    "the manifest beside the archive does not belong to what is inside");
+        if (facts->walked && !database_matches(&facts->database, manifest))
+                return failure_set(failure, -EBADMSG, "ManifestChanged",
+                                   "the database is at revision %" PRId64 " with hash %" PRIx32
+                                   ", and the manifest says otherwise",
+                                   facts->database.revision, facts->database.hash);
         return 0;
 }
 
 int copy_verify(const char *directory, const struct copy *copy, const struct age_opener *opener,
-                const struct interrupt *interrupt, struct failure *failure)
+                const char *scratch_dir, const struct interrupt *interrupt, struct archive_facts *ret,
+                struct failure *failure)
 {
         _cleanup_free_ char *path = copy_path(directory, copy->manifest->stored_file, "");
         bool encrypted = copy_is_encrypted(copy->manifest->stored_file);
+        /* What is encrypted shall not lie plain where the copy is, even without a name. */
+        const char *const scratch_directories[] = { scratch_dir, encrypted ? NULL : directory, NULL };
         _cleanup_facts_ facts = {};
         _cleanup_close_ int fd = -EBADF;
         int r;
@@ -303,8 +357,14 @@ int copy_verify(const char *directory, const struct copy *copy, const struct age
         }
         if (encrypted && !opener)
                 return stored_bytes_match(fd, copy->manifest, interrupt, failure);
-        r = archive_examine(fd, encrypted ? opener : NULL, interrupt, &facts, failure);
+        r = archive_examine(fd, encrypted ? opener : NULL, scratch_directories, interrupt, &facts, failure);
         if (r < 0)
                 return r;
-        return archive_facts_match(&facts, copy->manifest, failure);
+        r = archive_facts_match(&facts, copy->manifest, failure);
+        if (r < 0)
+                return r;
+
+        *ret = facts;
+        facts = (struct archive_facts){};
+        return 0;
 }

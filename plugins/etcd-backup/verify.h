@@ -1,33 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Proof that stored bytes are a snapshot: decompressed, taken apart and hashed again. */
+/* Proof that stored bytes are a snapshot: decompressed, taken apart, hashed again, and the database in it
+ * walked through. */
 
 #include <stdbool.h>
 
 #include "age.h"
 #include "copies.h"
+#include "etcd-database.h"
+#include "interrupt.h"
 
 /* What an archive turns out to hold. */
 struct archive_facts {
         uint64_t stored_size, raw_size;
         uint8_t stored_sha256[SHA256_SIZE], raw_sha256[SHA256_SIZE];
         struct manifest *manifest; /* the one inside */
+        bool walked;
+        struct etcd_database database; /* if walked */
+        struct failure unwalked;       /* if not, why */
 };
 #define _cleanup_facts_ _cleanup_(archive_facts_clear) struct archive_facts
 void archive_facts_clear(struct archive_facts *facts);
 
-/* Long work asks this now and then; true ends it with -ECANCELED. */
-struct interrupt {
-        bool (*asked)(void *userdata);
-        void *userdata;
-};
-
-/* Reads the archive from its beginning, from the disk if the kernel lets go of its cache. opener is for one
- * that is encrypted, else NULL. -EBADMSG with a failure when it is damaged, or when etcd's hash at the end of
- * snapshot.db is not that of the database; age_decryptor_feed's errors. */
-int archive_examine(int fd, const struct age_opener *opener, const struct interrupt *interrupt,
-                    struct archive_facts *ret, struct failure *failure);
+/* Reads the archive from its beginning, from the disk if the kernel lets go of its cache, and then walks
+ * through its database in a scratch file in one of the directories (a list that ends with NULL). NULL: does
+ * not walk, as when the database is known by its hash and was walked before it was stored. Nor does it where
+ * there is no room; the hashes must be right all the same. opener is for one that is encrypted, else NULL.
+ * -EBADMSG with a failure when the archive is damaged, when etcd's hash at the end of snapshot.db is not that
+ * of the database, or for etcd_database_read's reasons; age_decryptor_feed's errors. */
+int archive_examine(int fd, const struct age_opener *opener, const char *const *scratch_directories,
+                    const struct interrupt *interrupt, struct archive_facts *ret, struct failure *failure);
 
 /* Whether what an archive holds is what the manifest beside it claims; -EBADMSG with a failure. */
 int archive_facts_match(const struct archive_facts *facts, const struct manifest *manifest,
@@ -38,6 +41,8 @@ int archive_facts_match(const struct archive_facts *facts, const struct manifest
 int stored_bytes_match(int fd, const struct manifest *manifest, const struct interrupt *interrupt,
                        struct failure *failure);
 
-/* The first two for a copy in a directory; the last for an encrypted one without an opener. */
+/* The first two for a copy in a directory; the last for an encrypted one without an opener, which leaves *ret
+ * as it is. The database is taken apart in scratch_dir, or else, if the copy is not encrypted, beside it. */
 int copy_verify(const char *directory, const struct copy *copy, const struct age_opener *opener,
-                const struct interrupt *interrupt, struct failure *failure);
+                const char *scratch_dir, const struct interrupt *interrupt, struct archive_facts *ret,
+                struct failure *failure);

@@ -84,6 +84,7 @@ static char *copy_file(void)
 
         assert_int_equal(copies.count, 1);
         assert_true(copies.items[0].whole);
+        assert_true(copies.items[0].manifest->walked);
         assert_true(asprintf(&path, SNAPSHOTS "/%s", copies.items[0].manifest->stored_file) > 0);
         return path;
 }

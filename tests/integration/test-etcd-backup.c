@@ -53,7 +53,7 @@ static void a_copy_is_private_whole_and_verified(void **state)
         assert_int_equal(mode_of(SNAPSHOTS), 0700);
         assert_int_equal(strncmp(copies.items[0].manifest->etcd_version, "3.", 2), 0);
         assert_true(copies.items[0].manifest->revision >= 26);
-        assert_true(copies.items[0].manifest->revision_after >= copies.items[0].manifest->revision);
+        assert_true(copies.items[0].manifest->walked);
         copies_clear(&copies);
 }
 
@@ -358,10 +358,10 @@ static void a_job_killed_at_any_moment_leaves_only_whole_copies(void **state)
         assert_int_equal(run_plugin("verify", "--all"), 0);
 }
 
-/* Mounts a small disk at SNAPSHOTS. Only root can. */
-static void mount_small_disk(const char *size)
+/* Mounts a small disk at the path. Only root can. */
+static void mount_small_disk(const char *path, const char *size)
 {
-        _cleanup_free_ char *directory = under(SNAPSHOTS), *option = NULL;
+        _cleanup_free_ char *directory = under(path), *option = NULL;
 
         if (geteuid() != 0)
                 skip();
@@ -370,20 +370,20 @@ static void mount_small_disk(const char *size)
         assert_int_equal(mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV, option), 0);
 }
 
-static void unmount_small_disk(void)
+static void unmount_small_disk(const char *path)
 {
-        _cleanup_free_ char *directory = under(SNAPSHOTS);
+        _cleanup_free_ char *directory = under(path);
 
         assert_int_equal(umount2(directory, MNT_DETACH), 0);
 }
 
 static void a_disk_that_is_too_small_is_told_before_it_is_filled(void **state)
 {
-        mount_small_disk("16M");
+        mount_small_disk(SNAPSHOTS, "16M");
         assert_int_equal(take_snapshot(), 1);
         assert_last_run("DiskFull");
         assert_only_whole_copies(0);
-        unmount_small_disk();
+        unmount_small_disk(SNAPSHOTS);
 }
 
 static void a_disk_that_fills_while_writing_leaves_nothing(void **state)
@@ -393,7 +393,7 @@ static void a_disk_that_fills_while_writing_leaves_nothing(void **state)
         pid_t job;
         int fd;
 
-        mount_small_disk("40M");
+        mount_small_disk(SNAPSHOTS, "40M");
         job = start_and_hold(&proxy);
         fd = open(filling, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         while (posix_fallocate(fd, lseek(fd, 0, SEEK_END), 64 * 1024) == 0)
@@ -409,7 +409,22 @@ static void a_disk_that_fills_while_writing_leaves_nothing(void **state)
         assert_int_equal(take_snapshot(), 0);
         assert_only_whole_copies(1);
         proxy_stop(&proxy);
-        unmount_small_disk();
+        unmount_small_disk(SNAPSHOTS);
+}
+
+static void without_room_for_a_walk_a_copy_is_known_by_its_hashes(void **state)
+{
+        struct copies copies;
+
+        mount_small_disk(STATE, "64M");
+        assert_int_equal(take_snapshot(), 0);
+        assert_only_whole_copies(1);
+        copies = load_copies();
+        assert_false(copies.items[0].manifest->walked);
+        copies_clear(&copies);
+        assert_int_equal(run_plugin("list", NULL), 0);
+        assert_int_equal(run_plugin("verify", NULL), 0);
+        unmount_small_disk(STATE);
 }
 
 #define BACKUP_TEST(f) cmocka_unit_test_setup(f, backup_node_reset)
@@ -445,6 +460,7 @@ int main(void)
                 BACKUP_TEST(a_job_killed_at_any_moment_leaves_only_whole_copies),
                 BACKUP_TEST(a_disk_that_is_too_small_is_told_before_it_is_filled),
                 BACKUP_TEST(a_disk_that_fills_while_writing_leaves_nothing),
+                BACKUP_TEST(without_room_for_a_walk_a_copy_is_known_by_its_hashes),
         };
 
         return cmocka_run_group_tests(tests, set_up, backup_node_tear_down);

@@ -12,6 +12,7 @@
 #include "archive.h"
 #include "copies.h"
 #include "etcd-copy.h"
+#include "etcd-database-file.h"
 #include "files.h"
 #include "quantity.h"
 
@@ -29,7 +30,6 @@ struct manifest *sample_manifest(const char *cluster, const char *node, uint64_t
                 .cluster_id = UINT64_C(0xcdf818194e3a8c32),
                 .member_id = UINT64_C(0x8e9e05c52164694d),
                 .revision = (int64_t)(1000 + sequence),
-                .revision_after = (int64_t)(1001 + sequence),
                 .raft_index = 4711,
                 .sequence = sequence,
                 .started_usec = STARTED + sequence * USEC_PER_SEC,
@@ -59,18 +59,25 @@ int bytes_append(const void *data, size_t size, void *userdata)
 
 void make_archive(struct manifest *manifest, size_t size, struct bytes *ret)
 {
-        _cleanup_(archive_writer_freep) struct archive_writer *writer = NULL;
-        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
-        _cleanup_free_ char *text = NULL;
-        _cleanup_free_ uint8_t *db = malloc(size + SHA256_SIZE);
+        _cleanup_free_ uint8_t *db = malloc(size);
 
         assert_non_null(db);
         for (size_t i = 0; i < size; i++)
                 db[i] = (uint8_t)(i * 2654435761u >> 13);
+        make_archive_of(manifest, db, size, ret);
+}
+
+void make_archive_of(struct manifest *manifest, const uint8_t *db, size_t size, struct bytes *ret)
+{
+        _cleanup_(archive_writer_freep) struct archive_writer *writer = NULL;
+        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
+        _cleanup_free_ char *text = NULL;
+        uint8_t trailer[SHA256_SIZE];
+
         assert_int_equal(hasher_new(&hasher), 0);
         assert_int_equal(hasher_add(hasher, db, size), 0);
-        assert_int_equal(hasher_peek(hasher, db + size), 0);
-        assert_int_equal(hasher_add(hasher, db + size, SHA256_SIZE), 0);
+        assert_int_equal(hasher_peek(hasher, trailer), 0);
+        assert_int_equal(hasher_add(hasher, trailer, SHA256_SIZE), 0);
         assert_int_equal(hasher_finish(hasher, manifest->raw_sha256), 0);
         manifest->db_size = size;
         manifest->raw_size = size + SHA256_SIZE;
@@ -78,7 +85,8 @@ void make_archive(struct manifest *manifest, size_t size, struct bytes *ret)
         assert_int_equal(archive_writer_new(bytes_append, ret, &writer), 0);
         assert_int_equal(archive_begin(writer, SNAPSHOT_MEMBER, manifest->raw_size, manifest->started_usec),
                          0);
-        assert_int_equal(archive_add(writer, db, manifest->raw_size), 0);
+        assert_int_equal(archive_add(writer, db, size), 0);
+        assert_int_equal(archive_add(writer, trailer, SHA256_SIZE), 0);
         assert_int_equal(manifest_format(manifest, false, &text), 0);
         assert_int_equal(archive_begin(writer, MANIFEST_MEMBER, strlen(text), manifest->started_usec), 0);
         assert_int_equal(archive_add(writer, text, strlen(text)), 0);
@@ -90,8 +98,11 @@ char *place_copy(const char *directory, const char *cluster, const char *node, u
         _cleanup_(manifest_freep) struct manifest *manifest = sample_manifest(cluster, node, sequence);
         _cleanup_free_ char *archive = NULL, *beside = NULL, *text = NULL;
         _cleanup_(bytes_clear) struct bytes bytes = {};
+        uint8_t db[DATABASE_SIZE];
 
-        make_archive(manifest, 1000, &bytes);
+        database_make(db);
+        manifest->revision = DATABASE_REVISION;
+        make_archive_of(manifest, db, sizeof(db), &bytes);
         manifest->stored_file = copy_name(cluster, node, manifest->started_usec, manifest->revision, false);
         manifest->verified_usec = manifest->started_usec;
         archive = copy_path(directory, manifest->stored_file, "");

@@ -19,8 +19,9 @@ struct bytes {
 void bytes_clear(struct bytes *bytes);
 int bytes_append(const void *data, size_t size, void *userdata);
 
-/* An archive around a database of `size` bytes, with its manifest inside; sets the manifest's sizes and
- * hashes. */
+/* An archive around a database, with its manifest inside; sets the manifest's sizes and hashes. */
+void make_archive_of(struct manifest *manifest, const uint8_t *db, size_t size, struct bytes *ret);
+/* The same around `size` bytes that are no database, for what does not walk through it. */
 void make_archive(struct manifest *manifest, size_t size, struct bytes *ret);
 
 /* Archive and manifest in the directory; returns the copy's name, owned by the caller. */

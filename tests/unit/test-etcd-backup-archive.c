@@ -20,7 +20,7 @@ static int examine(const struct bytes *bytes, struct archive_facts *ret, struct 
 
         assert_true(fd >= 0);
         assert_int_equal(write(fd, bytes->data, bytes->size), (ssize_t)bytes->size);
-        return archive_examine(fd, NULL, NULL, ret, failure);
+        return archive_examine(fd, NULL, NULL, NULL, ret, failure);
 }
 
 static void holds_what_was_put_in(void **state)
@@ -185,7 +185,7 @@ static void an_interrupt_ends_the_examination(void **state)
 
         make_archive(manifest, 700, &bytes);
         assert_int_equal(write(fd, bytes.data, bytes.size), (ssize_t)bytes.size);
-        assert_int_equal(archive_examine(fd, NULL, &interrupt, &facts, NULL), -ECANCELED);
+        assert_int_equal(archive_examine(fd, NULL, NULL, &interrupt, &facts, NULL), -ECANCELED);
 }
 
 int main(void)

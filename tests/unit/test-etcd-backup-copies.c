@@ -71,6 +71,7 @@ static void lists_own_copies_newest_first(void **state)
                             *three = place_copy(directory, "c", "n", 3),
                             *two = place_copy(directory, "c", "n", 2);
         _cleanup_copies_ copies = {};
+        _cleanup_facts_ facts = {};
 
         assert_int_equal(copies_load(directory, "c", "n", &copies), 0);
         assert_int_equal(copies.count, 3);
@@ -78,7 +79,7 @@ static void lists_own_copies_newest_first(void **state)
         assert_string_equal(copies.items[1].manifest->stored_file, two);
         assert_string_equal(copies.items[2].manifest->stored_file, one);
         assert_true(copies.items[0].whole);
-        assert_int_equal(copy_verify(directory, &copies.items[0], NULL, NULL, NULL), 0);
+        assert_int_equal(copy_verify(directory, &copies.items[0], NULL, directory, NULL, &facts, NULL), 0);
 }
 
 static void sees_no_copies_of_other_clusters_and_nodes(void **state)
@@ -121,13 +122,15 @@ static void verification_finds_damage_that_the_size_hides(void **state)
         _cleanup_free_ char *name = place_copy(directory, "c", "n", 1);
         _cleanup_failure_ failure = {};
         _cleanup_copies_ copies = {};
+        _cleanup_facts_ facts = {};
         int fd = open(name, O_WRONLY);
 
         assert_int_equal(pwrite(fd, "?", 1, 200), 1);
         close(fd);
         assert_int_equal(copies_load(directory, "c", "n", &copies), 0);
         assert_true(copies.items[0].whole);
-        assert_int_equal(copy_verify(directory, &copies.items[0], NULL, NULL, &failure), -EBADMSG);
+        assert_int_equal(copy_verify(directory, &copies.items[0], NULL, directory, NULL, &facts, &failure),
+                         -EBADMSG);
 }
 
 static void sweeps_only_own_leftovers(void **state)

@@ -17,6 +17,10 @@ static char *sample_text(bool stored)
         char *text;
 
         manifest->stored_file = strdup("etcd-prod-1-cp-0-20261121T100007Z-r1007.tar.zst");
+        manifest->walked = true;
+        manifest->hash = 0x51ca9f69;
+        manifest->keys = 209;
+        manifest->consistent_index = 208;
         manifest->raw_size = 20512;
         manifest->stored_size = 1009;
         manifest->verified_usec = manifest->started_usec;
@@ -36,7 +40,9 @@ static void reads_what_it_wrote(void **state)
         assert_int_equal(manifest_format(manifest, true, &again), 0);
         assert_string_equal(text, again);
         assert_true(manifest->cluster_id == UINT64_C(0xcdf818194e3a8c32));
-        assert_int_equal(manifest->revision_after, 1008);
+        assert_true(manifest->walked);
+        assert_true(manifest->hash == 0x51ca9f69);
+        assert_non_null(strstr(text, "\"hash\":\"51ca9f69\""));
         assert_non_null(strstr(text, "\"clusterId\":\"cdf818194e3a8c32\""));
 }
 
@@ -122,7 +128,8 @@ static void the_mac_fails_for_every_changed_added_or_removed_key(void **state)
                 else if (strstr(name, "At"))
                         json_object_set_string(other, "2026-01-01T00:00:00.000Z");
                 else
-                        json_object_set_string(other, "9035813c9956e4b0");
+                        json_object_set_string(other,
+                                               strcmp(name, "hash") == 0 ? "9035813c" : "9035813c9956e4b0");
                 assert_false(is_authentic(json_object_to_json_string(changed)));
         }
 
@@ -149,7 +156,6 @@ static void the_canonical_form_is_that_of_rfc_8785(void **state)
 
 static void every_missing_key_is_refused_by_name(void **state)
 {
-        static const char *const optional[] = { "revisionAfter" };
         _cleanup_free_ char *text = sample_text(true);
         _cleanup_json_ json_object *whole = json_tokener_parse(text);
 
@@ -159,7 +165,7 @@ static void every_missing_key_is_refused_by_name(void **state)
                 _cleanup_failure_ failure = {};
                 const char *cut;
 
-                if (strcmp(key, optional[0]) == 0 || strcmp(key, "stored") == 0)
+                if (strcmp(key, "stored") == 0)
                         continue;
                 json_object_object_del(object, key);
                 cut = json_object_to_json_string(object);
@@ -167,6 +173,23 @@ static void every_missing_key_is_refused_by_name(void **state)
                 assert_non_null(failure.message);
                 (void)value;
         }
+}
+
+/* As it was before there was a walk; revisionAfter is not read any more. */
+static void what_only_a_walk_tells_may_be_missing_together(void **state)
+{
+        static const char *const keys[] = { "hash", "keyCount", "consistentIndex" };
+        _cleanup_(manifest_freep) struct manifest *manifest = NULL;
+        _cleanup_free_ char *text = sample_text(true);
+        _cleanup_json_ json_object *object = json_tokener_parse(text);
+        const char *cut;
+
+        for (size_t i = 0; i < ELEMENTS(keys); i++)
+                json_object_object_del(object, keys[i]);
+        assert_int_equal(json_set_integer(object, "revisionAfter", 1008), 0);
+        cut = json_object_to_json_string(object);
+        assert_int_equal(manifest_parse(cut, strlen(cut), &manifest, NULL), 0);
+        assert_false(manifest->walked);
 }
 
 static void unknown_keys_are_skipped_and_unknown_versions_refused(void **state)
@@ -192,6 +215,10 @@ static void refuses_values_of_another_form(void **state)
                      { "clusterId", "\"cdf8\"" },
                      { "revision", "-1" },
                      { "revision", "\"7\"" },
+                     { "hash", "\"123456789\"" },
+                     { "hash", "\"\"" },
+                     { "hash", "7" },
+                     { "keyCount", "-1" },
                      { "startedAt", "\"yesterday\"" },
                      { "raw", "[]" },
                      { "raw", "{\"file\":\"snapshot.db\",\"size\":1,\"sha256\":\"zz\"}" },
@@ -221,6 +248,7 @@ int main(void)
                 cmocka_unit_test(reads_what_it_wrote),
                 cmocka_unit_test(the_one_inside_says_nothing_of_the_stored_file),
                 cmocka_unit_test(every_missing_key_is_refused_by_name),
+                cmocka_unit_test(what_only_a_walk_tells_may_be_missing_together),
                 cmocka_unit_test(unknown_keys_are_skipped_and_unknown_versions_refused),
                 cmocka_unit_test(the_mac_holds_whatever_the_blanks_and_the_order),
                 cmocka_unit_test(the_mac_fails_for_every_changed_added_or_removed_key),

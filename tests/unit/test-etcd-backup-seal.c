@@ -46,7 +46,7 @@ static int prove(const struct bytes *bytes, const struct age_opener *opener, con
         _cleanup_facts_ facts = {};
         int r;
 
-        r = archive_examine(fd, opener, NULL, &facts, failure);
+        r = archive_examine(fd, opener, NULL, NULL, &facts, failure);
         return r < 0 ? r : archive_facts_match(&facts, manifest, failure);
 }
 
