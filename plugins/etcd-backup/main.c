@@ -37,9 +37,9 @@ static int backup_undo(struct plugin_context *ctx, struct failure *failure)
 static const struct plugin plugin = {
         .name = "etcd-backup",
         .summary = "Verified snapshots of this node's etcd member",
-        .example = "  capi-node etcd-backup snapshot\n"
+        .example = "capi-node etcd-backup snapshot\n"
                    "  capi-node etcd-backup list\n"
-                   "  capi-node etcd-backup verify --all\n",
+                   "  capi-node etcd-backup verify --all",
         .config = &backup_config_type,
         .conditions = conditions,
         .undo = backup_undo,

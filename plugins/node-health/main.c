@@ -144,7 +144,7 @@ static void node_health_close(struct plugin_context *ctx)
 static const struct plugin plugin = {
         .name = "node-health",
         .summary = "Check the node's services, storage and clock",
-        .example = "{ \"checks\": { \"disk-space\": { \"warn\": \"10%\", \"fail\": \"5%\" } } }",
+        .example = "capi-node node-health status",
         .config = &node_health_config_type,
         .conditions = conditions,
         .watch = node_health_watch,
