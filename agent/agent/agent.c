@@ -145,6 +145,24 @@ static void refresh_units(struct agent *agent)
         agent->bus_missing = r == -ENOTCONN;
 }
 
+static void log_silence(struct agent *agent)
+{
+        for (size_t i = 0; i < agent->capabilities.count; i++) {
+                struct capability *capability = &agent->capabilities.items[i];
+                const char *before = capability->distrust;
+                _cleanup_free_ char *message = NULL;
+
+                capability->distrust = capability_distrust(capability, now_boottime_usec());
+                if (capability->distrust && !before) {
+                        (void)capability_state(capability, now_boottime_usec(), &message);
+                        log_message(LOG_WARNING, MESSAGE_PLUGIN_SILENT, "%s counts as gone (%s): %s",
+                                    capability->name, capability->distrust, message ? message : "");
+                } else if (!capability->distrust && before) {
+                        log_notice("%s reports again", capability->name);
+                }
+        }
+}
+
 static int publish_health(struct agent *agent)
 {
         _cleanup_(node_identity_clear) struct node_identity identity = {};
@@ -221,6 +239,7 @@ static int update(struct agent *agent)
 
         requests_serve(agent->requests, &agent->capabilities, agent->units);
         start_units(agent);
+        log_silence(agent);
         r = publish_health(agent);
         return r < 0 ? log_error(r, "Cannot make the health document") : 0;
 }

@@ -34,9 +34,10 @@ struct capability {
         struct report *report; /* NULL: none yet */
         struct timespec report_mtime;
         ino_t report_inode;
-        uint64_t seen_usec;  /* CLOCK_BOOTTIME: when this report was first seen; age counts from here */
-        char *report_error;  /* the report file is not a report */
-        char *request_error; /* what it asks for was refused */
+        uint64_t seen_usec;   /* CLOCK_BOOTTIME: when this report was first seen; age counts from here */
+        char *report_error;   /* the report file is not a report */
+        char *request_error;  /* what it asks for was refused */
+        const char *distrust; /* capability_distrust() of the last time, so that only a change is logged */
 };
 
 struct capabilities {

@@ -6,6 +6,7 @@
 #include "agent-config.h"
 #include "agent.h"
 #include "command.h"
+#include "files.h"
 #include "log.h"
 #include "own-capability.h"
 #include "withdraw.h"
@@ -26,13 +27,16 @@ static int run_daemon(int argc, char *argv[], void *userdata)
 
 static int run_validate(int argc, char *argv[], void *userdata)
 {
-        const char *path = argc == 2 ? argv[1] : "/etc/capi-node-agent/agent.json";
+        _cleanup_free_ char *own = path_under(userdata, "/etc/capi-node-agent/agent.json");
+        const char *path = argc == 2 ? argv[1] : own;
         _cleanup_failure_ failure = {};
         struct own_file file;
         int r;
 
         if (argc > 2)
                 return usage_error(&program, "validate takes one file");
+        if (!path)
+                return EXIT_UNHEALTHY;
         r = own_file_load(&agent_config_type, path, &file, &failure);
         if (r >= 0 && !file.text)
                 r = failure_set(&failure, -ENOENT, "ConfigurationUnreadable", "there is no %s", path);

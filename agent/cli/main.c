@@ -185,7 +185,7 @@ static int run_schema(int argc, char *argv[], void *userdata)
 }
 
 static const struct command commands[] = {
-        { "status", "[--json] [--watch]", run_status, "Show this node's health" },
+        { "status", "[--json] [--watch] [--root DIR]", run_status, "Show this node's health" },
         { "validate", "[NAME|FILE]", run_validate, "Say whether configurations are good" },
         { "apply", "[NAME] [--dry-run] [--root DIR]", run_apply,
           "Apply configurations once, without the daemons" },
