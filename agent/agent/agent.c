@@ -2,7 +2,6 @@
 
 #include "agent.h"
 
-#include <signal.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -10,6 +9,7 @@
 #include "agent-config.h"
 #include "capability.h"
 #include "command.h"
+#include "event-loop.h"
 #include "file-watch.h"
 #include "files.h"
 #include "gateway-material.h"
@@ -318,35 +318,12 @@ static int make_paths(struct agent *agent)
 
 static int open_loop(struct agent *agent)
 {
-        sigset_t signals;
         int r;
 
-        sigemptyset(&signals);
-        sigaddset(&signals, SIGTERM);
-        sigaddset(&signals, SIGINT);
-        sigaddset(&signals, SIGHUP);
-        (void)signal(SIGPIPE, SIG_IGN);
-        if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-                return -errno;
-        r = sd_event_default(&agent->event);
+        r = event_loop_open(on_hangup, agent, &agent->event);
         if (r < 0)
                 return r;
-        r = sd_event_add_signal(agent->event, NULL, SIGTERM, NULL, NULL);
-        if (r < 0)
-                return r;
-        r = sd_event_add_signal(agent->event, NULL, SIGINT, NULL, NULL);
-        if (r < 0)
-                return r;
-        r = sd_event_add_signal(agent->event, NULL, SIGHUP, on_hangup, agent);
-        if (r < 0)
-                return r;
-        r = sd_event_set_watchdog(agent->event, true);
-        if (r < 0)
-                return r;
-        r = sd_event_add_defer(agent->event, &agent->update_now, on_update_now, agent);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_priority(agent->update_now, SD_EVENT_PRIORITY_IDLE);
+        r = event_loop_add_later(agent->event, on_update_now, agent, &agent->update_now);
         if (r < 0)
                 return r;
         return sd_event_add_time_relative(agent->event, &agent->refresh, CLOCK_BOOTTIME, 0, 1, on_refresh,

@@ -2,12 +2,12 @@
 
 #include "gateway.h"
 
-#include <signal.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
 #include "command.h"
 #include "connection.h"
+#include "event-loop.h"
 #include "file-watch.h"
 #include "files.h"
 #include "log.h"
@@ -146,17 +146,6 @@ static void on_health(void *userdata)
         connections_wake(userdata);
 }
 
-static int prepare_signals(void)
-{
-        sigset_t signals;
-
-        sigemptyset(&signals);
-        sigaddset(&signals, SIGTERM);
-        sigaddset(&signals, SIGINT);
-        (void)signal(SIGPIPE, SIG_IGN);
-        return sigprocmask(SIG_BLOCK, &signals, NULL) < 0 ? -errno : 0;
-}
-
 static int gateway_open(struct gateway *gateway, const char *root)
 {
         _cleanup_free_ char *run = path_under(root, "/run/capi-node-agent");
@@ -166,19 +155,7 @@ static int gateway_open(struct gateway *gateway, const char *root)
         gateway->server = server_new(gateway);
         if (!run || !gateway->directory || !gateway->server)
                 return -ENOMEM;
-        r = prepare_signals();
-        if (r < 0)
-                return r;
-        r = sd_event_default(&gateway->event);
-        if (r < 0)
-                return r;
-        r = sd_event_add_signal(gateway->event, NULL, SIGTERM, NULL, NULL);
-        if (r < 0)
-                return r;
-        r = sd_event_add_signal(gateway->event, NULL, SIGINT, NULL, NULL);
-        if (r < 0)
-                return r;
-        r = sd_event_set_watchdog(gateway->event, true);
+        r = event_loop_open(NULL, NULL, &gateway->event);
         if (r < 0)
                 return r;
         /* Before the first look, so that no change falls in between. */

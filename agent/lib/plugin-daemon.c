@@ -2,11 +2,11 @@
 
 #include "plugin-daemon.h"
 
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
+#include "event-loop.h"
 #include "files.h"
 #include "log.h"
 #include "quantity.h"
@@ -268,18 +268,6 @@ static int make_directories(const struct plugin_context *ctx)
         return 0;
 }
 
-static int block_signals(void)
-{
-        sigset_t signals;
-
-        sigemptyset(&signals);
-        sigaddset(&signals, SIGTERM);
-        sigaddset(&signals, SIGINT);
-        sigaddset(&signals, SIGHUP);
-        (void)signal(SIGPIPE, SIG_IGN);
-        return sigprocmask(SIG_BLOCK, &signals, NULL) < 0 ? -errno : 0;
-}
-
 static int daemon_open(struct plugin_daemon *daemon)
 {
         struct plugin_context *ctx = daemon->ctx;
@@ -291,33 +279,11 @@ static int daemon_open(struct plugin_daemon *daemon)
         r = plugin_conditions_make(daemon);
         if (r < 0)
                 return r;
-        r = block_signals();
+        /* A stop never undoes (DESIGN rule 4). */
+        r = event_loop_open(on_hangup, daemon, &ctx->event);
         if (r < 0)
                 return r;
-        r = sd_event_default(&ctx->event);
-        if (r < 0)
-                return r;
-        /* Handlers NULL: leave the loop with status 0. A stop never undoes (DESIGN rule 4). */
-        r = sd_event_add_signal(ctx->event, NULL, SIGTERM, NULL, NULL);
-        if (r < 0)
-                return r;
-        r = sd_event_add_signal(ctx->event, NULL, SIGINT, NULL, NULL);
-        if (r < 0)
-                return r;
-        r = sd_event_add_signal(ctx->event, NULL, SIGHUP, on_hangup, daemon);
-        if (r < 0)
-                return r;
-        r = sd_event_set_watchdog(ctx->event, true);
-        if (r < 0)
-                return r;
-        r = sd_event_add_defer(ctx->event, &daemon->report_now, on_report_now, daemon);
-        if (r < 0)
-                return r;
-        /* After all that is pending, so that changes that come together are written together. */
-        r = sd_event_source_set_priority(daemon->report_now, SD_EVENT_PRIORITY_IDLE);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_enabled(daemon->report_now, SD_EVENT_OFF);
+        r = event_loop_add_later(ctx->event, on_report_now, daemon, &daemon->report_now);
         if (r < 0)
                 return r;
         /* The first one soon: it also settles a file that was refused for its mode at the start. */
