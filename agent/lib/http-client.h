@@ -16,6 +16,12 @@ enum http_version { HTTP_VERSION_1_1, HTTP_VERSION_2_TLS, HTTP_VERSION_2_PRIOR_K
 struct http_client;
 struct http_transfer;
 
+/* A body that is read from a file as it is sent, so that it needs no memory. */
+struct http_body_file {
+        int fd; /* borrowed until done was called; its own offset is not used */
+        uint64_t offset;
+};
+
 /* All strings are borrowed until http_start returns (libcurl copies), the body until done was called. */
 struct http_request {
         const char *method; /* "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH" */
@@ -23,6 +29,7 @@ struct http_request {
         const char *const *headers; /* "name: value", NULL-terminated; may be NULL */
         const void *body;
         size_t body_size;
+        const struct http_body_file *body_file; /* NULL, or where body_size bytes are instead of body */
         enum http_version version;
         const char *unix_socket; /* may be NULL, as may all below */
         /* Re-read for each connection; with a ca_file no other CA is trusted. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define CONNECT_TIMEOUT_USEC (5 * UINT64_C(1000000))
 #define HEADERS_MAX          (64 * 1024) /* of one response; servers' own limits for requests lie at or below this */
@@ -227,8 +228,57 @@ static int set_headers(struct http_transfer *transfer, const struct http_request
                                                                                                    : -EINVAL;
 }
 
-static CURLcode set_method(CURL *easy, const struct http_request *request)
+static size_t on_read(char *buffer, size_t unit, size_t count, void *userdata)
 {
+        struct http_transfer *transfer = userdata;
+        uint64_t left = transfer->upload_size - transfer->uploaded;
+        size_t size = unit * count < left ? unit * count : (size_t)left;
+        ssize_t n;
+
+        if (transfer->canceled)
+                return CURL_READFUNC_ABORT;
+        n = pread(transfer->upload.fd, buffer, size, (off_t)(transfer->upload.offset + transfer->uploaded));
+        if (n < 0 || (n == 0 && size > 0)) { /* a file that shrank cannot keep its Content-Length */
+                transfer->result = n < 0 ? -errno : -ENODATA;
+                return CURL_READFUNC_ABORT;
+        }
+        transfer->uploaded += (uint64_t)n;
+        return (size_t)n;
+}
+
+/* When a kept connection turns out to be dead, libcurl begins anew on another. */
+static int on_seek(void *userdata, curl_off_t offset, int origin)
+{
+        struct http_transfer *transfer = userdata;
+
+        if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > transfer->upload_size)
+                return CURL_SEEKFUNC_CANTSEEK;
+        transfer->uploaded = (uint64_t)offset;
+        return CURL_SEEKFUNC_OK;
+}
+
+static CURLcode set_body_file(struct http_transfer *transfer, const struct http_request *request)
+{
+        CURL *easy = transfer->easy;
+
+        transfer->upload = *request->body_file;
+        transfer->upload_size = request->body_size;
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+        curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+        curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+        curl_easy_setopt(easy, CURLOPT_SEEKDATA, transfer);
+        curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, STREAM_BUFFER_SIZE);
+        return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+static CURLcode set_method(struct http_transfer *transfer, const struct http_request *request)
+{
+        CURL *easy = transfer->easy;
+
+        if (request->body_file)
+                return set_body_file(transfer, request);
         if (strcmp(request->method, "GET") == 0 && !request->body)
                 return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
         if (strcmp(request->method, "HEAD") == 0)
@@ -323,7 +373,7 @@ int http_transfer_setup(struct http_transfer *transfer, const struct http_reques
         if (code == CURLE_OK)
                 code = set_tls(easy, request);
         if (code == CURLE_OK)
-                code = set_method(easy, request);
+                code = set_method(transfer, request);
         if (code != CURLE_OK)
                 return code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
 

@@ -20,6 +20,9 @@ struct http_transfer {
         void (*release)(void *userdata);
         void *userdata;
 
+        struct http_body_file upload;
+        uint64_t upload_size, uploaded;
+
         char *body;
         size_t body_size, body_max;
         char *header_lines; /* "name\0value\0" pairs of the last response, trailers behind */

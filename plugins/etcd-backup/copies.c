@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "config.h"
+
 #define UTC_FORM "00000000T000000Z" /* as 20261121T100000Z */
 
 void copies_clear(struct copies *copies)
@@ -69,8 +71,7 @@ static bool is_suffix(const char *text, size_t size, const char *suffix)
         return strlen(suffix) == size && memcmp(text, suffix, size) == 0;
 }
 
-/* Whether a name (of `size` bytes) is one that copy_name makes for this cluster and node. */
-static bool is_copy_name(const char *name, size_t size, const char *cluster, const char *node)
+bool copy_name_is_of(const char *name, size_t size, const char *cluster, const char *node)
 {
         char prefix[COPY_NAME_MAX + 1];
         const char *at, *end;
@@ -90,43 +91,75 @@ static bool is_copy_name(const char *name, size_t size, const char *cluster, con
                (is_suffix(end, size, COPY_SUFFIX) || is_suffix(end, size, COPY_SUFFIX ENCRYPTED_SUFFIX));
 }
 
-/* Loads the copy of the manifest file `name`. Returns 1, or 0 when it is not one of ours. */
-static int load_copy(const char *directory, DIR *dir, const char *name, const char *cluster, const char *node,
-                     struct copy *ret)
+bool copy_is_of(const struct manifest *manifest, const char *name, size_t size, const char *cluster,
+                const char *node)
 {
-        _cleanup_(manifest_freep) struct manifest *manifest = NULL;
-        size_t size = strlen(name) - strlen(MANIFEST_SUFFIX);
-        _cleanup_free_ char *path = NULL;
-        struct stat st;
-        int r;
+        const char *allowed;
 
-        if (!is_copy_name(name, size, cluster, node))
-                return 0;
-        path = copy_path(directory, name, "");
-        if (!path)
+        return manifest->stored_file && strlen(manifest->stored_file) == size &&
+               memcmp(manifest->stored_file, name, size) == 0 &&
+               config_check_name(manifest->cluster, &allowed) >= 0 &&
+               config_check_name(manifest->node, &allowed) >= 0 &&
+               copy_name_is_of(name, size, manifest->cluster, manifest->node) &&
+               (!cluster || strcmp(manifest->cluster, cluster) == 0) &&
+               (!node || strcmp(manifest->node, node) == 0);
+}
+
+int copies_add(struct copies *copies, struct manifest *manifest, bool whole)
+{
+        struct copy *items = reallocarray(copies->items, copies->count + 1, sizeof(*items));
+
+        if (!items) {
+                manifest_free(manifest);
                 return -ENOMEM;
-        r = manifest_load(path, &manifest, NULL);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0 || !manifest->stored_file || strlen(manifest->stored_file) != size ||
-            memcmp(manifest->stored_file, name, size) != 0 || strcmp(manifest->cluster, cluster) != 0 ||
-            strcmp(manifest->node, node) != 0)
-                return 0;
-
-        ret->whole = fstatat(dirfd(dir), manifest->stored_file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-                     S_ISREG(st.st_mode) && (uint64_t)st.st_size == manifest->stored_size;
-        ret->manifest = TAKE_PTR(manifest);
-        return 1;
+        }
+        items[copies->count++] = (struct copy){ manifest, whole };
+        copies->items = items;
+        return 0;
 }
 
 static int newest_first(const void *a, const void *b)
 {
         const struct manifest *one = ((const struct copy *)a)->manifest,
                               *other = ((const struct copy *)b)->manifest;
+        int order = strcmp(one->cluster, other->cluster) ?: strcmp(one->node, other->node);
 
+        if (order != 0)
+                return order;
         if (one->sequence != other->sequence)
                 return one->sequence > other->sequence ? -1 : 1;
         return -strcmp(one->stored_file, other->stored_file);
+}
+
+void copies_sort(struct copies *copies)
+{
+        if (copies->count > 1)
+                qsort(copies->items, copies->count, sizeof(*copies->items), newest_first);
+}
+
+/* Adds the copy of the manifest file `name`, if it is one. */
+static int load_copy(const char *directory, DIR *dir, const char *name, const char *cluster, const char *node,
+                     struct copies *copies)
+{
+        _cleanup_(manifest_freep) struct manifest *manifest = NULL;
+        size_t size = strlen(name) - strlen(MANIFEST_SUFFIX);
+        _cleanup_free_ char *path = NULL;
+        struct stat st;
+        bool whole;
+        int r;
+
+        path = copy_path(directory, name, "");
+        if (!path)
+                return -ENOMEM;
+        r = manifest_load(path, &manifest, NULL);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || !copy_is_of(manifest, name, size, cluster, node))
+                return 0;
+
+        whole = fstatat(dirfd(dir), manifest->stored_file, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                S_ISREG(st.st_mode) && (uint64_t)st.st_size == manifest->stored_size;
+        return copies_add(copies, TAKE_PTR(manifest), whole);
 }
 
 int copies_load(const char *directory, const char *cluster, const char *node, struct copies *ret)
@@ -139,22 +172,14 @@ int copies_load(const char *directory, const char *cluster, const char *node, st
         if (!dir && errno != ENOENT)
                 return -errno;
         while (dir && (entry = readdir(dir))) {
-                struct copy *items;
-
                 if (!ends_with(entry->d_name, MANIFEST_SUFFIX))
                         continue;
-                items = reallocarray(copies.items, copies.count + 1, sizeof(*items));
-                if (!items)
-                        return -ENOMEM;
-                copies.items = items;
-                r = load_copy(directory, dir, entry->d_name, cluster, node, &items[copies.count]);
+                r = load_copy(directory, dir, entry->d_name, cluster, node, &copies);
                 if (r < 0)
                         return r;
-                copies.count += (size_t)r;
         }
 
-        if (copies.count > 1)
-                qsort(copies.items, copies.count, sizeof(*copies.items), newest_first);
+        copies_sort(&copies);
         *ret = copies;
         copies = (struct copies){};
         return 0;
@@ -193,7 +218,7 @@ static bool is_own_temporary(const char *name, const char *cluster, const char *
         if (size > strlen(MANIFEST_SUFFIX) &&
             memcmp(end - strlen(MANIFEST_SUFFIX), MANIFEST_SUFFIX, strlen(MANIFEST_SUFFIX)) == 0)
                 size -= strlen(MANIFEST_SUFFIX);
-        return is_copy_name(name, size, cluster, node);
+        return copy_name_is_of(name, size, cluster, node);
 }
 
 /* Whether it is an archive of ours beside which no manifest stands, readable or not. */
@@ -203,7 +228,7 @@ static bool is_own_orphan(DIR *dir, const char *name, const char *cluster, const
         struct stat st;
         int n;
 
-        if (!is_copy_name(name, strlen(name), cluster, node))
+        if (!copy_name_is_of(name, strlen(name), cluster, node))
                 return false;
         n = snprintf(manifest, sizeof(manifest), "%s" MANIFEST_SUFFIX, name);
         return n > 0 && (size_t)n < sizeof(manifest) &&

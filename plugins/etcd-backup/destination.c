@@ -48,22 +48,23 @@ static void fail_full(struct destination *destination, uint64_t needed, const ch
         new_file_discard(&destination->file);
 }
 
-static int prepare(struct destination *destination, const char *cluster, const char *node,
+static int prepare(struct destination *destination, const char *root, const char *cluster, const char *node,
                    uint64_t *ret_sequence)
 {
+        struct failure *failure = &destination->failure;
         _cleanup_copies_ copies = {};
         int r;
 
-        r = directory_make(destination->directory, 0700);
+        r = store_open(destination->target, root, NULL, &destination->store, failure);
         if (r < 0)
                 return r;
-        r = copies_sweep(destination->directory, cluster, node);
+        r = store_sweep(destination->store, cluster, node, failure);
         if (r < 0)
                 return r;
         if (r > 0)
                 log_notice("Removed %d unfinished file%s of an earlier run from %s", r, r == 1 ? "" : "s",
                            destination->directory);
-        r = copies_load(destination->directory, cluster, node, &copies);
+        r = store_list(destination->store, cluster, node, &copies, failure);
         if (r < 0)
                 return r;
 
@@ -78,17 +79,18 @@ void destination_open(struct destination *destination, const struct backup_targe
 
         *destination = (struct destination){ .target = target, .file = NEW_FILE_NONE };
         destination->directory = path_under(root, target->path);
-        r = destination->directory ? prepare(destination, cluster, node, ret_sequence) : -ENOMEM;
-        if (r < 0)
+        r = destination->directory ? prepare(destination, root, cluster, node, ret_sequence) : -ENOMEM;
+        if (r < 0 && !destination_failed(destination))
                 fail(destination, r, "TargetNotWritable", "prepare the directory");
 }
 
 void destination_close(struct destination *destination)
 {
         new_file_discard(&destination->file);
+        store_close(destination->store);
         failure_clear(&destination->failure);
         free(destination->directory);
-        destination->directory = NULL;
+        *destination = (struct destination){ .file = NEW_FILE_NONE };
 }
 
 void destination_begin(struct destination *destination, const char *name, uint64_t bytes)
@@ -209,12 +211,13 @@ void destination_publish(struct destination *destination, const struct manifest 
 
 unsigned destination_prune(struct destination *destination, const char *cluster, const char *node)
 {
+        struct failure *failure = &destination->failure;
         _cleanup_copies_ copies = {};
         _cleanup_free_ bool *removes = NULL;
         unsigned removed = 0;
         int r;
 
-        r = copies_load(destination->directory, cluster, node, &copies);
+        r = store_list(destination->store, cluster, node, &copies, failure);
         if (r >= 0) {
                 removes = calloc(copies.count + 1, sizeof(*removes));
                 r = removes ? 0 : -ENOMEM;
@@ -225,11 +228,11 @@ unsigned destination_prune(struct destination *destination, const char *cluster,
         for (size_t i = 0; r >= 0 && i < copies.count; i++) {
                 if (!removes[i])
                         continue;
-                r = copy_remove(destination->directory, &copies.items[i]);
+                r = store_remove(destination->store, &copies.items[i], failure);
                 if (r >= 0)
                         removed++;
         }
-        if (r < 0)
+        if (r < 0 && !destination_failed(destination))
                 fail(destination, r, "PruneFailed", "remove old copies");
         return removed;
 }

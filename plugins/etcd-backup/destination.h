@@ -8,10 +8,12 @@
 #include "configuration.h"
 #include "files.h"
 #include "manifest.h"
+#include "store.h"
 #include "verify.h"
 
 struct destination {
         const struct backup_target *target;
+        struct store *store;
         char *directory;
         struct new_file file;
         uint64_t written;
