@@ -4,6 +4,7 @@
 /* An HTTP client on libcurl's multi interface, driven by sd-event. Never a proxy unless one is given, never a
  * redirect, only http and https. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
@@ -36,6 +37,7 @@ struct http_request {
         const char *ca_file, *cert_file, *key_file;
         const char *ca_pem, *cert_pem, *key_pem; /* the same as PEM text, which goes before a file */
         const char *proxy;
+        bool unverified; /* any certificate will do: for a health probe of this host, which sends no secret */
 
         uint64_t connect_timeout_usec; /* 0: 5 s */
         uint64_t timeout_usec;         /* of the whole exchange; 0: none */

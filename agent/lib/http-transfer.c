@@ -310,6 +310,10 @@ static CURLcode set_tls(CURL *easy, const struct http_request *request)
         curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE,
                          0L); /* a resumed session keeps the old certificate */
         curl_easy_setopt(easy, OPTION_CA_CACHE_TIMEOUT, 0L);
+        if (request->unverified) {
+                curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+                curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+        }
         /* Debian's default CApath would otherwise be trusted beside the file. */
         if (request->ca_file || request->ca_pem)
                 curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);

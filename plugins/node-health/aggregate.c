@@ -6,19 +6,29 @@
 
 #include "text.h"
 
-static bool feeds(const struct check_state *state, const char *condition)
+static bool feeds(const struct check_state *state, const struct condition_type *condition)
 {
-        return state->enabled && state->check->condition && strcmp(state->check->condition, condition) == 0;
+        return state->enabled && !state->absent && state->check->condition &&
+               strcmp(state->check->condition, condition->type) == 0;
 }
 
-/* Adds what the checks of one status say. Returns the first of them, or NULL. */
-static const struct check_state *collect(const char *condition, const struct check_state *states,
-                                         size_t count, enum check_status status, struct verdict *verdict)
+/* What a check's status counts as: nothing that a check of severity Warning says decides. */
+static enum check_status weight(const struct check_state *state)
+{
+        enum check_status status = state->result.status;
+
+        return status != CHECK_OK && state->check->severity == SEVERITY_WARNING ? CHECK_WARN : status;
+}
+
+/* Adds what the checks of one weight say. Returns the first of them, or NULL. */
+static const struct check_state *collect(const struct condition_type *condition,
+                                         const struct check_state *states, size_t count,
+                                         enum check_status status, struct verdict *verdict)
 {
         const struct check_state *first = NULL;
 
         for (size_t i = 0; i < count; i++) {
-                if (!feeds(&states[i], condition) || states[i].result.status != status)
+                if (!feeds(&states[i], condition) || weight(&states[i]) != status)
                         continue;
                 text_append(verdict->message, sizeof(verdict->message), "%s%s",
                             verdict->message[0] != '\0' ? "; " : "",
@@ -29,8 +39,8 @@ static const struct check_state *collect(const char *condition, const struct che
         return first;
 }
 
-enum aggregate aggregate(const char *condition, const char *good_reason, const struct check_state *states,
-                         size_t count, struct verdict *ret)
+enum aggregate aggregate(const struct condition_type *condition, const char *good_reason,
+                         const struct check_state *states, size_t count, struct verdict *ret)
 {
         const struct check_state *failed, *unknown;
         struct verdict verdict = {};
@@ -51,7 +61,12 @@ enum aggregate aggregate(const char *condition, const char *good_reason, const s
         if (!failed && !unknown)
                 (void)collect(condition, states, count, CHECK_OK, &verdict);
 
-        verdict.status = failed ? CONDITION_FALSE : unknown ? CONDITION_UNKNOWN : CONDITION_TRUE;
+        if (failed)
+                verdict.status = condition->good_when_false ? CONDITION_TRUE : CONDITION_FALSE;
+        else if (unknown)
+                verdict.status = CONDITION_UNKNOWN;
+        else
+                verdict.status = condition->good_when_false ? CONDITION_FALSE : CONDITION_TRUE;
         (void)snprintf(verdict.reason, sizeof(verdict.reason), "%s",
                        failed    ? failed->result.reason
                        : unknown ? unknown->result.reason

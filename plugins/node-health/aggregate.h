@@ -18,7 +18,9 @@ enum aggregate {
         AGGREGATE_VERDICT,
 };
 
-/* False if a check fails, else Unknown if one has no answer, else True; a warning is still True, and said.
- * The first in the table's order gives the reason, the message names all. Only AGGREGATE_VERDICT sets ret. */
-enum aggregate aggregate(const char *condition, const char *good_reason, const struct check_state *states,
-                         size_t count, struct verdict *ret);
+/* Bad if a check of severity Fatal fails, else Unknown if one has no answer, else good; a warning, and
+ * whatever a check of severity Warning says, is still good, and said. Good is True, or False for a condition
+ * that is good_when_false. The first in the table's order gives the reason, the message names all. Only
+ * AGGREGATE_VERDICT sets ret. */
+enum aggregate aggregate(const struct condition_type *condition, const char *good_reason,
+                         const struct check_state *states, size_t count, struct verdict *ret);

@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 #include "check-result.h"
+#include "condition.h"
 #include "json.h"
+#include "role.h"
 
 struct check_run;
 struct node;
@@ -17,11 +19,13 @@ struct node;
 struct check {
         const char *name;       /* in the configuration, the report, the metrics and the manual's anchor */
         const char *summary;    /* what OK means */
+        enum role role;         /* elsewhere it does not run and is not reported */
         uint64_t interval_usec; /* 0: the configuration's "interval" */
         uint64_t deadline_usec; /* a run that takes longer is cancelled and counts as Unknown */
         unsigned fail_after;    /* so many bad results in a row before a good status is given up */
         unsigned ok_after;      /* so many good results in a row before Fail is given up */
         const char *condition;  /* the condition it feeds, or NULL */
+        enum severity severity; /* Fatal: decides the condition; Warning: the condition only tells of it */
         const char *doc;
         size_t config; /* offset in struct node_health_config of its object, which starts with `enabled` */
         /* Begins a run. It ends with exactly one check_finish, at once or from the event loop, unless the run
@@ -44,3 +48,7 @@ struct check_run {
 };
 
 void check_finish(struct check_run *run, const struct check_result *result);
+
+/* Instead of check_finish: what the check looks at is not on this node. It is not reported, and runs again
+ * at its interval. */
+void check_finish_absent(struct check_run *run);

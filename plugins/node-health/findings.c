@@ -141,7 +141,7 @@ int findings_add(const struct node *node, const struct check_state *states, size
         if (!report->checks)
                 return -ENOMEM;
         for (size_t i = 0; i < count; i++) {
-                if (!states[i].enabled)
+                if (!states[i].enabled || states[i].absent)
                         continue;
                 r = add_check(report->checks, &states[i]);
                 if (r >= 0)

@@ -11,11 +11,18 @@
 
 /* One row for each condition: what a check names in its row, and the reason when all is well. */
 static const struct condition_type conditions[] = {
+        { .type = "CertificatesValid", .severity = SEVERITY_WARNING },
+        { .type = "ControlPlaneReady", .severity = SEVERITY_FATAL },
+        { .type = "EtcdReady", .severity = SEVERITY_FATAL },
         { .type = "NodeServicesReady", .severity = SEVERITY_FATAL },
         { .type = "NodeStorageReady", .severity = SEVERITY_FATAL },
         {},
 };
-static const char *const good_reasons[] = { "AllServicesRunning", "AllStorageUsable" };
+static const char *const good_reasons[] = {
+        "AllCertificatesValid", "ControlPlaneAnswers", "EtcdAnswers",
+        "AllServicesRunning",   "AllStorageUsable",
+};
+_Static_assert(ELEMENTS(conditions) == ELEMENTS(good_reasons) + 1, "one reason for each condition");
 
 struct node_health {
         struct plugin_context *ctx;
@@ -29,7 +36,8 @@ static void set_condition(struct node_health *health, size_t i)
         const char *type = conditions[i].type;
         struct verdict verdict;
 
-        switch (aggregate(type, good_reasons[i], scheduler_states(health->scheduler), n_checks, &verdict)) {
+        switch (aggregate(&conditions[i], good_reasons[i], scheduler_states(health->scheduler), n_checks,
+                          &verdict)) {
         case AGGREGATE_NONE:
                 plugin_drop_condition(health->ctx, type);
                 health->dropped[i] = true;

@@ -38,6 +38,7 @@ static uint64_t next_due(const struct check_state *state, uint64_t now_usec)
 
 static void forget(struct check_state *state)
 {
+        state->absent = false;
         state->known = false;
         state->streak = 0;
         state->duration_usec = 0;
@@ -142,8 +143,10 @@ static void say_unconfirmed(struct check_state *state, const struct check_result
 bool schedule_finish(struct check_state *state, const struct check_result *result, uint64_t now_usec)
 {
         struct check_result before = state->result;
+        bool was_absent = state->absent;
 
         state->running = false;
+        state->absent = false;
         state->duration_usec = now_usec - state->started_usec;
 
         if (state->streak > 0 && agree(before.status, state->latest, result->status))
@@ -164,7 +167,8 @@ bool schedule_finish(struct check_state *state, const struct check_result *resul
         state->due_usec = next_due(state, now_usec);
         if (!state->known && state->due_usec > now_usec + SCHEDULE_CONFIRM_USEC)
                 state->due_usec = now_usec + SCHEDULE_CONFIRM_USEC;
-        return state->result.status != before.status || strcmp(state->result.reason, before.reason) != 0;
+        return was_absent || state->result.status != before.status ||
+               strcmp(state->result.reason, before.reason) != 0;
 }
 
 bool schedule_expire(struct check_state *state, uint64_t now_usec)
@@ -176,6 +180,17 @@ bool schedule_expire(struct check_state *state, uint64_t now_usec)
                          duration_format(state->check->deadline_usec, deadline));
         state->timeouts++;
         return schedule_finish(state, &result, now_usec);
+}
+
+bool schedule_absent(struct check_state *state, uint64_t now_usec)
+{
+        bool was_absent = state->absent;
+
+        forget(state);
+        state->running = false;
+        state->absent = true;
+        state->due_usec = next_due(state, now_usec);
+        return !was_absent;
 }
 
 void schedule_abandon(struct check_state *state, uint64_t now_usec)

@@ -20,6 +20,7 @@
 struct check_state {
         const struct check *check;
         bool enabled;
+        bool absent; /* what it looks at is not on this node: not reported, and looked for again */
         uint64_t interval_usec, phase_usec;
 
         bool running;
@@ -62,6 +63,10 @@ bool schedule_finish(struct check_state *state, const struct check_result *resul
 
 /* Ends a run that did not answer in time: Unknown. Returns as schedule_finish. */
 bool schedule_expire(struct check_state *state, uint64_t now_usec);
+
+/* Ends a run that found nothing to look at: all is forgotten until a later run finds it. Returns true when
+ * that is news. */
+bool schedule_absent(struct check_state *state, uint64_t now_usec);
 
 /* Ends a run without a result; the check is due again. */
 void schedule_abandon(struct check_state *state, uint64_t now_usec);

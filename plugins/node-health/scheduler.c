@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "node.h"
 #include "quantity.h"
 #include "timestamp.h"
 
@@ -58,6 +59,17 @@ void check_finish(struct check_run *run, const struct check_result *result)
         run_ended(scheduled, before, schedule_finish(scheduled->state, result, now_boottime_usec()));
 }
 
+void check_finish_absent(struct check_run *run)
+{
+        struct scheduled_run *scheduled = (struct scheduled_run *)run;
+        bool changed = schedule_absent(scheduled->state, now_boottime_usec());
+
+        run->cancel = NULL;
+        (void)arm(scheduled->scheduler);
+        if (changed)
+                scheduled->scheduler->changed(scheduled->scheduler->userdata);
+}
+
 static void cancel(struct scheduled_run *run)
 {
         if (run->run.cancel)
@@ -80,6 +92,10 @@ static void begin(struct scheduler *scheduler, struct check_state *state)
         struct check_result result;
         int r;
 
+        if (!role_holds(state->check->role, run->run.node->root)) {
+                check_finish_absent(&run->run);
+                return;
+        }
         r = state->check->start(&run->run);
         if (r >= 0)
                 return;
@@ -179,11 +195,17 @@ int scheduler_configure(struct scheduler *scheduler, const struct node_health_co
                 uint64_t interval_usec =
                         state->check->interval_usec ? state->check->interval_usec : config->interval_usec;
 
-                if (is_enabled(state->check, config))
-                        schedule_enable(state, interval_usec,
-                                        schedule_phase(node_id, state->check->name, interval_usec), now_usec);
-                else
+                if (!is_enabled(state->check, config)) {
                         schedule_disable(state);
+                        continue;
+                }
+                schedule_enable(state, interval_usec,
+                                schedule_phase(node_id, state->check->name, interval_usec), now_usec);
+                /* At once, so that a worker never claims a condition of a control plane. */
+                if (!role_holds(state->check->role, scheduler->runs[i].run.node->root)) {
+                        (void)schedule_absent(state, now_usec);
+                        state->due_usec = now_usec;
+                }
         }
         return arm(scheduler);
 }

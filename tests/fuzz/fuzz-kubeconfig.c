@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../../agent/agent/kubeconfig.c"
+#include "../../agent/lib/kubeconfig.c"
 
 #include "fuzz.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "files.h"
-#include "../../agent/agent/kubeconfig.h"
+#include "kubeconfig.h"
 
 /* As kubeadm writes kubelet.conf after the join; cluster and user have more lines put in. */
 #define KUBECONFIG(server, cluster, user)                                                                    \

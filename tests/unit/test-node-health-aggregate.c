@@ -10,32 +10,40 @@
 #include "aggregate.h"
 
 static const struct check table[] = {
-        { .name = "root", .summary = "root is fine", .condition = "Storage" },
-        { .name = "other", .summary = "other is fine", .condition = "Other" },
-        { .name = "space", .summary = "space is fine", .condition = "Storage" },
-        { .name = "inodes", .summary = "inodes are fine", .condition = "Storage" },
+        { .name = "root", .summary = "root is fine", .condition = "Storage", .severity = SEVERITY_FATAL },
+        { .name = "other", .summary = "other is fine", .condition = "Other", .severity = SEVERITY_FATAL },
+        { .name = "space", .summary = "space is fine", .condition = "Storage", .severity = SEVERITY_FATAL },
+        { .name = "inodes",
+          .summary = "inodes are fine",
+          .condition = "Storage",
+          .severity = SEVERITY_FATAL },
         { .name = "clock", .summary = "the clock is fine" },
+        { .name = "trim", .summary = "trim is fine", .condition = "Storage", .severity = SEVERITY_WARNING },
 };
+static struct condition_type storage = { .type = "Storage", .severity = SEVERITY_FATAL };
 
-/* The statuses of the checks above as letters: O, W, F, U, - not checked yet, . switched off. */
+/* The statuses of the checks above as letters: O, W, F, U, - not checked yet, . switched off, a not on this
+ * node. What is left out is not on this node. */
 static enum aggregate aggregate_of(const char *letters, struct verdict *ret)
 {
         struct check_state states[ELEMENTS(table)] = {};
 
         for (size_t i = 0; i < ELEMENTS(table); i++) {
-                enum check_status status = letters[i] == 'O'   ? CHECK_OK
-                                           : letters[i] == 'W' ? CHECK_WARN
-                                           : letters[i] == 'F' ? CHECK_FAIL
-                                                               : CHECK_UNKNOWN;
+                char letter = i < strlen(letters) ? letters[i] : 'a';
+                enum check_status status = letter == 'O'   ? CHECK_OK
+                                           : letter == 'W' ? CHECK_WARN
+                                           : letter == 'F' ? CHECK_FAIL
+                                                           : CHECK_UNKNOWN;
                 char reason[64];
 
                 states[i].check = &table[i];
-                states[i].enabled = letters[i] != '.';
-                states[i].known = letters[i] != '.' && letters[i] != '-';
-                (void)snprintf(reason, sizeof(reason), "%c%s", letters[i], table[i].name);
-                check_result_set(&states[i].result, status, reason, "%s is %c", table[i].name, letters[i]);
+                states[i].enabled = letter != '.';
+                states[i].absent = letter == 'a';
+                states[i].known = letter != '.' && letter != '-' && letter != 'a';
+                (void)snprintf(reason, sizeof(reason), "%c%s", letter, table[i].name);
+                check_result_set(&states[i].result, status, reason, "%s is %c", table[i].name, letter);
         }
-        return aggregate("Storage", "AllGood", states, ELEMENTS(states), ret);
+        return aggregate(&storage, "AllGood", states, ELEMENTS(states), ret);
 }
 
 static void check_verdict(const char *letters, enum condition_status status, const char *reason,
@@ -77,6 +85,36 @@ static void one_check_without_an_answer_makes_it_unknown(void **state)
         check_verdict("UOWUO", CONDITION_UNKNOWN, "Uroot", "root is U; inodes is U; space is W");
 }
 
+static void a_check_of_severity_warning_is_told_and_does_not_decide(void **state)
+{
+        (void)state;
+        check_verdict("OOOOOF", CONDITION_TRUE, "AllGood",
+                      "trim is F; root is fine; space is fine; inodes are fine");
+        check_verdict("OOOOOU", CONDITION_TRUE, "AllGood",
+                      "trim is U; root is fine; space is fine; inodes are fine");
+        check_verdict("OOFOOF", CONDITION_FALSE, "Fspace", "space is F; trim is F");
+        check_verdict("aaaaaF", CONDITION_TRUE, "AllGood", "trim is F");
+}
+
+static void what_is_not_on_this_node_says_nothing(void **state)
+{
+        struct verdict verdict;
+
+        (void)state;
+        check_verdict("aOOaO", CONDITION_TRUE, "AllGood", "space is fine");
+        assert_int_equal(aggregate_of("aOaaO", &verdict), AGGREGATE_NONE);
+}
+
+static void a_condition_that_is_good_when_false_is_true_when_a_check_fails(void **state)
+{
+        (void)state;
+        storage.good_when_false = true;
+        check_verdict("OOOOO", CONDITION_FALSE, "AllGood", "root is fine; space is fine; inodes are fine");
+        check_verdict("OOFOO", CONDITION_TRUE, "Fspace", "space is F");
+        check_verdict("OOUOO", CONDITION_UNKNOWN, "Uspace", "space is U");
+        storage.good_when_false = false;
+}
+
 static void nothing_is_said_before_every_check_has_a_status(void **state)
 {
         struct verdict verdict;
@@ -103,6 +141,9 @@ int main(void)
                 cmocka_unit_test(a_warning_is_still_true_but_said_first),
                 cmocka_unit_test(one_failure_is_enough_and_gives_the_reason),
                 cmocka_unit_test(one_check_without_an_answer_makes_it_unknown),
+                cmocka_unit_test(a_check_of_severity_warning_is_told_and_does_not_decide),
+                cmocka_unit_test(what_is_not_on_this_node_says_nothing),
+                cmocka_unit_test(a_condition_that_is_good_when_false_is_true_when_a_check_fails),
                 cmocka_unit_test(nothing_is_said_before_every_check_has_a_status),
                 cmocka_unit_test(checks_that_are_switched_off_do_not_count),
         };

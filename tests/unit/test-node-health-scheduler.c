@@ -9,6 +9,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "files.h"
+#include "node.h"
 #include "quantity.h"
 #include "scheduler.h"
 #include "timestamp.h"
@@ -86,6 +88,24 @@ static const struct check quick_table[] = {
           SWITCH(clock) },
 };
 
+static const struct check role_table[] = {
+        { .name = "everywhere",
+          .start = start_good,
+          .deadline_usec = USEC_PER_SEC,
+          .interval_usec = 50 * USEC_PER_MSEC,
+          .fail_after = 1,
+          .ok_after = 1,
+          SWITCH(kubelet) },
+        { .name = "control-plane",
+          .role = ROLE_CONTROL_PLANE,
+          .start = start_good,
+          .deadline_usec = USEC_PER_SEC,
+          .interval_usec = 50 * USEC_PER_MSEC,
+          .fail_after = 1,
+          .ok_after = 1,
+          SWITCH(clock) },
+};
+
 static void cancel_held(struct check_run *run)
 {
         for (size_t i = 0; i < ELEMENTS(held); i++)
@@ -146,12 +166,15 @@ static int setup(void **state)
         return 0;
 }
 
+static char root[] = "/tmp/test-node-health-scheduler-XXXXXX";
+static struct node node = { .root = root };
+
 static struct scheduler *open_scheduler(sd_event **ret_event, const struct check *table, size_t count)
 {
         struct scheduler *scheduler = NULL;
 
         assert_true(sd_event_new(ret_event) >= 0);
-        assert_int_equal(scheduler_new(*ret_event, NULL, table, count, note_change, NULL, &scheduler), 0);
+        assert_int_equal(scheduler_new(*ret_event, &node, table, count, note_change, NULL, &scheduler), 0);
         assert_int_equal(scheduler_configure(scheduler, &config, "node"), 0);
         return scheduler;
 }
@@ -235,6 +258,56 @@ static void a_new_configuration_cancels_what_runs_and_switches_off(void **state)
         sd_event_unref(event);
 }
 
+static void a_row_runs_only_where_its_role_holds_and_comes_when_the_node_takes_it(void **state)
+{
+        _cleanup_free_ char *manifests = path_under(root, "/etc/kubernetes/manifests"),
+                            *manifest = path_under(root, "/etc/kubernetes/manifests/kube-scheduler.yaml");
+        sd_event *event = NULL;
+        struct scheduler *scheduler = open_scheduler(&event, role_table, ELEMENTS(role_table));
+        const struct check_state *states = scheduler_states(scheduler);
+
+        (void)state;
+        assert_true(states[1].absent);
+        run_until_started(event, 3);
+        assert_true(states[0].known);
+        assert_true(states[1].absent);
+        assert_false(states[1].known);
+
+        assert_int_equal(directory_make(manifests, 0755), 0);
+        assert_int_equal(file_write(manifest, "", 0, 0600), 0);
+        while (states[1].absent)
+                assert_true(sd_event_run(event, 10 * USEC_PER_SEC) > 0);
+        assert_true(states[1].known);
+        assert_int_equal(states[1].result.status, CHECK_OK);
+
+        assert_int_equal(unlink(manifest), 0);
+        while (!states[1].absent)
+                assert_true(sd_event_run(event, 10 * USEC_PER_SEC) > 0);
+        assert_false(states[1].known);
+        scheduler_free(scheduler);
+        sd_event_unref(event);
+}
+
+static int make_root(void **state)
+{
+        (void)state;
+        return mkdtemp(root) ? 0 : -1;
+}
+
+static int remove_root(void **state)
+{
+        static const char *const directories[] = { "/etc/kubernetes/manifests", "/etc/kubernetes", "/etc",
+                                                   "" };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(directories); i++) {
+                _cleanup_free_ char *path = path_under(root, directories[i]);
+
+                assert_int_equal(rmdir(path), 0);
+        }
+        return 0;
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -242,7 +315,9 @@ int main(void)
                 cmocka_unit_test_setup(a_run_that_does_not_answer_is_cancelled_at_its_deadline, setup),
                 cmocka_unit_test_setup(a_check_that_cannot_start_is_unknown_and_comes_again, setup),
                 cmocka_unit_test_setup(a_new_configuration_cancels_what_runs_and_switches_off, setup),
+                cmocka_unit_test_setup(a_row_runs_only_where_its_role_holds_and_comes_when_the_node_takes_it,
+                                       setup),
         };
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, make_root, remove_root);
 }
