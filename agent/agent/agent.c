@@ -214,6 +214,7 @@ static int publish_health(struct agent *agent)
                 .config = agent->own.config ?: agent->fallback,
                 .object = document,
                 .gateway = gateway_material_address(agent->gateway),
+                .awaited = capabilities_awaited(&agent->capabilities, input.boottime_usec),
                 .kubernetes = agent->kubernetes,
         });
         (void)sd_notifyf(false, "STATUS=%s, %s", json_string(document, "status"), identity.phase);

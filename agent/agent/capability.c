@@ -310,6 +310,18 @@ const char *capability_distrust(const struct capability *capability, uint64_t no
         return "PluginDead";
 }
 
+bool capabilities_awaited(const struct capabilities *capabilities, uint64_t now_usec)
+{
+        for (size_t i = 0; i < capabilities->count; i++) {
+                const struct capability *capability = &capabilities->items[i];
+
+                if (capability->configured && !capability->own && !capability->report &&
+                    !capability_distrust(capability, now_usec))
+                        return true;
+        }
+        return false;
+}
+
 static char *format(const char *text, ...) _printf_(1, 2);
 static char *format(const char *text, ...)
 {

@@ -61,6 +61,9 @@ int capabilities_scan(struct capabilities *capabilities, struct units *units, co
  * unit does not run). */
 const char *capability_distrust(const struct capability *capability, uint64_t now_usec);
 
+/* Whether a plugin that is configured has not reported yet and may still do so in time. */
+bool capabilities_awaited(const struct capabilities *capabilities, uint64_t now_usec);
+
 /* ret_message: one line that says why it is not in force; owned by the caller; NULL when it is, or without
  * memory. */
 enum capability_state capability_state(const struct capability *capability, uint64_t now_usec,

@@ -32,6 +32,7 @@ struct kubernetes {
         uint64_t heartbeat_usec;
         json_object *document;
         char *gateway;
+        bool awaited;  /* a plugin's first report */
         char *essence; /* of what is offered: types, statuses, reasons, annotation */
 
         struct file_watch *watch; /* of the kubeconfig */
@@ -259,6 +260,23 @@ static void on_applied(const struct api_answer *answer, void *userdata)
         arm(kubernetes);
 }
 
+static int make_apply(const struct kubernetes *kubernetes, json_object **ret)
+{
+        json_object *conditions = conditions_of(kubernetes);
+        _cleanup_json_ json_object *with_awaited = NULL;
+        uint64_t now = now_realtime_usec();
+        int r;
+
+        if (conditions && kubernetes->awaited) {
+                r = node_object_await(&kubernetes->node, conditions, now, &with_awaited);
+                if (r < 0)
+                        return r;
+                conditions = with_awaited;
+        }
+        return node_object_apply(&kubernetes->node, api_server_node(kubernetes->server), conditions,
+                                 kubernetes->enabled ? kubernetes->gateway : NULL, now, ret);
+}
+
 static void apply(struct kubernetes *kubernetes)
 {
         _cleanup_json_ json_object *body = NULL;
@@ -266,9 +284,7 @@ static void apply(struct kubernetes *kubernetes)
                 node_path(kubernetes, "/status?fieldManager=" NODE_FIELD_MANAGER "&force=true");
         int r;
 
-        r = node_object_apply(&kubernetes->node, api_server_node(kubernetes->server),
-                              conditions_of(kubernetes), kubernetes->enabled ? kubernetes->gateway : NULL,
-                              now_realtime_usec(), &body);
+        r = make_apply(kubernetes, &body);
         if (r >= 0 && path)
                 r = set_mark(kubernetes);
         if (r < 0 || !path) {
@@ -483,7 +499,7 @@ static int take_config(struct kubernetes *kubernetes, const struct kubernetes_co
 }
 
 int kubernetes_offer(struct kubernetes *kubernetes, const struct kubernetes_config *config,
-                     json_object *document, const char *gateway)
+                     json_object *document, const char *gateway, bool awaited)
 {
         _cleanup_free_ char *essence = NULL;
         int r;
@@ -498,11 +514,13 @@ int kubernetes_offer(struct kubernetes *kubernetes, const struct kubernetes_conf
         essence = node_conditions_essence(conditions_of(kubernetes), kubernetes->enabled ? gateway : NULL);
         if (!essence)
                 return -ENOMEM;
-        if (!kubernetes->essence || strcmp(essence, kubernetes->essence) != 0) {
+        if (!kubernetes->essence || strcmp(essence, kubernetes->essence) != 0 ||
+            (kubernetes->awaited && !awaited)) {
                 schedule_changed(&kubernetes->schedule, now_boottime_usec());
                 free(kubernetes->essence);
                 kubernetes->essence = TAKE_PTR(essence);
         }
+        kubernetes->awaited = awaited;
         r = note_transitions(kubernetes);
         arm(kubernetes);
         return r;
@@ -571,6 +589,7 @@ int kubernetes_new(sd_event *event, const char *root, const char *mark, void (*c
                 .root = root,
                 .changed = changed,
                 .userdata = userdata,
+                .schedule = { .batch_usec = SCHEDULE_BATCH_USEC },
                 .status = { .target = "kubernetes" },
         };
         kubernetes->mark = strdup(mark);

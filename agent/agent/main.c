@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <string.h>
 #include <sys/stat.h>
 
 #include "agent-config.h"
 #include "agent.h"
-#include "command.h"
-#include "files.h"
+#include "config-command.h"
 #include "log.h"
-#include "own-capability.h"
 #include "withdraw.h"
 
 static const struct program program = {
@@ -27,39 +24,12 @@ static int run_daemon(int argc, char *argv[], void *userdata)
 
 static int run_validate(int argc, char *argv[], void *userdata)
 {
-        _cleanup_free_ char *own = path_under(userdata, "/etc/capi-node-agent/agent.json");
-        const char *path = argc == 2 ? argv[1] : own;
-        _cleanup_failure_ failure = {};
-        struct own_file file;
-        int r;
-
-        if (argc > 2)
-                return usage_error(&program, "validate takes one file");
-        if (!path)
-                return EXIT_UNHEALTHY;
-        r = own_file_load(&agent_config_type, path, &file, &failure);
-        if (r >= 0 && !file.text)
-                r = failure_set(&failure, -ENOENT, "ConfigurationUnreadable", "there is no %s", path);
-        own_file_clear(&agent_config_type, &file);
-        if (r < 0) {
-                fprintf(stderr, "%s\n", failure.message ? failure.message : strerror(-r));
-                return EXIT_CONFIGURATION;
-        }
-        printf("%s: good\n", path);
-        return EXIT_GOOD;
+        return config_command_validate(&program, &agent_config_type, userdata, argc, argv);
 }
 
 static int run_schema(int argc, char *argv[], void *userdata)
 {
-        _cleanup_free_ char *schema = NULL;
-
-        if (argc > 1)
-                return usage_error(&program, "schema takes no arguments");
-        schema = config_schema(&agent_config_type);
-        if (!schema)
-                return EXIT_UNHEALTHY;
-        puts(schema);
-        return EXIT_GOOD;
+        return config_command_schema(&program, &agent_config_type, argc);
 }
 
 static int run_withdraw(int argc, char *argv[], void *userdata)
@@ -92,12 +62,7 @@ int main(int argc, char *argv[])
 
         umask(0077);
         log_open(program.name);
-        if (argc > 2 && strcmp(argv[1], "--root") == 0) {
-                if (argv[2][0] != '/')
-                        return usage_error(&program, "--root needs an absolute directory");
-                root = argv[2];
-                argc -= 2;
-                argv += 2;
-        }
+        if (take_root(&program, &argc, argv, &root) != 0)
+                return EXIT_USAGE;
         return command_run(&program, tables, argc - 1, argv + 1, (void *)root);
 }

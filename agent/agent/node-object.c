@@ -337,30 +337,62 @@ int node_object_apply(const struct node_object *node, const char *name, json_obj
         return 0;
 }
 
+static int append_unknown(json_object *array, const char *type, const char *reason, const char *message,
+                          uint64_t realtime_usec)
+{
+        json_object *object = json_object_new_object();
+        char time[TIMESTAMP_SIZE];
+        int r;
+
+        r = json_append(array, object);
+        if (r < 0)
+                return r;
+        r |= json_set_string(object, "type", type);
+        r |= json_set_string(object, "status", "Unknown");
+        r |= json_set_string(object, "reason", reason);
+        r |= json_set_string(object, "message", message);
+        r |= json_set_string(object, "lastTransitionTime", timestamp_format(realtime_usec, time));
+        return r == 0 ? 0 : -ENOMEM;
+}
+
 int node_object_unknown(const struct node_object *node, const char *reason, const char *message,
                         uint64_t realtime_usec, json_object **ret_conditions)
 {
         _cleanup_json_ json_object *array = json_object_new_array();
-        char time[TIMESTAMP_SIZE];
         int r = array ? 0 : -ENOMEM;
 
-        for (size_t i = 0; r == 0 && i < node->count; i++) {
-                json_object *object;
+        for (size_t i = 0; r == 0 && i < node->count; i++)
+                if (node->conditions[i].own)
+                        r = append_unknown(array, node->conditions[i].type, reason, message, realtime_usec);
+        if (r < 0)
+                return r;
+        *ret_conditions = TAKE_PTR(array);
+        return 0;
+}
 
-                if (!node->conditions[i].own)
-                        continue;
-                object = json_object_new_object();
-                r = json_append(array, object);
-                if (r < 0)
-                        return r;
-                r |= json_set_string(object, "type", node->conditions[i].type);
-                r |= json_set_string(object, "status", "Unknown");
-                r |= json_set_string(object, "reason", reason);
-                r |= json_set_string(object, "message", message);
-                r |= json_set_string(object, "lastTransitionTime", timestamp_format(realtime_usec, time));
-        }
-        if (r != 0)
-                return -ENOMEM;
+static bool lists_type(json_object *conditions, const char *type)
+{
+        for (size_t i = 0; i < json_object_array_length(conditions); i++)
+                if (strcmp(json_string(json_object_array_get_idx(conditions, i), "type"), type) == 0)
+                        return true;
+        return false;
+}
+
+int node_object_await(const struct node_object *node, json_object *conditions, uint64_t realtime_usec,
+                      json_object **ret_conditions)
+{
+        _cleanup_json_ json_object *array = NULL;
+        int r;
+
+        r = json_object_deep_copy(conditions, &array, NULL) < 0 ? -ENOMEM : 0;
+        for (size_t i = 0; r == 0 && i < node->count; i++)
+                if (node->conditions[i].own && !lists_type(conditions, node->conditions[i].type))
+                        r = append_unknown(
+                                array, node->conditions[i].type, "NotCheckedYet",
+                                "the agent has just started; who looks after this has not reported",
+                                realtime_usec);
+        if (r < 0)
+                return r;
         *ret_conditions = TAKE_PTR(array);
         return 0;
 }

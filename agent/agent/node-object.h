@@ -56,6 +56,11 @@ int node_object_apply(const struct node_object *node, const char *name, json_obj
 int node_object_unknown(const struct node_object *node, const char *reason, const char *message,
                         uint64_t realtime_usec, json_object **ret_conditions);
 
+/* The conditions, and each own one of the Node that is missing among them as Unknown/NotCheckedYet: while a
+ * plugin has not spoken for the first time, what it told before a reboot is neither true nor gone. */
+int node_object_await(const struct node_object *node, json_object *conditions, uint64_t realtime_usec,
+                      json_object **ret_conditions);
+
 /* For people: how many of the conditions are on the Node, and which are left to whom. NULL: no memory. */
 char *node_object_describe(const struct node_object *node, json_object *conditions);
 

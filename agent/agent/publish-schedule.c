@@ -45,22 +45,44 @@ void schedule_succeeded(struct publish_schedule *schedule, uint64_t now_usec)
 {
         schedule->written_usec = now_usec;
         schedule->retry_usec = 0;
-        schedule->failures = 0;
+        schedule->window_usec = 0;
+}
+
+static uint64_t share_of(const struct publish_schedule *schedule, uint64_t range)
+{
+        return (uint64_t)(schedule->share * (double)range);
+}
+
+static void first_window(struct publish_schedule *schedule, uint64_t now_usec, uint64_t random)
+{
+        schedule->share = (double)random / ((double)UINT64_MAX + 1);
+        schedule->window_start_usec = now_usec;
+        schedule->window_usec = 0;
+}
+
+static void next_window(struct publish_schedule *schedule, uint64_t backoff_usec)
+{
+        uint64_t window = schedule->window_usec + schedule->window_usec / 2;
+
+        if (window < backoff_usec)
+                window = backoff_usec;
+        schedule->window_start_usec += schedule->window_usec;
+        schedule->window_usec = window < SCHEDULE_BACKOFF_MAX_USEC ? window : SCHEDULE_BACKOFF_MAX_USEC;
 }
 
 void schedule_failed(struct publish_schedule *schedule, uint64_t now_usec, uint64_t backoff_usec,
                      uint64_t retry_after_usec, uint64_t random)
 {
-        uint64_t ceiling = backoff_usec;
-
-        for (unsigned i = 0; i < schedule->failures && ceiling < SCHEDULE_BACKOFF_MAX_USEC; i++)
-                ceiling *= 2;
-        if (ceiling > SCHEDULE_BACKOFF_MAX_USEC)
-                ceiling = SCHEDULE_BACKOFF_MAX_USEC;
-        schedule->failures++;
-        schedule->retry_usec =
-                now_usec + (retry_after_usec > 0 ? retry_after_usec + part_of(retry_after_usec / 2, random)
-                                                 : part_of(ceiling, random));
+        if (schedule->window_usec == 0)
+                first_window(schedule, now_usec, random);
+        /* A try that took long may have used up windows. */
+        do {
+                next_window(schedule, backoff_usec);
+                schedule->retry_usec =
+                        schedule->window_start_usec + share_of(schedule, schedule->window_usec);
+        } while (schedule->retry_usec <= now_usec && schedule->window_start_usec < now_usec);
+        if (retry_after_usec > 0)
+                schedule->retry_usec = now_usec + retry_after_usec + share_of(schedule, retry_after_usec / 2);
 }
 
 uint64_t schedule_due(const struct publish_schedule *schedule)
@@ -73,8 +95,8 @@ uint64_t schedule_due(const struct publish_schedule *schedule)
                 due = schedule->written_usec + schedule->heartbeat_usec;
         if (schedule->changed_usec > 0) {
                 change = schedule->changed_usec + SCHEDULE_SETTLE_USEC;
-                if (schedule->written_usec > 0 && change < schedule->written_usec + SCHEDULE_BATCH_USEC)
-                        change = schedule->written_usec + SCHEDULE_BATCH_USEC;
+                if (schedule->written_usec > 0 && change < schedule->written_usec + schedule->batch_usec)
+                        change = schedule->written_usec + schedule->batch_usec;
                 if (change < due)
                         due = change;
         }

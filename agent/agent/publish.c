@@ -41,7 +41,7 @@ static int publish_textfile(const struct publication *publication)
 static int publish_kubernetes(const struct publication *publication)
 {
         return kubernetes_offer(publication->kubernetes, &publication->config->kubernetes,
-                                publication->object, publication->gateway);
+                                publication->object, publication->gateway, publication->awaited);
 }
 
 static struct publisher {

@@ -17,6 +17,7 @@ struct publication {
         const struct agent_config *config;
         json_object *object; /* the document once more */
         const char *gateway; /* its address, see gateway_material_address; NULL: none */
+        bool awaited;        /* some plugin has not reported yet and may still do so in time */
         struct kubernetes *kubernetes;
 };
 

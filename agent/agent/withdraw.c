@@ -10,6 +10,7 @@
 #include "agent-config.h"
 #include "api-server.h"
 #include "command.h"
+#include "events.h"
 #include "files.h"
 #include "kubernetes.h"
 #include "log.h"
@@ -85,7 +86,7 @@ static bool is_started_again(void)
         return strstr(type, "start") != NULL; /* start, restart, try-restart, reload-or-start */
 }
 
-/* ---- the two requests ---- */
+/* ---- the requests ---- */
 
 static void read_node(struct withdrawal *withdrawal);
 
@@ -121,14 +122,68 @@ static void failed(struct withdrawal *withdrawal, const struct api_answer *answe
                 w->error = NULL;
 }
 
+static bool is_transition(const struct withdrawal *withdrawal)
+{
+        for (size_t i = 0; i < withdrawal->node.count; i++)
+                if (withdrawal->node.conditions[i].own &&
+                    strcmp(withdrawal->node.conditions[i].status, "Unknown") != 0)
+                        return true;
+        return false;
+}
+
+/* The conditions are withdrawn, which is what counts; and an Event of this name that is there already
+ * (AlreadyExists) has told it within the hour. */
+static void on_told(const struct api_answer *answer, void *userdata)
+{
+        struct withdrawal *withdrawal = userdata;
+
+        (void)sd_event_exit(withdrawal->event, EXIT_GOOD);
+}
+
+/* One Event for all conditions, under a name that is the same each time: an agent in a crash loop must not
+ * fill etcd, and this process remembers nothing. */
+static int tell(struct withdrawal *withdrawal)
+{
+        const char *node = api_server_node(withdrawal->server);
+        const bool crashed = strcmp(withdrawal->reason, "AgentCrashed") == 0;
+        _cleanup_json_ json_object *body = NULL;
+        _cleanup_free_ char *name = NULL;
+        uint64_t now = now_realtime_usec();
+        int r;
+
+        if (asprintf(&name, "%s.capi-node-agent-%s", node, crashed ? "crashed" : "stopped") < 0) {
+                name = NULL;
+                return -ENOMEM;
+        }
+        r = event_write(&(struct event){ .name = name,
+                                         .reason = (char *)withdrawal->reason,
+                                         .message = withdrawal->message,
+                                         .first_usec = now,
+                                         .last_usec = now,
+                                         .count = 1 },
+                        node, withdrawal->node.uid, &body);
+        if (r < 0)
+                return r;
+        return api_server_send(withdrawal->server,
+                               &(struct api_request){ .method = "POST",
+                                                      .path = "/api/v1/namespaces/default/events",
+                                                      .content_type = "application/json",
+                                                      .body = body,
+                                                      .timeout_usec = REQUEST_USEC },
+                               on_told, withdrawal);
+}
+
 static void on_applied(const struct api_answer *answer, void *userdata)
 {
         struct withdrawal *withdrawal = userdata;
 
-        if (answer->outcome == API_OK)
-                (void)sd_event_exit(withdrawal->event, EXIT_GOOD);
-        else
+        if (answer->outcome != API_OK) {
                 failed(withdrawal, answer);
+                return;
+        }
+        if (!withdrawal->remove && is_transition(withdrawal) && tell(withdrawal) >= 0)
+                return;
+        (void)sd_event_exit(withdrawal->event, EXIT_GOOD);
 }
 
 static int apply(struct withdrawal *withdrawal)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <string.h>
 #include <sys/stat.h>
 
-#include "command.h"
-#include "files.h"
+#include "config-command.h"
 #include "gateway-config.h"
 #include "gateway.h"
 #include "log.h"
@@ -25,44 +23,12 @@ static int run_daemon(int argc, char *argv[], void *userdata)
 
 static int run_validate(int argc, char *argv[], void *userdata)
 {
-        _cleanup_free_ char *standard = path_under(userdata, "/etc/capi-node-agent/gateway.json"),
-                            *text = NULL;
-        const char *path = argc == 2 ? argv[1] : standard;
-        _cleanup_failure_ failure = {};
-        void *config = NULL;
-        size_t size;
-        int r;
-
-        if (argc > 2)
-                return usage_error(&program, "validate takes one file");
-        if (!path)
-                return EXIT_UNHEALTHY;
-        r = file_read(path, CONFIG_SIZE_MAX, &text, &size);
-        if (r < 0)
-                r = failure_set(&failure, r, "ConfigurationUnreadable", "cannot read %s: %s", path,
-                                strerror(-r));
-        else
-                r = config_parse(&gateway_config_type, path, text, size, &config, &failure);
-        config_free(&gateway_config_type, config);
-        if (r < 0) {
-                fprintf(stderr, "%s\n", failure.message ? failure.message : strerror(-r));
-                return EXIT_CONFIGURATION;
-        }
-        printf("%s: good\n", path);
-        return EXIT_GOOD;
+        return config_command_validate(&program, &gateway_config_type, userdata, argc, argv);
 }
 
 static int run_schema(int argc, char *argv[], void *userdata)
 {
-        _cleanup_free_ char *schema = NULL;
-
-        if (argc > 1)
-                return usage_error(&program, "schema takes no arguments");
-        schema = config_schema(&gateway_config_type);
-        if (!schema)
-                return EXIT_UNHEALTHY;
-        puts(schema);
-        return EXIT_GOOD;
+        return config_command_schema(&program, &gateway_config_type, argc);
 }
 
 static const struct command commands[] = {
@@ -72,26 +38,6 @@ static const struct command commands[] = {
         {},
 };
 
-/* Takes "--root DIR" out of argv, wherever it stands. Returns 0, or -EINVAL when DIR is missing or relative.
- */
-static int take_root(int *argc, char *argv[], const char **ret_root)
-{
-        int kept = 0;
-
-        for (int i = 0; i < *argc; i++) {
-                if (strcmp(argv[i], "--root") != 0) {
-                        argv[kept++] = argv[i];
-                        continue;
-                }
-                if (i + 1 >= *argc || argv[i + 1][0] != '/')
-                        return -EINVAL;
-                *ret_root = argv[++i];
-        }
-        argv[kept] = NULL;
-        *argc = kept;
-        return 0;
-}
-
 int main(int argc, char *argv[])
 {
         static const struct command *const tables[] = { commands, NULL };
@@ -99,7 +45,7 @@ int main(int argc, char *argv[])
 
         umask(0077);
         log_open(program.name);
-        if (take_root(&argc, argv, &root) < 0)
-                return usage_error(&program, "--root needs an absolute directory");
+        if (take_root(&program, &argc, argv, &root) != 0)
+                return EXIT_USAGE;
         return command_run(&program, tables, argc - 1, argv + 1, (void *)root);
 }

@@ -66,6 +66,24 @@ int usage_error(const struct program *program, const char *format, ...)
         return EXIT_USAGE;
 }
 
+int take_root(const struct program *program, int *argc, char *argv[], const char **ret_root)
+{
+        int kept = 0;
+
+        for (int i = 0; i < *argc; i++) {
+                if (strcmp(argv[i], "--root") != 0) {
+                        argv[kept++] = argv[i];
+                        continue;
+                }
+                if (i + 1 >= *argc || argv[i + 1][0] != '/')
+                        return usage_error(program, "--root needs an absolute directory");
+                *ret_root = argv[++i];
+        }
+        argv[kept] = NULL;
+        *argc = kept;
+        return 0;
+}
+
 static int print_help(const struct program *program, const struct command *const tables[])
 {
         printf("%s - %s\n\nUsage: %s COMMAND [ARGUMENT...]\n\n", program->name, program->summary,

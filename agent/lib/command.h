@@ -37,5 +37,9 @@ int command_run(const struct program *program, const struct command *const table
 /* "PROGRAM: text (try PROGRAM --help)" on standard error; returns EXIT_USAGE. */
 int usage_error(const struct program *program, const char *format, ...) _printf_(2, 3);
 
+/* Takes "--root DIR" out of argv, wherever it stands; *ret_root stays as it is without. Returns 0, or
+ * EXIT_USAGE with one line on standard error when DIR is missing or relative. */
+int take_root(const struct program *program, int *argc, char *argv[], const char **ret_root);
+
 /* The nearest of n names within an edit distance of a third, or NULL. */
 const char *nearest_name(const char *name, const char *const *names, size_t n);

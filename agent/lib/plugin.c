@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "config-command.h"
 #include "files.h"
 #include "log.h"
 #include "plugin-daemon.h"
@@ -271,15 +272,8 @@ static int run_status(int argc, char *argv[], void *userdata)
 static int run_schema(int argc, char *argv[], void *userdata)
 {
         struct plugin_context *ctx = userdata;
-        _cleanup_free_ char *schema = NULL;
 
-        if (argc > 1)
-                return usage_error(program_of(ctx->plugin), "schema takes no arguments");
-        schema = config_schema(ctx->plugin->config);
-        if (!schema)
-                return EXIT_UNHEALTHY;
-        puts(schema);
-        return EXIT_GOOD;
+        return config_command_schema(program_of(ctx->plugin), ctx->plugin->config, argc);
 }
 
 static const struct command common_commands[] = {
@@ -291,27 +285,6 @@ static const struct command common_commands[] = {
         { "daemon", "", run_daemon, "Apply, keep and report (run by systemd)" },
         {},
 };
-
-/* Takes "--root DIR" out of argv, wherever it stands. */
-static int take_root(const struct plugin *plugin, int *argc, char *argv[], const char **ret_root)
-{
-        int kept = 0;
-
-        for (int i = 0; i < *argc; i++) {
-                if (strcmp(argv[i], "--root") != 0) {
-                        argv[kept++] = argv[i];
-                        continue;
-                }
-                if (i + 1 >= *argc || argv[i + 1][0] != '/') {
-                        (void)usage_error(program_of(plugin), "--root needs an absolute directory");
-                        return -EINVAL;
-                }
-                *ret_root = argv[++i];
-        }
-        argv[kept] = NULL;
-        *argc = kept;
-        return 0;
-}
 
 static int make_paths(struct plugin_context *ctx)
 {
@@ -339,7 +312,7 @@ int plugin_main(const struct plugin *plugin, int argc, char *argv[])
         }
         umask(0077);
         log_open(plugin->name);
-        if (take_root(plugin, &argc, argv, &ctx.root) < 0)
+        if (take_root(program_of(plugin), &argc, argv, &ctx.root) != 0)
                 return EXIT_USAGE;
         if (make_paths(&ctx) < 0) {
                 (void)log_error(-ENOMEM, "Cannot start");

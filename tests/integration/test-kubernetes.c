@@ -427,6 +427,45 @@ static void a_type_of_another_field_manager_is_left_alone_and_said_so(void **sta
         assert_string_equal(before, after);
 }
 
+static bool event_says(const struct node *node, const char *name, const char *reason)
+{
+        _cleanup_free_ char *path = NULL;
+        json_object *event;
+        bool says;
+
+        assert_true(asprintf(&path, "/api/v1/namespaces/default/events/%s.%s", node->name, name) > 0);
+        event = kube_request(&server, "GET", path, NULL, NULL);
+        says = event && json_string(event, "reason") && strcmp(json_string(event, "reason"), reason) == 0 &&
+               strcmp(json_string(json_member(event, "involvedObject", json_type_object), "name"),
+                      node->name) == 0;
+        json_object_put(event);
+        return says;
+}
+
+/* A reboot takes /run with it. */
+static void after_a_reboot_a_condition_is_unknown_until_its_plugin_had_its_chance(void **state)
+{
+        struct node *node = *state;
+        _cleanup_free_ char *report = NULL, *document = NULL, *config = NULL;
+
+        assert_true(asprintf(&config, "%s/etc/capi-node-agent/weather.json", node->root) > 0);
+        root_write(node->root, "etc/capi-node-agent/weather.json", "{}", 0644);
+        report_condition(node, "WeatherFair", CONDITION_TRUE, "Sun");
+        join_and_start(node);
+        wait_for(node, "WeatherFair", "status", "True");
+        stop_agent(node, SIGKILL);
+        assert_true(asprintf(&report, "%s/run/capi-node-agent/reports/weather.json", node->root) > 0);
+        assert_true(asprintf(&document, "%s/run/capi-node-agent/health.json", node->root) > 0);
+        assert_int_equal(unlink(report), 0);
+        assert_int_equal(unlink(document), 0);
+
+        start_agent(node);
+        wait_for(node, "WeatherFair", "reason", "NotCheckedYet");
+        assert_true(node_says(&(struct expected){ node, "WeatherFair", "status", "Unknown" }));
+        assert_int_equal(unlink(config), 0);
+        wait_for(node, "WeatherFair", "type", "");
+}
+
 static void withdrawn_conditions_are_unknown_and_undone_ones_are_gone(void **state)
 {
         struct node *node = *state;
@@ -441,6 +480,9 @@ static void withdrawn_conditions_are_unknown_and_undone_ones_are_gone(void **sta
         unsetenv("SERVICE_RESULT");
         assert_true(node_says(&(struct expected){ node, "WeatherFair", "status", "Unknown" }));
         assert_true(node_says(&(struct expected){ node, "WeatherFair", "reason", "AgentCrashed" }));
+        assert_true(event_says(node, "capi-node-agent-crashed", "AgentCrashed"));
+        assert_int_equal(run_agent(node, "withdraw"), 0); /* nothing to tell a second time */
+        assert_false(event_says(node, "capi-node-agent-stopped", "AgentStopped"));
 
         start_agent(node);
         wait_for(node, "WeatherFair", "status", "True");
@@ -559,6 +601,7 @@ int main(void)
                 PROMISE_OF_A_NODE(after_a_long_outage_the_newest_state_is_written),
                 PROMISE_OF_A_NODE(a_server_that_hangs_is_given_up_after_ten_seconds_and_tried_again),
                 PROMISE_OF_A_NODE(a_type_of_another_field_manager_is_left_alone_and_said_so),
+                PROMISE_OF_A_NODE(after_a_reboot_a_condition_is_unknown_until_its_plugin_had_its_chance),
                 PROMISE_OF_A_NODE(withdrawn_conditions_are_unknown_and_undone_ones_are_gone),
                 PROMISE_OF_A_NODE(withdrawing_ends_in_time_without_an_api_server_and_needs_none_before_join),
                 PROMISE_OF_A_NODE(the_gateways_port_and_pin_are_an_annotation_while_it_is_in_force),
