@@ -2,6 +2,8 @@
 
 #include "protobuf.h"
 
+#include <string.h>
+
 #include <errno.h>
 
 #define VARINT_SIZE_MAX  10
@@ -129,4 +131,21 @@ int protobuf_put_varint(uint8_t *buffer, size_t capacity, size_t size, uint32_t 
                 return r;
 
         return (int)size;
+}
+
+int protobuf_put_bytes(uint8_t *buffer, size_t capacity, size_t size, uint32_t number, const void *bytes,
+                       size_t bytes_size)
+{
+        int r;
+
+        r = put(buffer, capacity, &size, (uint64_t)number << 3 | PROTOBUF_BYTES);
+        if (r < 0)
+                return r;
+        r = put(buffer, capacity, &size, bytes_size);
+        if (r < 0)
+                return r;
+        if (capacity - size < bytes_size)
+                return -ENOBUFS;
+        memcpy(buffer + size, bytes, bytes_size);
+        return (int)(size + bytes_size);
 }

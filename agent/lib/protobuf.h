@@ -29,3 +29,6 @@ int protobuf_next(struct protobuf_reader *reader, struct protobuf_field *ret);
 
 /* Appends a varint field to a buffer of `capacity` bytes. Returns the new size or -ENOBUFS. */
 int protobuf_put_varint(uint8_t *buffer, size_t capacity, size_t size, uint32_t number, uint64_t value);
+/* Likewise a field of bytes: a string, or a message inside. */
+int protobuf_put_bytes(uint8_t *buffer, size_t capacity, size_t size, uint32_t number, const void *bytes,
+                       size_t bytes_size);

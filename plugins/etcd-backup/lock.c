@@ -4,26 +4,30 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 
 #include "copies.h"
 #include "files.h"
 
-#define PID_TEXT_SIZE 16
+#define TEXT_SIZE 64
 
-static pid_t read_holder(int fd)
+/* "PID WORK", as whoever holds it wrote; empty for a moment after it was taken. */
+static void read_holder(int fd, struct lock_holder *ret)
 {
-        char text[PID_TEXT_SIZE] = {};
-        ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+        char text[TEXT_SIZE] = {};
+        int pid = 0;
 
-        return n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
+        *ret = (struct lock_holder){ .work = "something" };
+        if (pread(fd, text, sizeof(text) - 1, 0) > 0 && sscanf(text, "%d %31[a-z-]", &pid, ret->work) >= 1)
+                ret->pid = pid;
 }
 
-int lock_take(const char *state_dir, int *ret_fd, pid_t *ret_holder)
+int lock_take(const char *state_dir, const char *work, int *ret_fd, struct lock_holder *ret_holder)
 {
         _cleanup_free_ char *path = copy_path(state_dir, "lock", "");
         _cleanup_close_ int fd = -EBADF;
-        char text[PID_TEXT_SIZE];
+        char text[TEXT_SIZE];
         int r, n;
 
         if (!path)
@@ -34,11 +38,11 @@ int lock_take(const char *state_dir, int *ret_fd, pid_t *ret_holder)
         if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
                 if (errno != EWOULDBLOCK)
                         return -errno;
-                *ret_holder = read_holder(fd);
+                read_holder(fd, ret_holder);
                 return -EBUSY;
         }
 
-        n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+        n = snprintf(text, sizeof(text), "%d %s\n", (int)getpid(), work);
         if (ftruncate(fd, 0) < 0)
                 return -errno;
         r = write_all(fd, text, (size_t)n);

@@ -169,7 +169,7 @@ static int run_locked(const struct arguments *arguments, const char *state_dir)
 {
         _cleanup_close_ int lock = -EBADF;
         void *config = NULL;
-        pid_t holder;
+        struct lock_holder holder;
         int r;
 
         r = load_config(arguments->root, state_dir, &config);
@@ -178,10 +178,11 @@ static int run_locked(const struct arguments *arguments, const char *state_dir)
 
         r = directory_make(state_dir, 0700);
         if (r >= 0)
-                r = lock_take(state_dir, &lock, &holder);
+                r = lock_take(state_dir, "snapshot", &lock, &holder);
         if (r == -EBUSY) {
                 log_message(arguments->scheduled ? LOG_NOTICE : LOG_ERR, NULL,
-                            "Another snapshot is running (pid %d)", (int)holder);
+                            "Not now: a %s of this member is under way (pid %d)", holder.work,
+                            (int)holder.pid);
                 r = arguments->scheduled ? EXIT_GOOD : EXIT_UNHEALTHY;
         } else if (r < 0) {
                 log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: cannot lock %s/lock: %s",

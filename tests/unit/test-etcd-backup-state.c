@@ -122,13 +122,14 @@ static void a_broken_record_of_the_last_run_is_refused(void **state)
 static void only_one_holds_the_lock_and_the_second_learns_who(void **state)
 {
         int one = -EBADF, two = -EBADF;
-        pid_t holder = 0;
+        struct lock_holder holder = 0;
 
-        assert_int_equal(lock_take("state", &one, &holder), 0);
-        assert_int_equal(lock_take("state", &two, &holder), -EBUSY);
-        assert_int_equal(holder, getpid());
+        assert_int_equal(lock_take("state", "drill", &one, &holder), 0);
+        assert_int_equal(lock_take("state", "snapshot", &two, &holder), -EBUSY);
+        assert_int_equal(holder.pid, getpid());
+        assert_string_equal(holder.work, "drill");
         close(one);
-        assert_int_equal(lock_take("state", &two, &holder), 0);
+        assert_int_equal(lock_take("state", "snapshot", &two, &holder), 0);
         close(two);
 }
 

@@ -97,9 +97,30 @@ static void writes_what_it_reads(void **state)
         }
 }
 
+static void writes_fields_of_bytes_that_it_reads_back(void **state)
+{
+        uint8_t buffer[16];
+        struct protobuf_reader reader;
+        struct protobuf_field field;
+        int n;
+
+        n = protobuf_put_bytes(buffer, sizeof(buffer), 0, 1, "key", 3);
+        n = protobuf_put_bytes(buffer, sizeof(buffer), (size_t)n, 2, "", 0);
+        assert_int_equal(n, 7);
+        reader = (struct protobuf_reader){ buffer, buffer + n };
+        assert_int_equal(protobuf_next(&reader, &field), 1);
+        assert_int_equal(field.number, 1);
+        assert_int_equal(field.size, 3);
+        assert_memory_equal(field.bytes, "key", 3);
+        assert_int_equal(protobuf_next(&reader, &field), 1);
+        assert_int_equal(field.size, 0);
+        assert_int_equal(protobuf_put_bytes(buffer, 4, 0, 1, "key", 3), -ENOBUFS);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(writes_fields_of_bytes_that_it_reads_back),
                 cmocka_unit_test(reads_each_wire_type),
                 cmocka_unit_test(reads_the_largest_varint_and_no_larger),
                 cmocka_unit_test(refuses_what_is_cut_off),
