@@ -122,7 +122,7 @@ static void a_broken_record_of_the_last_run_is_refused(void **state)
 static void only_one_holds_the_lock_and_the_second_learns_who(void **state)
 {
         int one = -EBADF, two = -EBADF;
-        struct lock_holder holder = 0;
+        struct lock_holder holder = {};
 
         assert_int_equal(lock_take("state", "drill", &one, &holder), 0);
         assert_int_equal(lock_take("state", "snapshot", &two, &holder), -EBUSY);
