@@ -375,6 +375,11 @@ int etcd_reader_finish(struct etcd_reader *reader, const struct interrupt *inter
         return r < 0 ? r : finish(&reading, ret);
 }
 
+bool etcd_reader_has_no_verdict(const struct failure *failure)
+{
+        return failure->reason && strcmp(failure->reason, "DatabaseNotWalked") == 0;
+}
+
 bool etcd_database_knows(const struct etcd_database *database, uint64_t member)
 {
         for (size_t i = 0; i < database->n_members; i++)

@@ -37,6 +37,8 @@ void etcd_reader_add(struct etcd_reader *reader, const void *data, size_t size);
 /* Errors as of etcd_database_read, or bbolt_stream_finish's with a remark (DatabaseNotWalked). */
 int etcd_reader_finish(struct etcd_reader *reader, const struct interrupt *interrupt,
                        struct etcd_database *ret, struct failure *failure);
+/* Whether the failure is such a remark: nothing is known to be wrong. */
+bool etcd_reader_has_no_verdict(const struct failure *failure);
 struct etcd_reader *etcd_reader_free(struct etcd_reader *reader);
 DEFINE_CLEANUP(struct etcd_reader *, etcd_reader_free)
 
