@@ -143,7 +143,8 @@ void destination_write(struct destination *destination, const void *data, size_t
 }
 
 void destination_verify(struct destination *destination, const struct manifest *manifest,
-                        const struct age_opener *opener, const struct interrupt *interrupt)
+                        const struct age_opener *opener, const char *const *walk_directories,
+                        const struct interrupt *interrupt)
 {
         _cleanup_failure_ failure = {};
         _cleanup_facts_ facts = {};
@@ -158,9 +159,14 @@ void destination_verify(struct destination *destination, const struct manifest *
                 return;
         }
 
-        r = archive_examine(destination->file.fd, opener, NULL, interrupt, &facts, &failure);
-        if (r >= 0)
-                r = archive_facts_match(&facts, manifest, &failure);
+        if (walk_directories) {
+                r = archive_examine(destination->file.fd, opener, walk_directories, interrupt, &facts,
+                                    &failure);
+                if (r >= 0)
+                        r = archive_facts_match(&facts, manifest, &failure);
+        } else {
+                r = stored_bytes_match(destination->file.fd, manifest, interrupt, &failure);
+        }
         if (r >= 0)
                 return;
         (void)failure_set(&destination->failure, r, r == -ECANCELED ? "Canceled" : "ReadBackFailed",
