@@ -3,6 +3,8 @@
 
 /* /etc/capi-node-agent/etcd-backup.json. */
 
+#include <stdbool.h>
+
 #include "config.h"
 
 #define BACKUP_TARGETS_MAX 8
@@ -21,12 +23,23 @@ struct backup_encryption {
         char *authentication_key_file;    /* NULL: manifests carry no HMAC */
 };
 
-enum target_kind { TARGET_DIRECTORY };
+enum target_kind { TARGET_DIRECTORY, TARGET_S3 };
+enum s3_addressing { S3_ADDRESSING_PATH, S3_ADDRESSING_VIRTUAL };
+
+struct s3_access {
+        char *endpoint, *region, *bucket;
+        char *prefix;           /* of every key; NULL: none */
+        int addressing;         /* enum s3_addressing */
+        char *ca_file, *proxy;  /* NULL: the system's authorities; none */
+        char *credentials_file; /* see s3-credentials.h */
+};
 
 struct backup_target {
         char *name;
-        int kind; /* enum target_kind */
-        char *path;
+        int kind;            /* enum target_kind */
+        char *path;          /* of a directory, else NULL */
+        struct s3_access s3; /* of S3 */
+        bool allow_plaintext;
         struct target_retention retention;
 };
 
@@ -40,6 +53,9 @@ struct backup_config {
 };
 
 extern const struct config_type backup_config_type;
+
+/* "directory", "s3". */
+const char *target_kind_name(int kind);
 
 /* The i-th target. */
 const struct backup_target *backup_config_target(const struct backup_config *config, size_t i);
