@@ -4,16 +4,13 @@
 /* /etc/capi-node-agent/etcd-backup.json. */
 
 #include "config.h"
+#include "retention-rules.h"
 
 #define BACKUP_TARGETS_MAX 8
 
 struct etcd_access {
         char *endpoint;
         char *ca_file, *cert_file, *key_file; /* not used by an http:// endpoint */
-};
-
-struct target_retention {
-        int64_t keep_last;
 };
 
 struct backup_encryption {
@@ -40,6 +37,12 @@ struct backup_config {
 };
 
 extern const struct config_type backup_config_type;
+
+#define BACKUP_STATE_DIR "/var/lib/capi-node-agent/etcd-backup"
+
+/* The configuration below root, or the last good one of the state; for the programs that run and end.
+ * plugin_load_config's errors, with a failure. config_free frees it. */
+int backup_config_load(const char *root, struct backup_config **ret, struct failure *failure);
 
 /* The i-th target. */
 const struct backup_target *backup_config_target(const struct backup_config *config, size_t i);
