@@ -8,6 +8,7 @@
 #include "configuration.h"
 #include "files.h"
 #include "manifest.h"
+#include "prune.h"
 #include "store.h"
 #include "verify.h"
 
@@ -45,4 +46,4 @@ void destination_verify(struct destination *destination, const struct manifest *
 void destination_publish(struct destination *destination, const struct manifest *manifest);
 
 /* Carries out the retention. Returns how many copies went. */
-unsigned destination_prune(struct destination *destination, const char *cluster, const char *node);
+unsigned destination_prune(struct destination *destination, const struct prune_request *request);

@@ -29,6 +29,7 @@ struct job {
 
         bool asking; /* a Status call is under way */
         int status_error;
+        bool listing; /* a MemberList call is under way */
         struct etcd_status status;
 
         bool streaming;
@@ -49,6 +50,7 @@ void snapshot_result_clear(struct snapshot_result *result)
                 destination_close(&result->destinations[i]);
         free(result->destinations);
         manifest_free(result->manifest);
+        member_list_clear(&result->members);
         failure_clear(&result->remark);
         *result = (struct snapshot_result){};
 }
@@ -252,6 +254,31 @@ static int take_status(struct job *job)
         manifest->sequence = job->result->sequence + 1;
         manifest->started_usec = now_realtime_usec();
         return 0;
+}
+
+/* Without it only this node's copies are pruned, so a failure is none of the run. */
+static void on_members(const struct member_list *members, int error, struct failure *found, void *userdata)
+{
+        struct job *job = userdata;
+
+        (void)error;
+        (void)found;
+        job->listing = false;
+        if (!members || member_list_copy(members, &job->result->members) < 0)
+                return;
+        job->result->members.self_id = job->status.member_id;
+        job->result->members.revision = job->status.revision;
+}
+
+static int take_members(struct job *job)
+{
+        int r;
+
+        r = etcd_members_start(job->etcd, on_members, job);
+        if (r < 0)
+                return r;
+        job->listing = true;
+        return wait_while(job, &job->listing);
 }
 
 static bool name_is_free(const struct job *job, const char *name)
@@ -492,13 +519,12 @@ static int finish_archive(struct job *job)
         return seal_finish(job->seal, &manifest->stored_size, manifest->stored_sha256);
 }
 
-static int verify_and_publish(struct job *job)
+static int verify(struct job *job)
 {
         const struct age_opener *opener = job->seal ? seal_opener(job->seal) : NULL;
         _cleanup_free_ const char **directories = job->walks_from_disk ? list_scratch_directories(job) : NULL;
         const struct interrupt interrupt = { stop_asked, job };
         struct snapshot_result *result = job->result;
-        int r;
 
         if (job->walks_from_disk && !directories)
                 return -ENOMEM;
@@ -512,6 +538,14 @@ static int verify_and_publish(struct job *job)
         }
 
         job->manifest->verified_usec = now_realtime_usec();
+        return any_destination(job);
+}
+
+static int publish(struct job *job)
+{
+        struct snapshot_result *result = job->result;
+        int r;
+
         if (job->key.data) {
                 r = manifest_authenticate(job->manifest, &job->key);
                 if (r < 0)
@@ -524,42 +558,47 @@ static int verify_and_publish(struct job *job)
 }
 
 /* Only where a newer verified copy stands now. */
-static void prune(struct job *job)
+static int prune(struct job *job)
 {
         struct snapshot_result *result = job->result;
+        struct prune_request request = {
+                .config = job->request->config,
+                .root = job->request->root,
+                .node = job->request->node,
+                .key = &job->key,
+                .cluster_id = job->manifest->cluster_id,
+                .members = result->members.count > 0 ? &result->members : NULL,
+        };
+
+        prune_look_at_clock(job->request->root, job->request->state_dir, &request.present);
 
         for (size_t i = 0; i < result->count; i++)
                 if (!destination_failed(&result->destinations[i]))
-                        result->pruned += destination_prune(&result->destinations[i], job->manifest->cluster,
-                                                            job->manifest->node);
+                        result->pruned += destination_prune(&result->destinations[i], &request);
+        return 0;
 }
+
+/* In their order, each with what its time counts as. */
+static const struct step {
+        int (*run)(struct job *job);
+        enum run_stage stage;
+} steps[] = {
+        { job_open, STAGE_ASK },          { take_status, STAGE_ASK }, { take_members, STAGE_ASK },
+        { choose_name, STAGE_ASK },       { receive, STAGE_STREAM },  { walk, STAGE_WALK },
+        { finish_archive, STAGE_STREAM }, { verify, STAGE_VERIFY },   { publish, STAGE_PUBLISH },
+        { prune, STAGE_PRUNE },
+};
 
 static int run(struct job *job)
 {
-        int r;
+        for (size_t i = 0; i < ELEMENTS(steps); i++) {
+                uint64_t begin = now_boottime_usec();
+                int r = steps[i].run(job);
 
-        r = job_open(job);
-        if (r < 0)
-                return r;
-        r = take_status(job);
-        if (r < 0)
-                return r;
-        r = choose_name(job);
-        if (r < 0)
-                return r;
-        r = receive(job);
-        if (r < 0)
-                return r;
-        r = walk(job);
-        if (r < 0)
-                return r;
-        r = finish_archive(job);
-        if (r < 0)
-                return r;
-        r = verify_and_publish(job);
-        if (r < 0)
-                return r;
-        prune(job);
+                job->result->stage_usec[steps[i].stage] += now_boottime_usec() - begin;
+                if (r < 0)
+                        return r;
+        }
 
         job->result->sequence = job->manifest->sequence;
         job->result->manifest = TAKE_PTR(job->manifest);
