@@ -30,11 +30,14 @@ struct bbolt_entry {
  * BBOLT_PIECE_MAX. Valid until the next call. Returns -errno of reading. */
 int bbolt_value(const struct bbolt_entry *entry, uint64_t offset, size_t size, const uint8_t **ret);
 
+struct bbolt_digest;
+
 /* What a walk meets, in the order of the keys: each bucket, then its entries. A bucket within a bucket is
  * damage, for etcd makes none. Negative errno ends the walk and is its result. */
 struct bbolt_handler {
         int (*bucket)(const uint8_t *name, size_t size, void *userdata);
         int (*entry)(const struct bbolt_entry *entry, void *userdata);
+        int (*digest)(const struct bbolt_digest *digest, void *userdata); /* bbolt-stream.h; else NULL */
         void *userdata;
 };
 

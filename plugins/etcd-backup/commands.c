@@ -31,19 +31,36 @@ static int run_beside(const char *relative, char *const arguments[])
         return -errno;
 }
 
-int backup_run_snapshot(int argc, char *argv[], void *userdata)
+/* etcd-snapshot with these arguments behind --root; argv ends with NULL. Only returns when it cannot run. */
+static int run_oneshot(const struct plugin_context *ctx, int argc, char *argv[])
 {
-        const struct plugin_context *ctx = userdata;
-        char *const arguments[] = { (char *)"etcd-snapshot", (char *)"--root", (char *)ctx->root, NULL };
+        char **arguments = calloc((size_t)argc + 4, sizeof(*arguments));
         int r;
 
-        if (argc > 1)
-                return usage_error(&program, "snapshot takes no arguments");
+        if (!arguments)
+                return EXIT_UNHEALTHY;
+        arguments[0] = (char *)"etcd-snapshot";
+        arguments[1] = (char *)"--root";
+        arguments[2] = (char *)ctx->root;
+        memcpy(arguments + 3, argv, (size_t)argc * sizeof(*argv));
         r = run_beside("../etcd-snapshot", arguments);
         if (r == -ENOENT)
                 r = run_beside("etcd-snapshot", arguments);
         fprintf(stderr, "cannot run etcd-snapshot: %s\n", strerror(-r));
+        free(arguments);
         return EXIT_UNHEALTHY;
+}
+
+int backup_run_snapshot(int argc, char *argv[], void *userdata)
+{
+        if (argc > 1)
+                return usage_error(&program, "snapshot takes no arguments");
+        return run_oneshot(userdata, 0, argv);
+}
+
+int backup_run_prune(int argc, char *argv[], void *userdata)
+{
+        return run_oneshot(userdata, argc, argv);
 }
 
 struct target_list {

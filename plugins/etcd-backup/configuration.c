@@ -7,28 +7,12 @@
 #include <unistd.h>
 
 #include "age-key.h"
+#include "files.h"
+#include "plugin.h"
 #include "quantity.h"
 
 /* One for each who may restore; the header is written for each of them, to every copy. */
 #define RECIPIENTS_MAX 64
-
-static const struct config_key retention_keys[] = {
-        { .name = "keepLast",
-          .help = "How many verified copies stay; older ones go after a newer one was verified.",
-          .kind = CONFIG_INTEGER,
-          .offset = offsetof(struct target_retention, keep_last),
-          .fallback = "12",
-          .minimum = 1,
-          .maximum = 10000 },
-        {},
-};
-
-static const struct config_type retention_type = {
-        .name = "retention",
-        .help = "Which copies stay.",
-        .size = sizeof(struct target_retention),
-        .keys = retention_keys,
-};
 
 /* What a reboot empties, and what the snapshot's unit cannot write: there a copy would seem to be and then be
  * gone. */
@@ -54,7 +38,61 @@ static int check_target_path(const char *value, const char **ret_allowed)
         return 0;
 }
 
-static const char *const target_kinds[] = { [TARGET_DIRECTORY] = "directory", NULL };
+/* https://host[:port] and no more: the bucket is a key of its own. */
+static int check_endpoint(const char *value, const char **ret_allowed)
+{
+        const char *host = strstr(value, "://");
+        int r;
+
+        r = config_check_url(value, ret_allowed);
+        *ret_allowed = "a URL like \"https://s3.example.org:9000\", without a path";
+        if (r < 0 || strpbrk(host + 3, "/?#"))
+                return -EINVAL;
+        return 0;
+}
+
+/* What every server takes, and what stands in a host name for virtual addressing. */
+static int check_bucket(const char *value, const char **ret_allowed)
+{
+        size_t length = strlen(value);
+
+        *ret_allowed = "a bucket's name: 3 to 63 lower-case letters, digits, \".\" and \"-\"";
+        return length >= 3 && length <= 63 &&
+                               strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789.-") == length &&
+                               !strchr(".-", value[0]) && !strstr(value, "..")
+                       ? 0
+                       : -EINVAL;
+}
+
+/* Characters that need no encoding anywhere, so that a key looks the same in every listing and URL. */
+static int check_prefix(const char *value, const char **ret_allowed)
+{
+        static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/";
+        size_t length = strlen(value);
+
+        *ret_allowed = "letters, digits, \".\", \"_\", \"-\" and \"/\", without an empty part, \".\" or "
+                       "\"..\" between slashes: \"prod-1/\"";
+        if (length == 0 || length > 512 || strspn(value, allowed) != length)
+                return -EINVAL;
+        for (const char *part = value; *part;) {
+                size_t size = strcspn(part, "/");
+
+                if (size == 0 || (size <= 2 && strspn(part, ".") == size))
+                        return -EINVAL;
+                part += size + (part[size] == '/');
+        }
+        return 0;
+}
+
+static const char *const target_kinds[] = { [TARGET_DIRECTORY] = "directory", [TARGET_S3] = "s3", NULL };
+static const char *const addressings[] = {
+        [S3_ADDRESSING_PATH] = "path", [S3_ADDRESSING_VIRTUAL] = "virtual", NULL
+};
+
+const char *target_kind_name(int kind)
+{
+        return target_kinds[kind];
+}
 
 static const struct config_key target_keys[] = {
         { .name = "name",
@@ -70,11 +108,57 @@ static const struct config_key target_keys[] = {
           .fallback = "\"directory\"",
           .names = target_kinds },
         { .name = "path",
-          .help = "The directory, made with mode 0700 when it is missing.",
+          .help = "Of a directory: where it is; made with mode 0700 when it is missing.",
           .kind = CONFIG_STRING,
           .offset = offsetof(struct backup_target, path),
-          .required = true,
           .check = check_target_path },
+        { .name = "endpoint",
+          .help = "Of S3: the server's URL, without the bucket.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct backup_target, s3.endpoint),
+          .check = check_endpoint },
+        { .name = "region",
+          .help = "Of S3: the region in the signature.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct backup_target, s3.region),
+          .fallback = "\"us-east-1\"",
+          .check = config_check_name },
+        { .name = "bucket",
+          .help = "Of S3: the bucket, which exists already.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct backup_target, s3.bucket),
+          .check = check_bucket },
+        { .name = "prefix",
+          .help = "Of S3: what every key begins with, as \"prod-1/\"; several clusters may share it.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct backup_target, s3.prefix),
+          .check = check_prefix },
+        { .name = "addressing",
+          .help = "Of S3: whether the bucket stands in the path or in the host name.",
+          .kind = CONFIG_ENUM,
+          .offset = offsetof(struct backup_target, s3.addressing),
+          .fallback = "\"path\"",
+          .names = addressings },
+        { .name = "caFile",
+          .help = "Of S3: PEM file with the only authorities that are trusted; without it the system's are.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct backup_target, s3.ca_file),
+          .check = config_check_path },
+        { .name = "credentialsFile",
+          .help = "Of S3: file (0600) with aws_access_key_id, aws_secret_access_key and perhaps "
+                  "aws_session_token; read anew by each run.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct backup_target, s3.credentials_file),
+          .check = config_check_path },
+        { .name = "proxy",
+          .help = "Of S3: the HTTP proxy on the way; without it none is used, whatever the environment says.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct backup_target, s3.proxy),
+          .check = config_check_url },
+        { .name = "allowPlaintext",
+          .help = "Of S3: lets copies leave the node unencrypted; they hold every Secret of the cluster.",
+          .kind = CONFIG_BOOL,
+          .offset = offsetof(struct backup_target, allow_plaintext) },
         { .name = "retention",
           .help = "Which copies stay at this target.",
           .kind = CONFIG_OBJECT,
@@ -83,11 +167,51 @@ static const struct config_key target_keys[] = {
         {},
 };
 
+/* Which keys a kind of target needs and which it may not have. */
+struct target_rule {
+        const char *key;
+        size_t offset; /* of the string */
+        enum target_kind kind;
+        bool required;
+};
+
+static const struct target_rule target_rules[] = {
+        { "path", offsetof(struct backup_target, path), TARGET_DIRECTORY, true },
+        { "endpoint", offsetof(struct backup_target, s3.endpoint), TARGET_S3, true },
+        { "bucket", offsetof(struct backup_target, s3.bucket), TARGET_S3, true },
+        { "credentialsFile", offsetof(struct backup_target, s3.credentials_file), TARGET_S3, true },
+        { "prefix", offsetof(struct backup_target, s3.prefix), TARGET_S3, false },
+        { "caFile", offsetof(struct backup_target, s3.ca_file), TARGET_S3, false },
+        { "proxy", offsetof(struct backup_target, s3.proxy), TARGET_S3, false },
+};
+
+static int check_target(const void *object, const char *pointer, struct failure *failure)
+{
+        const struct backup_target *target = object;
+
+        for (size_t i = 0; i < ELEMENTS(target_rules); i++) {
+                const struct target_rule *rule = &target_rules[i];
+                const char *value = *(char *const *)((const char *)object + rule->offset);
+
+                if (value && target->kind != (int)rule->kind)
+                        return failure_set(
+                                failure, -EINVAL, "InvalidConfiguration",
+                                "%s/%s: belongs to targets of type \"%s\"; this one's type is \"%s\"",
+                                pointer, rule->key, target_kinds[rule->kind], target_kinds[target->kind]);
+                if (!value && rule->required && target->kind == (int)rule->kind)
+                        return failure_set(failure, -EINVAL, "InvalidConfiguration",
+                                           "%s: lacks \"%s\", which a target of type \"%s\" needs", pointer,
+                                           rule->key, target_kinds[target->kind]);
+        }
+        return 0;
+}
+
 static const struct config_type target_type = {
         .name = "target",
         .help = "A place for copies.",
         .size = sizeof(struct backup_target),
         .keys = target_keys,
+        .check = check_target,
 };
 
 #define KUBEADM_ETCD_PKI "/etc/kubernetes/pki/etcd/"
@@ -217,29 +341,62 @@ const struct backup_target *backup_config_target(const struct backup_config *con
         return (const struct backup_target *)config->targets.items + i;
 }
 
+static bool is_same(const char *one, const char *other)
+{
+        return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+static bool is_same_place(const struct backup_target *one, const struct backup_target *other)
+{
+        return one->kind == other->kind && is_same(one->path, other->path) &&
+               is_same(one->s3.endpoint, other->s3.endpoint) && is_same(one->s3.bucket, other->s3.bucket) &&
+               is_same(one->s3.prefix, other->s3.prefix);
+}
+
+/* Against the targets before it. */
+static int check_distinct(const struct backup_config *config, size_t i, const char *pointer,
+                          struct failure *failure)
+{
+        const struct backup_target *one = backup_config_target(config, i);
+
+        for (size_t j = 0; j < i; j++) {
+                const struct backup_target *other = backup_config_target(config, j);
+
+                if (strcmp(one->name, other->name) == 0)
+                        return failure_set(failure, -EINVAL, "InvalidConfiguration",
+                                           "%s/targets/%zu/name: \"%s\" names /targets/%zu already; names "
+                                           "are unique",
+                                           pointer, i, one->name, j);
+                if (is_same_place(one, other))
+                        return failure_set(failure, -EINVAL, "InvalidConfiguration",
+                                           "%s/targets/%zu/%s: \"%s\" is the %s of /targets/%zu already; "
+                                           "two retentions would fight over it",
+                                           pointer, i, one->path ? "path" : "bucket",
+                                           one->path ?: one->s3.bucket, one->path ? "path" : "place", j);
+        }
+        return 0;
+}
+
 static int check_targets(const void *object, const char *pointer, struct failure *failure)
 {
         const struct backup_config *config = object;
+        int r;
 
-        for (size_t i = 0; i < config->targets.count; i++)
-                for (size_t j = 0; j < i; j++) {
-                        const struct backup_target *one = backup_config_target(config, i),
-                                                   *other = backup_config_target(config, j);
+        for (size_t i = 0; i < config->targets.count; i++) {
+                const struct backup_target *target = backup_config_target(config, i);
 
-                        if (strcmp(one->name, other->name) == 0)
-                                return failure_set(
-                                        failure, -EINVAL, "InvalidConfiguration",
-                                        "%s/targets/%zu/name: \"%s\" names /targets/%zu already; names "
-                                        "are unique",
-                                        pointer, i, one->name, j);
-                        if (strcmp(one->path, other->path) == 0)
-                                return failure_set(
-                                        failure, -EINVAL, "InvalidConfiguration",
-                                        "%s/targets/%zu/path: \"%s\" is the path of /targets/%zu already; "
-                                        "two retentions would fight over it",
-                                        pointer, i, one->path, j);
-                }
-
+                r = check_distinct(config, i, pointer, failure);
+                if (r < 0)
+                        return r;
+                if (target->kind == TARGET_S3 && config->encryption.recipients.count == 0 &&
+                    !target->allow_plaintext)
+                        return failure_set(failure, -EINVAL, "InvalidConfiguration",
+                                           "%s/targets/%zu: copies would leave the node unencrypted, and a "
+                                           "snapshot holds every Secret of the cluster; set "
+                                           "/encryption/recipients (age-keygen makes a pair), or "
+                                           "\"allowPlaintext\": true in this target",
+                                           pointer, i);
+        }
         return 0;
 }
 
@@ -259,4 +416,24 @@ char *node_name(char buffer[static NODE_NAME_SIZE])
             config_check_name(buffer, &allowed) < 0)
                 strcpy(buffer, "node");
         return buffer;
+}
+
+int backup_config_load(const char *root, struct backup_config **ret, struct failure *failure)
+{
+        static const struct plugin plugin = { .name = "etcd-backup", .config = &backup_config_type };
+        _cleanup_free_ char *config_path = path_under(root, "/etc/capi-node-agent/etcd-backup.json"),
+                            *state_dir = path_under(root, BACKUP_STATE_DIR);
+        struct plugin_context ctx = {
+                .plugin = &plugin, .root = root, .config_path = config_path, .state_dir = state_dir
+        };
+        void *config;
+        int r;
+
+        if (!config_path || !state_dir)
+                return -ENOMEM;
+        r = plugin_load_config(&ctx, &config, failure);
+        if (r < 0)
+                return r;
+        *ret = config;
+        return 0;
 }

@@ -78,3 +78,48 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t size)
 {
         return ~(processor_can() ? add_by_processor(~crc, data, size) : add_by_tables(~crc, data, size));
 }
+
+/* The product of two polynomials modulo ours; the highest bit is the coefficient of x^0. */
+static uint32_t multiply(uint32_t a, uint32_t b)
+{
+        uint32_t product = 0;
+
+        for (uint32_t bit = UINT32_C(1) << 31; a != 0; bit >>= 1) {
+                if (a & bit)
+                        product ^= b;
+                a &= ~bit;
+                b = b >> 1 ^ (b & 1 ? POLYNOMIAL : 0);
+        }
+        return product;
+}
+
+#define SHIFT_BITS 12
+
+/* x^8n, and x^8n to the power 2^SHIFT_BITS. */
+static uint32_t shifts[2][1 << SHIFT_BITS];
+
+static void make_shifts(void)
+{
+        uint32_t step = UINT32_C(1) << (31 - 8);
+
+        for (unsigned k = 0; k < 2; k++) {
+                uint32_t shift = UINT32_C(1) << 31;
+
+                for (unsigned n = 0; n < 1 << SHIFT_BITS; n++, shift = multiply(shift, step))
+                        shifts[k][n] = shift;
+                step = shift;
+        }
+}
+
+/* As zlib's crc32_combine: the bytes of B shift the remainder of A. */
+uint32_t crc32c_combine(uint32_t a, uint32_t b, uint64_t b_size)
+{
+        const uint64_t mask = (1 << SHIFT_BITS) - 1;
+
+        if (shifts[0][0] == 0)
+                make_shifts();
+        for (; b_size >> (2 * SHIFT_BITS) != 0; b_size -= mask << SHIFT_BITS)
+                a = multiply(shifts[1][mask], a);
+        a = multiply(shifts[1][b_size >> SHIFT_BITS], a);
+        return multiply(shifts[0][b_size & mask], a) ^ b;
+}

@@ -9,7 +9,6 @@
 #include "copies.h"
 #include "log.h"
 #include "quantity.h"
-#include "retention.h"
 
 /* Few dirty pages at a time: a large flush at the end would stand in front of the fsync of etcd's log. */
 #define SYNC_WINDOW (UINT64_C(8) << 20)
@@ -143,7 +142,8 @@ void destination_write(struct destination *destination, const void *data, size_t
 }
 
 void destination_verify(struct destination *destination, const struct manifest *manifest,
-                        const struct age_opener *opener, const struct interrupt *interrupt)
+                        const struct age_opener *opener, const char *const *walk_directories,
+                        const struct interrupt *interrupt)
 {
         _cleanup_failure_ failure = {};
         _cleanup_facts_ facts = {};
@@ -158,9 +158,14 @@ void destination_verify(struct destination *destination, const struct manifest *
                 return;
         }
 
-        r = archive_examine(destination->file.fd, opener, NULL, interrupt, &facts, &failure);
-        if (r >= 0)
-                r = archive_facts_match(&facts, manifest, &failure);
+        if (walk_directories) {
+                r = archive_examine(destination->file.fd, opener, walk_directories, interrupt, &facts,
+                                    &failure);
+                if (r >= 0)
+                        r = archive_facts_match(&facts, manifest, &failure);
+        } else {
+                r = stored_bytes_match(destination->file.fd, manifest, interrupt, &failure);
+        }
         if (r >= 0)
                 return;
         (void)failure_set(&destination->failure, r, r == -ECANCELED ? "Canceled" : "ReadBackFailed",
@@ -209,30 +214,22 @@ void destination_publish(struct destination *destination, const struct manifest 
                 fail(destination, r, "WriteFailed", "publish the copy");
 }
 
-unsigned destination_prune(struct destination *destination, const char *cluster, const char *node)
+unsigned destination_prune(struct destination *destination, const struct prune_request *request)
 {
-        struct failure *failure = &destination->failure;
-        _cleanup_copies_ copies = {};
-        _cleanup_free_ bool *removes = NULL;
+        _cleanup_(store_closep) struct store *store = NULL;
+        _cleanup_failure_ found = {};
+        _cleanup_prune_plan_ plan = {};
         unsigned removed = 0;
         int r;
 
-        r = store_list(destination->store, cluster, node, &copies, failure);
-        if (r >= 0) {
-                removes = calloc(copies.count + 1, sizeof(*removes));
-                r = removes ? 0 : -ENOMEM;
-        }
+        r = store_open(destination->target, request->root, NULL, &store, &found);
         if (r >= 0)
-                retention_choose(&destination->target->retention, &copies, removes);
-
-        for (size_t i = 0; r >= 0 && i < copies.count; i++) {
-                if (!removes[i])
-                        continue;
-                r = store_remove(destination->store, &copies.items[i], failure);
-                if (r >= 0)
-                        removed++;
-        }
-        if (r < 0 && !destination_failed(destination))
-                fail(destination, r, "PruneFailed", "remove old copies");
+                r = prune_decide(request, destination->target, store, &plan, &found);
+        if (r >= 0)
+                r = prune_carry_out(store, &plan, &removed, &found);
+        if (r < 0)
+                (void)failure_set(&destination->failure, r, "PruneFailed",
+                                  "target %s: the copy is there, but old ones cannot be removed: %s",
+                                  destination->target->name, found.message ?: strerror(-r));
         return removed;
 }

@@ -8,6 +8,7 @@
 #include "configuration.h"
 #include "files.h"
 #include "manifest.h"
+#include "prune.h"
 #include "store.h"
 #include "verify.h"
 
@@ -34,13 +35,15 @@ void destination_begin(struct destination *destination, const char *name, uint64
 
 void destination_write(struct destination *destination, const void *data, size_t size);
 
-/* fsync, then reads back and proves what was stored, by its hashes: the database was walked before. opener:
- * NULL when it is not encrypted. */
+/* fsync, then reads back what was stored and proves it by its hash: the database was walked as it came. Only
+ * if that did not do, walk_directories say where archive_examine may take it apart; else NULL. opener: for
+ * this, NULL when it is not encrypted. */
 void destination_verify(struct destination *destination, const struct manifest *manifest,
-                        const struct age_opener *opener, const struct interrupt *interrupt);
+                        const struct age_opener *opener, const char *const *walk_directories,
+                        const struct interrupt *interrupt);
 
 /* The archive gets its name, then the manifest, which makes it a copy. */
 void destination_publish(struct destination *destination, const struct manifest *manifest);
 
 /* Carries out the retention. Returns how many copies went. */
-unsigned destination_prune(struct destination *destination, const char *cluster, const char *node);
+unsigned destination_prune(struct destination *destination, const struct prune_request *request);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "bbolt-stream.h"
 #include "bbolt.h"
 #include "crc32c.h"
 
@@ -234,15 +235,13 @@ static int on_bucket(const uint8_t *name, size_t size, void *userdata)
         return 0;
 }
 
-static int on_entry(const struct bbolt_entry *entry, void *userdata)
+static int add_to_crc(const struct bbolt_entry *entry, uint32_t *crc)
 {
-        struct reading *reading = userdata;
         const uint8_t *bytes;
         uint64_t at = 0;
         int r;
 
-        reading->database.keys++;
-        reading->database.hash = crc32c(reading->database.hash, entry->key, entry->key_size);
+        *crc = crc32c(*crc, entry->key, entry->key_size);
         while (at < entry->value_size) {
                 uint64_t left = entry->value_size - at;
                 size_t n = left < BBOLT_PIECE_MAX ? (size_t)left : BBOLT_PIECE_MAX;
@@ -250,31 +249,135 @@ static int on_entry(const struct bbolt_entry *entry, void *userdata)
                 r = bbolt_value(entry, at, n, &bytes);
                 if (r < 0)
                         return r;
-                reading->database.hash = crc32c(reading->database.hash, bytes, n);
+                *crc = crc32c(*crc, bytes, n);
                 at += n;
         }
+        return 0;
+}
+
+static int on_entry(const struct bbolt_entry *entry, void *userdata)
+{
+        struct reading *reading = userdata;
+        int r;
+
+        reading->database.keys++;
+        r = add_to_crc(entry, &reading->database.hash);
+        if (r < 0)
+                return r;
         return reading->bucket ? reading->bucket->take(reading, entry) : 0;
 }
+
+static bool is_record(const uint8_t *key, size_t size)
+{
+        int64_t revision;
+
+        return parse_revision(key, size, &revision) >= 0;
+}
+
+static int add_to_digest(const struct bbolt_entry *entry, struct bbolt_digest *digest,
+                         struct failure *failure)
+{
+        struct reading leaf = { .failure = failure, .database = { .revision = digest->revision } };
+        int r;
+
+        r = take_record(&leaf, entry);
+        if (r < 0)
+                return r;
+        digest->revision = leaf.database.revision;
+        digest->bytes += (uint32_t)(entry->key_size + entry->value_size);
+        return add_to_crc(entry, &digest->crc);
+}
+
+static int on_digest(const struct bbolt_digest *digest, void *userdata)
+{
+        struct reading *reading = userdata;
+        struct etcd_database *database = &reading->database;
+
+        if (!reading->bucket || reading->bucket->take != take_record)
+                return failure_set(reading->failure, -EOPNOTSUPP, "DatabaseNotWalked",
+                                   "proven by its hashes only: what looks like records is in another bucket");
+        database->keys += digest->entries;
+        database->hash = crc32c_combine(database->hash, digest->crc, digest->bytes);
+        raise_revision(reading, digest->revision);
+        return 0;
+}
+
+static int finish(const struct reading *reading, struct etcd_database *ret)
+{
+        for (size_t i = 0; i < ELEMENTS(buckets); i++)
+                if (buckets[i].needed && !reading->seen[i])
+                        return failure_set(reading->failure, -EBADMSG, "DatabaseDamaged",
+                                           "the database has no bucket \"%s\": it is not etcd's",
+                                           buckets[i].name);
+
+        *ret = reading->database;
+        return 0;
+}
+
+/* An empty etcd is at revision 1. */
+#define READING(f)                                           \
+        {                                                    \
+                .failure = (f), .database = {.revision = 1 } \
+        }
 
 int etcd_database_read(int fd, uint64_t size, const struct interrupt *interrupt, struct etcd_database *ret,
                        struct failure *failure)
 {
-        /* An empty etcd is at revision 1. */
-        struct reading reading = { .failure = failure, .database = { .revision = 1 } };
-        const struct bbolt_handler handler = { on_bucket, on_entry, &reading };
+        struct reading reading = READING(failure);
+        const struct bbolt_handler handler = { on_bucket, on_entry, NULL, &reading };
         int r;
 
         r = bbolt_walk(fd, size, &handler, interrupt, failure);
+        return r < 0 ? r : finish(&reading, ret);
+}
+
+struct etcd_reader {
+        struct bbolt_stream *stream;
+};
+
+struct etcd_reader *etcd_reader_free(struct etcd_reader *reader)
+{
+        if (!reader)
+                return NULL;
+        bbolt_stream_free(reader->stream);
+        free(reader);
+        return NULL;
+}
+
+int etcd_reader_new(uint64_t size, const char *const *directories, struct etcd_reader **ret)
+{
+        static const struct bbolt_digester digester = { is_record, add_to_digest };
+        _cleanup_(etcd_reader_freep) struct etcd_reader *reader = calloc(1, sizeof(*reader));
+        int r;
+
+        if (!reader)
+                return -ENOMEM;
+        r = bbolt_stream_new(size, directories, &digester, &reader->stream);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < ELEMENTS(buckets); i++)
-                if (buckets[i].needed && !reading.seen[i])
-                        return failure_set(failure, -EBADMSG, "DatabaseDamaged",
-                                           "the database has no bucket \"%s\": it is not etcd's",
-                                           buckets[i].name);
-
-        *ret = reading.database;
+        *ret = TAKE_PTR(reader);
         return 0;
+}
+
+void etcd_reader_add(struct etcd_reader *reader, const void *data, size_t size)
+{
+        bbolt_stream_add(reader->stream, data, size);
+}
+
+int etcd_reader_finish(struct etcd_reader *reader, const struct interrupt *interrupt,
+                       struct etcd_database *ret, struct failure *failure)
+{
+        struct reading reading = READING(failure);
+        const struct bbolt_handler handler = { on_bucket, on_entry, on_digest, &reading };
+        int r;
+
+        r = bbolt_stream_finish(reader->stream, &handler, interrupt, failure);
+        return r < 0 ? r : finish(&reading, ret);
+}
+
+bool etcd_reader_has_no_verdict(const struct failure *failure)
+{
+        return failure->reason && strcmp(failure->reason, "DatabaseNotWalked") == 0;
 }
 
 bool etcd_database_knows(const struct etcd_database *database, uint64_t member)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cleanup.h"
 #include "failure.h"
 #include "interrupt.h"
 
@@ -27,6 +28,19 @@ struct etcd_database {
  * is none, or one that is not of its revision. Also -errno of reading and -ECANCELED. */
 int etcd_database_read(int fd, uint64_t size, const struct interrupt *interrupt, struct etcd_database *ret,
                        struct failure *failure);
+
+/* The same for a database that passes by once, which bbolt-stream.h describes; the temporary files go into
+ * the first of the directories, whose list ends with NULL, that has room. */
+struct etcd_reader;
+int etcd_reader_new(uint64_t size, const char *const *directories, struct etcd_reader **ret);
+void etcd_reader_add(struct etcd_reader *reader, const void *data, size_t size);
+/* Errors as of etcd_database_read, or bbolt_stream_finish's with a remark (DatabaseNotWalked). */
+int etcd_reader_finish(struct etcd_reader *reader, const struct interrupt *interrupt,
+                       struct etcd_database *ret, struct failure *failure);
+/* Whether the failure is such a remark: nothing is known to be wrong. */
+bool etcd_reader_has_no_verdict(const struct failure *failure);
+struct etcd_reader *etcd_reader_free(struct etcd_reader *reader);
+DEFINE_CLEANUP(struct etcd_reader *, etcd_reader_free)
 
 /* Whether the member list in the database has this member. */
 bool etcd_database_knows(const struct etcd_database *database, uint64_t member);

@@ -14,6 +14,8 @@ static const struct command commands[] = {
         { "list", "[--json]", backup_run_list, "Show the copies at every target" },
         { "verify", "[NAME|--all] [--identity FILE] [--json]", backup_run_verify,
           "Prove stored copies: by default the newest of each target" },
+        { "prune", "[--dry-run] [--target NAME] [--json]", backup_run_prune,
+          "Remove what the retention gives up; a dry run explains each copy" },
         {},
 };
 

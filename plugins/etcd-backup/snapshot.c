@@ -12,7 +12,6 @@
 #include "log.h"
 #include "progress.h"
 #include "quantity.h"
-#include "scratch.h"
 #include "seal.h"
 #include "snapshot-stream.h"
 #include "timestamp.h"
@@ -30,6 +29,7 @@ struct job {
 
         bool asking; /* a Status call is under way */
         int status_error;
+        bool listing; /* a MemberList call is under way */
         struct etcd_status status;
 
         bool streaming;
@@ -38,7 +38,8 @@ struct job {
         struct archive_writer *writer;
         struct seal *seal;             /* NULL: not encrypted */
         struct authentication_key key; /* none: not authenticated */
-        struct scratch scratch;
+        struct etcd_reader *reader;
+        bool walks_from_disk; /* one pass did not do */
         struct progress progress;
         struct manifest *manifest;
 };
@@ -49,6 +50,7 @@ void snapshot_result_clear(struct snapshot_result *result)
                 destination_close(&result->destinations[i]);
         free(result->destinations);
         manifest_free(result->manifest);
+        member_list_clear(&result->members);
         failure_clear(&result->remark);
         *result = (struct snapshot_result){};
 }
@@ -61,7 +63,7 @@ static void job_clear(struct job *job)
         seal_free(job->seal);
         authentication_key_clear(&job->key);
         snapshot_stream_clear(&job->stream);
-        scratch_close(&job->scratch);
+        etcd_reader_free(job->reader);
         manifest_free(job->manifest);
         sd_event_unref(job->event);
 }
@@ -254,6 +256,31 @@ static int take_status(struct job *job)
         return 0;
 }
 
+/* Without it only this node's copies are pruned, so a failure is none of the run. */
+static void on_members(const struct member_list *members, int error, struct failure *found, void *userdata)
+{
+        struct job *job = userdata;
+
+        (void)error;
+        (void)found;
+        job->listing = false;
+        if (!members || member_list_copy(members, &job->result->members) < 0)
+                return;
+        job->result->members.self_id = job->status.member_id;
+        job->result->members.revision = job->status.revision;
+}
+
+static int take_members(struct job *job)
+{
+        int r;
+
+        r = etcd_members_start(job->etcd, on_members, job);
+        if (r < 0)
+                return r;
+        job->listing = true;
+        return wait_while(job, &job->listing);
+}
+
 static bool name_is_free(const struct job *job, const char *name)
 {
         for (size_t i = 0; i < job->result->count; i++) {
@@ -296,22 +323,28 @@ static int on_stored(const void *data, size_t size, void *userdata)
         return any_destination(job);
 }
 
-/* In the state directory, or else beside the copies, but never plain where they are encrypted. The copy
- * itself may take as much again. */
-static int open_scratch(struct job *job)
+/* In the state directory, or else beside the copies. What lies there are keys and page numbers, but also the
+ * member list and leases, so it is never plain where the copies are encrypted. */
+static const char **list_scratch_directories(const struct job *job)
 {
         const struct snapshot_result *result = job->result;
-        _cleanup_free_ const char **directories = calloc(result->count + 2, sizeof(*directories));
+        const char **directories = calloc(result->count + 2, sizeof(*directories));
         size_t n = 0;
 
         if (!directories)
-                return -ENOMEM;
+                return NULL;
         directories[n++] = job->request->state_dir;
         for (size_t i = 0; i < result->count && !encrypts(job); i++)
                 if (!destination_failed(&result->destinations[i]))
                         directories[n++] = result->destinations[i].directory;
-        scratch_open(&job->scratch, directories, 2 * job->stream.total);
-        return 0;
+        return directories;
+}
+
+static int open_reader(struct job *job)
+{
+        _cleanup_free_ const char **directories = list_scratch_directories(job);
+
+        return directories ? etcd_reader_new(job->stream.total, directories, &job->reader) : -ENOMEM;
 }
 
 /* The first message has told the size. */
@@ -326,7 +359,7 @@ static int begin_archive(struct job *job)
         r = any_destination(job);
         if (r < 0)
                 return r;
-        r = open_scratch(job);
+        r = open_reader(job);
         if (r < 0)
                 return r;
         if (encrypts(job)) {
@@ -356,7 +389,7 @@ static int on_message(const uint8_t *bytes, size_t size, void *userdata)
                         return r;
         }
         if (!job->stream.proven) /* the last message is the hash */
-                scratch_write(&job->scratch, message.blob, message.blob_size);
+                etcd_reader_add(job->reader, message.blob, message.blob_size);
         progress_show(&job->progress, job->stream.received, job->stream.total);
         return archive_add(job->writer, message.blob, message.blob_size);
 }
@@ -431,7 +464,7 @@ static int compare(struct job *job, const struct etcd_database *database)
         return 0;
 }
 
-/* What came is walked through before anything gets a name; what is stored is then known by its hash. */
+/* What came was looked at on its way; the rest of the walk is short, and before anything gets a name. */
 static int walk(struct job *job)
 {
         const struct interrupt interrupt = { stop_asked, job };
@@ -440,12 +473,12 @@ static int walk(struct job *job)
         struct etcd_database database;
         int r;
 
-        if (job->scratch.error < 0) {
-                scratch_explain(&job->scratch, &job->result->remark);
-                return 0;
+        r = etcd_reader_finish(job->reader, &interrupt, &database, &failure);
+        job->reader = etcd_reader_free(job->reader);
+        if (etcd_reader_has_no_verdict(&failure)) {
+                job->walks_from_disk = r == -EOPNOTSUPP;
+                return failure_set(&job->result->remark, 0, failure.reason, "%s", failure.message);
         }
-        r = etcd_database_read(job->scratch.fd, job->scratch.size, &interrupt, &database, &failure);
-        scratch_close(&job->scratch);
         if (r < 0)
                 return walk_failed(job, r, &failure);
         r = compare(job, &database);
@@ -486,23 +519,33 @@ static int finish_archive(struct job *job)
         return seal_finish(job->seal, &manifest->stored_size, manifest->stored_sha256);
 }
 
-static int verify_and_publish(struct job *job)
+static int verify(struct job *job)
 {
         const struct age_opener *opener = job->seal ? seal_opener(job->seal) : NULL;
+        _cleanup_free_ const char **directories = job->walks_from_disk ? list_scratch_directories(job) : NULL;
         const struct interrupt interrupt = { stop_asked, job };
         struct snapshot_result *result = job->result;
-        int r;
 
+        if (job->walks_from_disk && !directories)
+                return -ENOMEM;
         for (size_t i = 0; i < result->count; i++) {
                 struct destination *destination = &result->destinations[i];
 
                 if (!destination_failed(destination))
-                        destination_verify(destination, job->manifest, opener, &interrupt);
+                        destination_verify(destination, job->manifest, opener, directories, &interrupt);
                 if (stop_asked(job))
                         return canceled(job);
         }
 
         job->manifest->verified_usec = now_realtime_usec();
+        return any_destination(job);
+}
+
+static int publish(struct job *job)
+{
+        struct snapshot_result *result = job->result;
+        int r;
+
         if (job->key.data) {
                 r = manifest_authenticate(job->manifest, &job->key);
                 if (r < 0)
@@ -515,42 +558,47 @@ static int verify_and_publish(struct job *job)
 }
 
 /* Only where a newer verified copy stands now. */
-static void prune(struct job *job)
+static int prune(struct job *job)
 {
         struct snapshot_result *result = job->result;
+        struct prune_request request = {
+                .config = job->request->config,
+                .root = job->request->root,
+                .node = job->request->node,
+                .key = &job->key,
+                .cluster_id = job->manifest->cluster_id,
+                .members = result->members.count > 0 ? &result->members : NULL,
+        };
+
+        prune_look_at_clock(job->request->root, job->request->state_dir, &request.present);
 
         for (size_t i = 0; i < result->count; i++)
                 if (!destination_failed(&result->destinations[i]))
-                        result->pruned += destination_prune(&result->destinations[i], job->manifest->cluster,
-                                                            job->manifest->node);
+                        result->pruned += destination_prune(&result->destinations[i], &request);
+        return 0;
 }
+
+/* In their order, each with what its time counts as. */
+static const struct step {
+        int (*run)(struct job *job);
+        enum run_stage stage;
+} steps[] = {
+        { job_open, STAGE_ASK },          { take_status, STAGE_ASK }, { take_members, STAGE_ASK },
+        { choose_name, STAGE_ASK },       { receive, STAGE_STREAM },  { walk, STAGE_WALK },
+        { finish_archive, STAGE_STREAM }, { verify, STAGE_VERIFY },   { publish, STAGE_PUBLISH },
+        { prune, STAGE_PRUNE },
+};
 
 static int run(struct job *job)
 {
-        int r;
+        for (size_t i = 0; i < ELEMENTS(steps); i++) {
+                uint64_t begin = now_boottime_usec();
+                int r = steps[i].run(job);
 
-        r = job_open(job);
-        if (r < 0)
-                return r;
-        r = take_status(job);
-        if (r < 0)
-                return r;
-        r = choose_name(job);
-        if (r < 0)
-                return r;
-        r = receive(job);
-        if (r < 0)
-                return r;
-        r = walk(job);
-        if (r < 0)
-                return r;
-        r = finish_archive(job);
-        if (r < 0)
-                return r;
-        r = verify_and_publish(job);
-        if (r < 0)
-                return r;
-        prune(job);
+                job->result->stage_usec[steps[i].stage] += now_boottime_usec() - begin;
+                if (r < 0)
+                        return r;
+        }
 
         job->result->sequence = job->manifest->sequence;
         job->result->manifest = TAKE_PTR(job->manifest);
@@ -561,9 +609,7 @@ int snapshot_take(const struct snapshot_request *request, struct snapshot_result
                   struct failure *failure)
 {
         _cleanup_failure_ own = {};
-        _cleanup_(job_clear) struct job job = { .request = request,
-                                                .result = ret_result,
-                                                .scratch = SCRATCH_NONE };
+        _cleanup_(job_clear) struct job job = { .request = request, .result = ret_result };
         int r;
 
         job.failure = failure ?: &own;

@@ -7,7 +7,8 @@
 
 struct store_kind {
         int (*open)(struct store *store, struct failure *failure);
-        void (*close)(struct store *store); /* also of what open left half-made */
+        void (*close)(struct store *store);         /* also of what open left half-made */
+        const char *(*remark)(struct store *store); /* may be NULL */
         int (*list)(struct store *store, const char *cluster, const char *node, struct copies *ret,
                     struct failure *failure);
         int (*fetch)(struct store *store, const struct copy *copy, const char *scratch_dir, int *ret_fd,
@@ -27,3 +28,4 @@ struct store {
 };
 
 extern const struct store_kind store_directory;
+extern const struct store_kind store_s3;

@@ -6,6 +6,7 @@
 
 static const struct store_kind *const kinds[] = {
         [TARGET_DIRECTORY] = &store_directory,
+        [TARGET_S3] = &store_s3,
 };
 
 int store_open(const struct backup_target *target, const char *root, const struct interrupt *interrupt,
@@ -40,6 +41,11 @@ struct store *store_close(struct store *store)
 const char *store_name(const struct store *store)
 {
         return store->target->name;
+}
+
+const char *store_remark(struct store *store)
+{
+        return store->kind->remark ? store->kind->remark(store) : NULL;
 }
 
 int store_list(struct store *store, const char *cluster, const char *node, struct copies *ret,

@@ -22,6 +22,9 @@ DEFINE_CLEANUP(struct store *, store_close)
 
 const char *store_name(const struct store *store); /* the target's */
 
+/* What a person should know of the target though all went well, or NULL. */
+const char *store_remark(struct store *store);
+
 /* The copies of the cluster and node; NULL: of every one. Sorted by cluster and node, each node's newest
  * first. Returns 0, or negative errno with a failure. */
 int store_list(struct store *store, const char *cluster, const char *node, struct copies *ret,

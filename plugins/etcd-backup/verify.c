@@ -18,7 +18,9 @@ struct examination {
         struct failure *failure;
         const struct interrupt *interrupt;
         const char *const *scratch_directories;
-        struct scratch scratch;
+        bool whole;                 /* the database is to lie in the scratch file, */
+        struct scratch scratch;     /* which is this */
+        struct etcd_reader *reader; /* else it is read as it passes; NULL: not at all */
         enum member member;
         struct hasher *hasher;
         uint64_t db_left; /* bytes of the database before its hash */
@@ -33,11 +35,13 @@ void archive_facts_clear(struct archive_facts *facts)
 {
         facts->manifest = manifest_free(facts->manifest);
         failure_clear(&facts->unwalked);
+        *facts = (struct archive_facts){};
 }
 
 static void examination_clear(struct examination *examination)
 {
         hasher_free(examination->hasher);
+        etcd_reader_free(examination->reader);
         scratch_close(&examination->scratch);
         free(examination->manifest_text);
         archive_facts_clear(&examination->facts);
@@ -45,15 +49,20 @@ static void examination_clear(struct examination *examination)
 
 static int begin_snapshot(struct examination *examination, uint64_t size)
 {
+        int r = 0;
+
         if (size <= SHA256_SIZE)
                 return failure_set(examination->failure, -EBADMSG, "ArchiveDamaged",
                                    "%s is too small: %" PRIu64 " bytes", SNAPSHOT_MEMBER, size);
         examination->member = MEMBER_SNAPSHOT;
         examination->facts.raw_size = size;
         examination->db_left = size - SHA256_SIZE;
-        if (examination->scratch_directories)
+        if (examination->whole)
                 scratch_open(&examination->scratch, examination->scratch_directories, examination->db_left);
-        return hasher_new(&examination->hasher);
+        else if (examination->scratch_directories)
+                r = etcd_reader_new(examination->db_left, examination->scratch_directories,
+                                    &examination->reader);
+        return r < 0 ? r : hasher_new(&examination->hasher);
 }
 
 static int begin_manifest(struct examination *examination, uint64_t size)
@@ -90,14 +99,16 @@ static int on_data(const void *data, size_t size, void *userdata)
         }
 
         examination->db_left -= of_db;
-        if (examination->scratch_directories)
+        if (examination->whole)
                 scratch_write(&examination->scratch, data, of_db);
+        else if (examination->reader)
+                etcd_reader_add(examination->reader, data, of_db);
         memcpy(examination->trailer + examination->trailer_size, (const uint8_t *)data + of_db, size - of_db);
         examination->trailer_size += size - of_db;
         return hasher_add(examination->hasher, data, of_db);
 }
 
-static int walk(struct examination *examination)
+static int walk_scratch(struct examination *examination)
 {
         struct archive_facts *facts = &examination->facts;
         struct scratch *scratch = &examination->scratch;
@@ -111,6 +122,29 @@ static int walk(struct examination *examination)
                                examination->failure);
         scratch_close(scratch);
         facts->walked = r >= 0;
+        return r;
+}
+
+static int walk(struct examination *examination)
+{
+        struct archive_facts *facts = &examination->facts;
+        _cleanup_failure_ found = {};
+        int r;
+
+        if (examination->whole)
+                return walk_scratch(examination);
+        if (!examination->reader)
+                return 0;
+        r = etcd_reader_finish(examination->reader, examination->interrupt, &facts->database, &found);
+        facts->walked = r >= 0;
+        if (etcd_reader_has_no_verdict(&found)) {
+                facts->unwalked = found;
+                found = (struct failure){};
+                facts->walk_error = r;
+                return 0;
+        }
+        if (r < 0 && found.reason)
+                (void)failure_set(examination->failure, r, found.reason, "%s", found.message);
         return r;
 }
 
@@ -132,7 +166,7 @@ static int end_snapshot(struct examination *examination)
         r = hasher_finish(examination->hasher, examination->facts.raw_sha256);
         if (r < 0)
                 return r;
-        return examination->scratch_directories ? walk(examination) : 0;
+        return walk(examination);
 }
 
 static int on_end(void *userdata)
@@ -238,13 +272,15 @@ static int read_uncached(int fd, struct intake *intake, const struct interrupt *
         return r;
 }
 
-int archive_examine(int fd, const struct age_opener *opener, const char *const *scratch_directories,
-                    const struct interrupt *interrupt, struct archive_facts *ret, struct failure *failure)
+static int examine(int fd, const struct age_opener *opener, const char *const *scratch_directories,
+                   bool whole, const struct interrupt *interrupt, struct archive_facts *ret,
+                   struct failure *failure)
 {
         _cleanup_(examination_clear) struct examination examination = {
                 .failure = failure,
                 .interrupt = interrupt,
                 .scratch_directories = scratch_directories,
+                .whole = whole,
                 .scratch = SCRATCH_NONE,
         };
         const struct archive_handler handler = { on_begin, on_data, on_end, &examination };
@@ -271,6 +307,25 @@ int archive_examine(int fd, const struct age_opener *opener, const char *const *
 
         *ret = examination.facts;
         examination.facts = (struct archive_facts){};
+        return 0;
+}
+
+int archive_examine(int fd, const struct age_opener *opener, const char *const *scratch_directories,
+                    const struct interrupt *interrupt, struct archive_facts *ret, struct failure *failure)
+{
+        _cleanup_facts_ facts = {};
+        int r;
+
+        r = examine(fd, opener, scratch_directories, false, interrupt, &facts, failure);
+        if (r >= 0 && facts.walk_error == -EOPNOTSUPP) {
+                archive_facts_clear(&facts);
+                r = examine(fd, opener, scratch_directories, true, interrupt, &facts, failure);
+        }
+        if (r < 0)
+                return r;
+
+        *ret = facts;
+        facts = (struct archive_facts){};
         return 0;
 }
 

@@ -19,12 +19,14 @@ struct archive_facts {
         bool walked;
         struct etcd_database database; /* if walked */
         struct failure unwalked;       /* if not, why */
+        int walk_error;                /* the same */
 };
 #define _cleanup_facts_ _cleanup_(archive_facts_clear) struct archive_facts
 void archive_facts_clear(struct archive_facts *facts);
 
-/* Reads the archive from its beginning, from the disk if the kernel lets go of its cache, and then walks
- * through its database in a scratch file in one of the directories (a list that ends with NULL). NULL: does
+/* Reads the archive from its beginning, from the disk if the kernel lets go of its cache, and walks through
+ * its database on the way; what it must remember lies in one of the directories (a list that ends with NULL).
+ * Where one pass does not do, the database is taken out into a scratch file there in a second one. NULL: does
  * not walk, as when the database is known by its hash and was walked before it was stored. Nor does it where
  * there is no room; the hashes must be right all the same. opener is for one that is encrypted, else NULL.
  * -EBADMSG with a failure when the archive is damaged, when etcd's hash at the end of snapshot.db is not that

@@ -133,6 +133,170 @@ static const struct config_type clock_type = {
         .keys = clock_keys,
 };
 
+static const struct config_key endpoint_keys[] = {
+        ENABLED(endpoint_config),
+        {
+                .name = "maxSkew",
+                .help = "Warn when the clock and the API server's are further apart.",
+                .kind = CONFIG_DURATION,
+                .offset = offsetof(struct endpoint_config, max_skew_usec),
+                .fallback = "\"5s\"",
+                .minimum = USEC_PER_SEC,
+                .maximum = USEC_PER_DAY,
+        },
+        {},
+};
+
+static const struct config_type endpoint_type = {
+        .name = "endpoint",
+        .help = "The cluster's API server as seen from here.",
+        .size = sizeof(struct endpoint_config),
+        .keys = endpoint_keys,
+};
+
+static const struct config_key runtime_keys[] = {
+        ENABLED(runtime_config),
+        {
+                .name = "socket",
+                .help = "Where the container runtime listens.",
+                .kind = CONFIG_STRING,
+                .offset = offsetof(struct runtime_config, socket),
+                .fallback = "\"/run/containerd/containerd.sock\"",
+                .check = config_check_path,
+        },
+        {},
+};
+
+static const struct config_type runtime_type = {
+        .name = "runtime",
+        .help = "The container runtime, by the kubelet's interface.",
+        .size = sizeof(struct runtime_config),
+        .keys = runtime_keys,
+};
+
+static int check_expiry(const void *object, const char *pointer, struct failure *failure)
+{
+        const struct expiry_config *expiry = object;
+
+        if (expiry->warn_usec < expiry->fail_usec)
+                return failure_set(failure, -EINVAL, "InvalidConfiguration",
+                                   "%s: \"warn\" is shorter than \"fail\"; allowed: at least \"fail\"",
+                                   pointer);
+        return 0;
+}
+
+/* The defaults: kubernetes-mixin's KubeClientCertificateExpiration. */
+static const struct config_key expiry_keys[] = {
+        ENABLED(expiry_config),
+        {
+                .name = "warn",
+                .help = "Warn when a certificate expires within this.",
+                .kind = CONFIG_DURATION,
+                .offset = offsetof(struct expiry_config, warn_usec),
+                .fallback = "\"7d\"",
+                .maximum = 3650 * USEC_PER_DAY,
+        },
+        {
+                .name = "fail",
+                .help = "Fail when a certificate expires within this.",
+                .kind = CONFIG_DURATION,
+                .offset = offsetof(struct expiry_config, fail_usec),
+                .fallback = "\"1d\"",
+                .maximum = 3650 * USEC_PER_DAY,
+        },
+        {},
+};
+
+static const struct config_type expiry_type = {
+        .name = "expiry",
+        .help = "How long certificates must be valid yet.",
+        .size = sizeof(struct expiry_config),
+        .keys = expiry_keys,
+        .check = check_expiry,
+};
+
+static int check_database(const void *object, const char *pointer, struct failure *failure)
+{
+        const struct database_config *database = object;
+
+        if (database->warn > database->fail)
+                return failure_set(failure, -EINVAL, "InvalidConfiguration",
+                                   "%s: \"warn\" (%g%%) is above \"fail\" (%g%%); allowed: at most \"fail\"",
+                                   pointer, database->warn * 100, database->fail * 100);
+        return 0;
+}
+
+/* fail: etcd-mixin's etcdDatabaseQuotaLowSpace. */
+static const struct config_key database_keys[] = {
+        ENABLED(database_config),
+        {
+                .name = "warn",
+                .help = "Warn when so much of the quota is filled.",
+                .kind = CONFIG_PERCENT,
+                .offset = offsetof(struct database_config, warn),
+                .fallback = "\"80%\"",
+        },
+        {
+                .name = "fail",
+                .help = "Fail when so much of the quota is filled.",
+                .kind = CONFIG_PERCENT,
+                .offset = offsetof(struct database_config, fail),
+                .fallback = "\"95%\"",
+        },
+        {},
+};
+
+static const struct config_type database_type = {
+        .name = "database",
+        .help = "The size of etcd's database.",
+        .size = sizeof(struct database_config),
+        .keys = database_keys,
+        .check = check_database,
+};
+
+static int check_latency(const void *object, const char *pointer, struct failure *failure)
+{
+        const struct latency_config *latency = object;
+
+        if (latency->warn_usec > latency->fail_usec)
+                return failure_set(failure, -EINVAL, "InvalidConfiguration",
+                                   "%s: \"warn\" is longer than \"fail\"; allowed: at most \"fail\"",
+                                   pointer);
+        return 0;
+}
+
+/* The defaults: etcd-mixin's etcdHighFsyncDurations. */
+static const struct config_key latency_keys[] = {
+        ENABLED(latency_config),
+        {
+                .name = "warn",
+                .help = "Warn when the 99th percentile of writing etcd's log takes longer.",
+                .kind = CONFIG_DURATION,
+                .offset = offsetof(struct latency_config, warn_usec),
+                .fallback = "\"500ms\"",
+                .minimum = USEC_PER_MSEC,
+                .maximum = USEC_PER_MIN,
+        },
+        {
+                .name = "fail",
+                .help = "Fail when the 99th percentile of writing etcd's log takes longer.",
+                .kind = CONFIG_DURATION,
+                .offset = offsetof(struct latency_config, fail_usec),
+                .fallback = "\"1s\"",
+                .minimum = USEC_PER_MSEC,
+                .maximum = USEC_PER_MIN,
+        },
+        {},
+};
+
+static const struct config_type latency_type = {
+        .name = "latency",
+        .help = "The speed of etcd's disk.",
+        .size = sizeof(struct latency_config),
+        .keys = latency_keys,
+        .check = check_latency,
+};
+
 #define CHECK(text, member, check_type, sentence)                                     \
         {                                                                             \
                 .name = text, .help = sentence, .kind = CONFIG_OBJECT,                \
@@ -146,6 +310,26 @@ static const struct config_key checks_keys[] = {
         CHECK("inodes", inodes, space_type, "Free inodes."),
         CHECK("read-only-root", read_only_root, switch_type, "Whether / can be written."),
         CHECK("clock", clock, clock_type, "Whether the clock is synchronised."),
+        CHECK("bootstrap", bootstrap, switch_type, "cloud-init and kubeadm."),
+        CHECK("kubelet-health", kubelet_health, switch_type, "Whether the kubelet answers."),
+        CHECK("kube-proxy", kube_proxy, switch_type, "Whether kube-proxy answers, where it runs."),
+        CHECK("units", units, switch_type, "All other services of systemd."),
+        CHECK("container-runtime", container_runtime, runtime_type,
+              "Whether the container runtime is ready."),
+        CHECK("api-endpoint", api_endpoint, endpoint_type, "Whether the API server is to be reached."),
+        CHECK("api-server", api_server, switch_type, "kube-apiserver on this node."),
+        CHECK("controller-manager", controller_manager, switch_type, "kube-controller-manager on this node."),
+        CHECK("scheduler", scheduler, switch_type, "kube-scheduler on this node."),
+        CHECK("static-pods", static_pods, switch_type, "The manifests of the control plane."),
+        CHECK("etcd", etcd, switch_type, "etcd on this node."),
+        CHECK("etcd-leader", etcd_leader, switch_type, "Whether etcd has a leader."),
+        CHECK("etcd-database", etcd_database, database_type, "The size of etcd's database."),
+        CHECK("etcd-latency", etcd_latency, latency_type, "The speed of etcd's disk."),
+        CHECK("etcd-maintenance", etcd_maintenance, switch_type,
+              "What etcd-maintenance reports, where it does."),
+        CHECK("certificates", certificates, expiry_type, "When certificates expire."),
+        CHECK("versions", versions, switch_type, "Whether the versions of Kubernetes fit each other."),
+        CHECK("topology", topology, switch_type, "The Node's labels of zone and region."),
         {},
 };
 

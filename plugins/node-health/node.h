@@ -5,9 +5,15 @@
 
 #include <systemd/sd-event.h>
 
+#include "certificates.h"
 #include "disk.h"
+#include "etcd.h"
+#include "http-client.h"
 #include "node-health-config.h"
+#include "runtime.h"
 #include "unit-bus.h"
+#include "units.h"
+#include "versions.h"
 
 struct node {
         sd_event *event;
@@ -18,6 +24,16 @@ struct node {
         struct unit_watch kubelet, containerd;
         struct disk_watch space, inodes;
         double clock_error_seconds; /* NAN: not measured */
+
+        struct units_watch units;
+        struct http_client *http; /* made when it is needed first */
+        struct runtime runtime;
+        struct etcd_watch etcd;
+        struct certificate_files certificates;
+        struct versions versions;
+        char api_server_url[300];  /* of kube-apiserver on this node */
+        uint64_t api_asked_usec;   /* CLOCK_REALTIME, when the endpoint was asked last */
+        double clock_skew_seconds; /* the API server's clock is ahead by; NAN: not measured */
 };
 
 void node_init(struct node *node, sd_event *event, const char *root);

@@ -46,6 +46,25 @@ static void put_small(struct etcd *etcd, unsigned count)
         etcd_put_many(etcd, "registry/pods/default/some-name", count, 300);
 }
 
+/* In one pass, as the bytes come from etcd. */
+static void assert_passing_reads_the_same(int fd, const struct etcd_database *database)
+{
+        _cleanup_(etcd_reader_freep) struct etcd_reader *reader = NULL;
+        const char *const directories[] = { root, NULL };
+        uint64_t size = (uint64_t)lseek(fd, 0, SEEK_END);
+        _cleanup_failure_ failure = {};
+        struct etcd_database passed = {};
+        uint8_t piece[32768];
+        ssize_t n;
+
+        assert_int_equal(etcd_reader_new(size, directories, &reader), 0);
+        for (uint64_t at = 0; (n = pread(fd, piece, sizeof(piece), (off_t)at)) > 0; at += (uint64_t)n)
+                etcd_reader_add(reader, piece, (size_t)n);
+        if (etcd_reader_finish(reader, NULL, &passed, &failure) < 0)
+                fail_msg("%s", failure.message);
+        assert_memory_equal(&passed, database, sizeof(passed));
+}
+
 static struct etcd_database read_saved(struct etcd *etcd, json_object **ret_status)
 {
         _cleanup_free_ char *path = path_under(etcd->root, "/saved.db");
@@ -57,6 +76,7 @@ static struct etcd_database read_saved(struct etcd *etcd, json_object **ret_stat
         fd = open(path, O_RDONLY | O_CLOEXEC);
         if (etcd_database_read(fd, (uint64_t)lseek(fd, 0, SEEK_END), NULL, &database, &failure) < 0)
                 fail_msg("%s", failure.message);
+        assert_passing_reads_the_same(fd, &database);
         *ret_status = ctl_json(etcd, (const char *[]){ "snapshot", "status", path, "-w", "json", NULL });
         return database;
 }

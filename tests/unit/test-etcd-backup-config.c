@@ -37,7 +37,8 @@ static void the_smallest_file_has_everything(void **state)
         assert_int_equal(config->targets.count, 1);
         assert_string_equal(backup_config_target(config, 0)->name, "local");
         assert_int_equal(backup_config_target(config, 0)->kind, TARGET_DIRECTORY);
-        assert_int_equal(backup_config_target(config, 0)->retention.keep_last, 12);
+        assert_int_equal(backup_config_target(config, 0)->retention.keep_verified, 1);
+        assert_int_equal(retention_keep_last(&backup_config_target(config, 0)->retention), 12);
         config_free(&backup_config_type, parsed);
 }
 
@@ -46,8 +47,6 @@ static void what_is_not_honoured_yet_is_refused(void **state)
         assert_refused("{\"include\":[\"pki\"]}", "include");
         assert_refused("{\"drill\":{}}", "drill");
         assert_refused("{\"targets\":[{\"name\":\"a\",\"type\":\"s3\",\"path\":\"/a\"}]}", "directory");
-        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\",\"retention\":{\"tiers\":[]}}]}",
-                       "tiers");
 }
 
 static void targets_do_not_share_names_or_paths(void **state)

@@ -16,14 +16,56 @@
 #include "etcd-database.h"
 #include "verify.h"
 
+static int read_passing(const uint8_t *bytes, size_t size, size_t piece, struct etcd_database *ret,
+                        struct failure *failure)
+{
+        static const char *const directories[] = { "/tmp", NULL };
+        _cleanup_(etcd_reader_freep) struct etcd_reader *reader = NULL;
+
+        assert_int_equal(etcd_reader_new(size, directories, &reader), 0);
+        for (size_t at = 0; at < size; at += piece)
+                etcd_reader_add(reader, bytes + at, size - at < piece ? size - at : piece);
+        return etcd_reader_finish(reader, NULL, ret, failure);
+}
+
+/* One pass over the bytes, however they come, finds what the walk over the file finds. Only where no page
+ * begins it does not tell what is there instead. */
+static void assert_passing_reads_the_same(const uint8_t *bytes, size_t size, int result,
+                                          const struct etcd_database *database, const struct failure *failure)
+{
+        static const size_t pieces[] = { 1, 100, 4096, 32768, 1 << 20 };
+
+        for (size_t i = 0; i < ELEMENTS(pieces); i++) {
+                _cleanup_failure_ found = {};
+                struct etcd_database passed = {};
+                int r;
+
+                r = read_passing(bytes, size, pieces[i], &passed, &found);
+                if (r == -EOPNOTSUPP && result == -EBADMSG)
+                        continue;
+                assert_int_equal(r, result);
+                if (result >= 0) {
+                        assert_memory_equal(&passed, database, sizeof(passed));
+                        continue;
+                }
+                assert_string_equal(found.reason, failure->reason);
+        }
+}
+
 static int read_database(const uint8_t *bytes, size_t size, struct etcd_database *ret,
                          struct failure *failure)
 {
         _cleanup_close_ int fd = memfd_create("database", MFD_CLOEXEC);
+        _cleanup_failure_ own = {};
+        int r;
 
+        if (!failure)
+                failure = &own;
         assert_true(fd >= 0);
         assert_int_equal(write(fd, bytes, size), (ssize_t)size);
-        return etcd_database_read(fd, size, NULL, ret, failure);
+        r = etcd_database_read(fd, size, NULL, ret, failure);
+        assert_passing_reads_the_same(bytes, size, r, ret, failure);
+        return r;
 }
 
 static void assert_good(const uint8_t *bytes)
@@ -61,6 +103,9 @@ static void computes_crc32c(void **state)
                 bytes[i] = (uint8_t)i;
         assert_int_equal(crc32c(0, bytes, 32), 0x46dd794e);
         assert_int_equal(crc32c(crc32c(0, bytes, 11), bytes + 11, 21), 0x46dd794e);
+        for (size_t a = 0; a < 100; a += 7)
+                assert_int_equal(crc32c_combine(crc32c(0, bytes, a), crc32c(0, bytes + a, 200), 200),
+                                 crc32c(0, bytes, a + 200));
         for (size_t at = 0; at < 8; at++)
                 for (size_t size = 0; size < sizeof(bytes) - at; size++)
                         assert_int_equal(~add_by_tables(~7u, bytes + at, size), crc32c(7, bytes + at, size));
