@@ -71,11 +71,12 @@ static int compare(const char **a, size_t n, const char **b, size_t m, struct ed
                         return -ENOMEM;
                 for (size_t x = n; x-- > 0;)
                         for (size_t y = m; y-- > 0;) {
-                                uint32_t down = table[(x + 1) * (m + 1) + y], right = table[x * (m + 1) + y + 1];
+                                uint32_t down = table[(x + 1) * (m + 1) + y],
+                                         right = table[x * (m + 1) + y + 1];
 
-                                table[x * (m + 1) + y] = same(a[x], b[y]) ?
-                                                                 table[(x + 1) * (m + 1) + y + 1] + 1 :
-                                                                 (down > right ? down : right);
+                                table[x * (m + 1) + y] = same(a[x], b[y])
+                                                                 ? table[(x + 1) * (m + 1) + y + 1] + 1
+                                                                 : (down > right ? down : right);
                         }
         }
         while (table && i < n && j < m)

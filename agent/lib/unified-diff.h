@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What --dry-run shows: the unified format of diff(1) (POSIX.1-2017, diff -u), with three lines of context. */
+/* What --dry-run shows: the unified format of diff(1) (POSIX.1-2017, diff -u), with three lines of context.
+ */
 
 #include <stdio.h>
 

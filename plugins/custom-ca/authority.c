@@ -112,8 +112,8 @@ static int check_text(const char *where, const char *text, size_t size, struct f
                         return r;
         }
         return inside ? refuse(failure, "InvalidCertificate", where,
-                               "ends within a certificate: -----END CERTIFICATE----- is missing") :
-                        0;
+                               "ends within a certificate: -----END CERTIFICATE----- is missing")
+                      : 0;
 }
 
 /* The keys for which Go's crypto/x509 verifies signatures. */
@@ -291,8 +291,8 @@ int authorities_collect(const struct custom_ca_config *config, const char *root,
                 char where[256];
 
                 snprintf(where, sizeof(where), "/authorities/%zu/pem (%s)", i, source->name);
-                r = source->file ? add_file(&authorities, source, root, &rules, failure) :
-                                   authorities_add(&authorities, source->name, where, source->pem,
+                r = source->file ? add_file(&authorities, source, root, &rules, failure)
+                                 : authorities_add(&authorities, source->name, where, source->pem,
                                                    strlen(source->pem), &rules, failure);
                 if (r < 0)
                         return r;
@@ -300,8 +300,8 @@ int authorities_collect(const struct custom_ca_config *config, const char *root,
         for (size_t i = 0; i < config->distrust.count; i++)
                 if (authorities_find(&authorities, config->distrust.items[i]))
                         return failure_set(failure, -EINVAL, "TrustContradiction",
-                                           "/distrust/%zu: %s is in /authorities, too; take it out of one",
-                                           i, config->distrust.items[i]);
+                                           "/distrust/%zu: %s is in /authorities, too; take it out of one", i,
+                                           config->distrust.items[i]);
         *ret = authorities;
         authorities = (struct authorities){};
         return 0;

@@ -60,8 +60,8 @@ static int check_fingerprint(const char *value, const char **ret_allowed)
 static int check_restart_unit(const char *value, const char **ret_allowed)
 {
         *ret_allowed = "containerd.service or kubelet.service";
-        return strcmp(value, "containerd.service") == 0 || strcmp(value, "kubelet.service") == 0 ? 0 :
-                                                                                                   -EINVAL;
+        return strcmp(value, "containerd.service") == 0 || strcmp(value, "kubelet.service") == 0 ? 0
+                                                                                                 : -EINVAL;
 }
 
 static const struct config_key keys[] = {

@@ -128,9 +128,8 @@ int selection_change(const char *path, const char *shared, const struct config_s
                 return r;
         texts = open_memstream(&text, &text_size);
         records = open_memstream(&record, &record_size);
-        r = old && texts && records ?
-                    change_lines(texts, records, shared, old, distrust, ours, &changed) :
-                    -ENOMEM;
+        r = old && texts && records ? change_lines(texts, records, shared, old, distrust, ours, &changed)
+                                    : -ENOMEM;
         if (texts && fclose(texts) != 0)
                 r = -ENOMEM;
         if (records && fclose(records) != 0)

@@ -11,6 +11,7 @@
 #include "files.h"
 #include "fingerprints.h"
 #include "selection.h"
+#include "unified-diff.h"
 #include "x509.h"
 
 #define UPDATE "/usr/sbin/update-ca-certificates"
@@ -50,9 +51,9 @@ static char *own_path(const char *directory, const char *fingerprint)
 {
         char *path;
 
-        return asprintf(&path, "%s/" PREFIX "%s" SUFFIX, directory, fingerprint + strlen("sha256:")) < 0 ?
-                       NULL :
-                       path;
+        return asprintf(&path, "%s/" PREFIX "%s" SUFFIX, directory, fingerprint + strlen("sha256:")) < 0
+                       ? NULL
+                       : path;
 }
 
 /* "sha256:…" of one of our file names. */
@@ -111,38 +112,91 @@ int trust_store_place(const struct trust_store *store, const struct authority *a
         return local || certs;
 }
 
-static int withdraw_from(const char *directory, const struct authorities *keep, bool dry,
-                         struct failure *failure)
+/* Calls each(path) for our files in the directory whose authority is not in keep. Returns how many, or
+ * -errno. */
+static int each_unwanted(const char *directory, const struct authorities *keep,
+                         int (*each)(const char *path, struct failure *failure), struct failure *failure)
 {
         _cleanup_(closedirp) DIR *dir = opendir(directory);
-        int count = 0;
+        int count = 0, r;
 
         if (!dir)
                 return errno == ENOENT ? 0 : cannot(failure, -errno, "read", directory);
         for (struct dirent *entry; (entry = readdir(dir));) {
+                _cleanup_free_ char *path = NULL;
                 char fingerprint[SHA256_TEXT_SIZE];
 
                 if (!own_fingerprint(entry->d_name, fingerprint) || authorities_find(keep, fingerprint))
                         continue;
-                if (!dry && unlinkat(dirfd(dir), entry->d_name, 0) < 0 && errno != ENOENT)
-                        return cannot(failure, -errno, "remove from", directory);
+                path = own_path(directory, fingerprint);
+                r = path ? each(path, failure) : -ENOMEM;
+                if (r < 0)
+                        return r;
                 count++;
         }
         return count;
 }
 
-int trust_store_withdraw(const struct trust_store *store, const struct authorities *keep, bool dry,
+static int remove_file(const char *path, struct failure *failure)
+{
+        return unlink(path) < 0 && errno != ENOENT ? cannot(failure, -errno, "remove", path) : 0;
+}
+
+int trust_store_withdraw(const struct trust_store *store, const struct authorities *keep,
                          struct failure *failure)
 {
         int local, certs;
 
-        local = withdraw_from(store->local, keep, dry, failure);
+        local = each_unwanted(store->local, keep, remove_file, failure);
         if (local < 0)
                 return local;
-        certs = withdraw_from(store->certs, keep, dry, failure);
-        if (certs < 0)
-                return certs;
-        return local > certs ? local : certs;
+        certs = each_unwanted(store->certs, keep, remove_file, failure);
+        return certs < 0 ? certs : local + certs;
+}
+
+int trust_store_remove(const struct trust_store *store, const char *fingerprint, struct failure *failure)
+{
+        _cleanup_free_ char *local = own_path(store->local, fingerprint),
+                            *certs = own_path(store->certs, fingerprint);
+        int r;
+
+        if (!local || !certs)
+                return -ENOMEM;
+        r = remove_file(local, failure);
+        return r < 0 ? r : remove_file(certs, failure);
+}
+
+static int show_removal(const char *path, struct failure *failure)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r;
+
+        r = file_read(path, X509_FILE_MAX, &text, &size);
+        return r < 0 ? cannot(failure, r, "read", path) : unified_diff(stdout, path, text, NULL);
+}
+
+int trust_store_show(const struct trust_store *store, const struct authorities *wanted,
+                     struct failure *failure)
+{
+        int r;
+
+        for (size_t i = 0; i < wanted->count; i++) {
+                _cleanup_free_ char *path = own_path(store->local, wanted->items[i].fingerprint),
+                                    *text = NULL;
+                size_t size;
+
+                if (!path)
+                        return -ENOMEM;
+                r = file_read(path, X509_FILE_MAX, &text, &size);
+                if (r < 0 && r != -ENOENT)
+                        return cannot(failure, r, "read", path);
+                r = unified_diff(stdout, path, text, wanted->items[i].pem);
+                if (r < 0)
+                        return r;
+        }
+        r = each_unwanted(store->local, wanted, show_removal, failure);
+        return r < 0 ? r : 0;
 }
 
 static int broken(struct failure *failure, const struct trust_store *store, const char *what)

@@ -32,10 +32,17 @@ void trust_store_clear(struct trust_store *store);
 int trust_store_place(const struct trust_store *store, const struct authority *authority,
                       struct failure *failure);
 
-/* Removes our files of every authority that is not in `keep`. Returns how many authorities went, or -errno
- * with a failure. dry: counts only. */
-int trust_store_withdraw(const struct trust_store *store, const struct authorities *keep, bool dry,
+/* Removes our files of every authority that is not in `keep`. Returns how many files went, or -errno with a
+ * failure. */
+int trust_store_withdraw(const struct trust_store *store, const struct authorities *keep,
                          struct failure *failure);
+
+/* Removes our files of one authority; 0 also when there were none. */
+int trust_store_remove(const struct trust_store *store, const char *fingerprint, struct failure *failure);
+
+/* Prints the differences that place and withdraw would make below LOCAL, as a unified diff. */
+int trust_store_show(const struct trust_store *store, const struct authorities *wanted,
+                     struct failure *failure);
 
 /* Whether the bundle holds exactly what the selected and local files hold, each of ours among it, and the
  * hash links of ours lead to real files. Returns 0, -EBADMSG with a failure (TrustStoreBroken), or another

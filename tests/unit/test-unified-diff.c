@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 /* after the standard headers that it needs */
 #include <cmocka.h>
@@ -50,7 +51,8 @@ static void a_missing_last_line_feed_is_said(void **state)
 
 static void distant_changes_have_a_hunk_each(void **state)
 {
-        _cleanup_free_ char *text = diff_of("1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n", "1\nx\n3\n4\n5\n6\n7\n8\n9\ny\n");
+        _cleanup_free_ char *text =
+                diff_of("1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n", "1\nx\n3\n4\n5\n6\n7\n8\n9\ny\n");
 
         assert_string_equal(text, "--- file\n+++ file\n@@ -1,5 +1,5 @@\n 1\n-2\n+x\n 3\n 4\n 5\n"
                                   "@@ -7,4 +7,4 @@\n 7\n 8\n 9\n-10\n+y\n");
@@ -67,7 +69,8 @@ static void patch_makes_of_one_text_the_other(void **state)
 
                 for (int which = 0; which < 2; which++)
                         for (long n = random() % 20; n > 0; n--)
-                                strcat(texts[which], (const char *[]){ "a\n", "b\n", "c\n", "\n" }[random() % 4]);
+                                strcat(texts[which],
+                                       (const char *[]){ "a\n", "b\n", "c\n", "\n" }[random() % 4]);
                 diff = diff_of(texts[0], texts[1]);
                 assert_int_equal(file_write("before", texts[0], strlen(texts[0]), 0600), 0);
                 assert_int_equal(file_write("diff", diff, strlen(diff), 0600), 0);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "apply.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "desired.h"
+#include "files.h"
+#include "last-change.h"
+
+#define CONTAINERD_FILE "containerd-ca.pem" /* registry-mirror gives it to every host of containerd */
+
+int trust_lock(const char *state_dir, struct failure *failure)
+{
+        _cleanup_free_ char *path = NULL;
+        _cleanup_close_ int fd = -EBADF;
+
+        if (asprintf(&path, "%s/lock", state_dir) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return failure_set(failure, -errno, "TrustStoreBusy", "cannot open %s: %s", path,
+                                   strerror(errno));
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return failure_set(failure, errno == EWOULDBLOCK ? -EBUSY : -errno, "TrustStoreBusy",
+                                   "another run of custom-ca changes the trust store now; try again when it "
+                                   "has ended");
+        return TAKE_FD(fd);
+}
+
+static int write_authorities(const char *path, const struct authorities *wanted,
+                             const struct authorities *known)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *stream = open_memstream(&text, &size);
+
+        if (!stream)
+                return -ENOMEM;
+        for (size_t i = 0; i < wanted->count; i++)
+                fputs(wanted->items[i].pem, stream);
+        for (size_t i = 0; i < known->count; i++)
+                fputs(known->items[i].pem, stream);
+        if (fclose(stream) != 0)
+                return -ENOMEM;
+        return file_write(path, text, size, 0644);
+}
+
+int trust_changed(const char *state_dir, const struct trust_change *change,
+                  const struct custom_ca_config *config, const struct authorities *known,
+                  struct failure *failure)
+{
+        _cleanup_free_ char *path = NULL;
+        int r = 0;
+
+        if (asprintf(&path, "%s/" CONTAINERD_FILE, state_dir) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        if (config->containerd && change->wanted->count + known->count > 0)
+                r = write_authorities(path, change->wanted, known);
+        else if (unlink(path) < 0 && errno != ENOENT)
+                r = -errno;
+        if (r >= 0 && change->ran)
+                r = last_change_save(state_dir, change->store->bundle);
+        if (r < 0)
+                return failure_set(failure, r, "StateNotWritten", "cannot record the change below %s: %s",
+                                   state_dir, strerror(-r));
+        return 0;
+}
+
+/* A configuration without anything is what undo asks for. */
+static int make_so(struct plugin_context *ctx, const struct custom_ca_config *config, struct failure *failure)
+{
+        _cleanup_(trust_store_clear) struct trust_store store = {};
+        _cleanup_(trust_change_clear) struct trust_change change = {};
+        _cleanup_desired_ desired = {};
+        _cleanup_close_ int lock = -EBADF;
+        int r;
+
+        r = trust_store_init(&store, ctx->root);
+        if (r < 0)
+                return r;
+        r = desired_load(config, &store, &desired, failure);
+        if (r < 0)
+                return r;
+        r = trust_change_init(&change, &store, ctx->state_dir, &desired.wanted, &config->distrust);
+        if (r < 0)
+                return r;
+        if (ctx->dry_run)
+                return trust_change_show(&change, failure);
+        lock = trust_lock(ctx->state_dir, failure);
+        if (lock < 0)
+                return lock;
+        r = trust_change_run(&change, failure);
+        if (r < 0)
+                return r;
+        return trust_changed(ctx->state_dir, &change, config, &desired.known, failure);
+}
+
+int custom_ca_apply(struct plugin_context *ctx, const void *config, struct failure *failure)
+{
+        return make_so(ctx, config, failure);
+}
+
+int custom_ca_undo(struct plugin_context *ctx, struct failure *failure)
+{
+        return make_so(ctx, &(struct custom_ca_config){}, failure);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Keeps the trust store right while the plugin runs: looks when something below it changes, and every
+ * minute; repairs in the event loop; tells the condition. */
+
+#include "apply.h"
+#include "desired.h"
+#include "file-watch.h"
+#include "last-change.h"
+
+#define CONDITION_CUSTOM_CAS "CustomCAsReady"
+
+struct ca_watch {
+        struct plugin_context *ctx;
+        const struct custom_ca_config *config;
+        struct trust_store store;
+        struct desired desired;
+        struct last_change changed;
+        struct config_strings stale; /* units with the store from before the last change */
+        uint64_t repairs;
+
+        struct trust_change change; /* under way while child is not NULL */
+        int lock;
+        bool again; /* something changed meanwhile */
+        struct file_watch **files;
+        size_t n_files;
+        sd_event_source *recheck, *child, *deadline;
+        pid_t pid;
+};
+
+int ca_watch_start(struct plugin_context *ctx, const void *config);
+void ca_watch_close(struct plugin_context *ctx);
