@@ -329,6 +329,72 @@ int archive_examine(int fd, const struct age_opener *opener, const char *const *
         return 0;
 }
 
+static int read_snapshot(int fd, struct examination *examination)
+{
+        _cleanup_free_ uint8_t *buffer = malloc(READ_SIZE);
+        uint64_t size = examination->facts.raw_size;
+        int r;
+
+        if (!buffer)
+                return -ENOMEM;
+        for (uint64_t at = 0; at < size;) {
+                ssize_t n =
+                        pread(fd, buffer, size - at < READ_SIZE ? (size_t)(size - at) : READ_SIZE, (off_t)at);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0) {
+                        r = n < 0 ? -errno : -EIO; /* 0: cut while it was read */
+                        return failure_set(examination->failure, r, "ReadFailed", "cannot read it: %s",
+                                           strerror(-r));
+                }
+                if (interrupted(examination->interrupt))
+                        return -ECANCELED;
+                r = on_data(buffer, (size_t)n, examination);
+                if (r < 0)
+                        return r;
+                at += (uint64_t)n;
+        }
+        return end_snapshot(examination);
+}
+
+int snapshot_file_examine(int fd, const char *const *scratch_directories, const struct interrupt *interrupt,
+                          struct archive_facts *ret, struct failure *failure)
+{
+        _cleanup_(examination_clear) struct examination examination = {
+                .failure = failure,
+                .interrupt = interrupt,
+                .scratch_directories = scratch_directories,
+                .scratch = SCRATCH_NONE,
+        };
+        struct archive_facts *facts = &examination.facts;
+        off_t size = lseek(fd, 0, SEEK_END);
+        int r;
+
+        if (size < 0)
+                return -errno;
+        if (size % TAR_BLOCK_SIZE != SHA256_SIZE) /* pages are multiples of it */
+                return failure_set(
+                        failure, -EBADMSG, "HashMissing",
+                        "it does not end with etcd's hash of it: it was cut, or is no snapshot but a file "
+                        "that etcd works on");
+        r = begin_snapshot(&examination, (uint64_t)size);
+        if (r >= 0)
+                r = read_snapshot(fd, &examination);
+        if (r >= 0 && facts->walk_error == -EOPNOTSUPP) {
+                failure_clear(&facts->unwalked);
+                r = etcd_database_read(fd, (uint64_t)size - SHA256_SIZE, interrupt, &facts->database,
+                                       failure);
+                facts->walked = r >= 0;
+        }
+        if (r < 0)
+                return r;
+
+        *ret = examination.facts;
+        examination.facts = (struct archive_facts){};
+        return 0;
+}
+
 static int check_stored(uint64_t size, const uint8_t sha256[static SHA256_SIZE],
                         const struct manifest *manifest, struct failure *failure)
 {
