@@ -91,6 +91,8 @@ static int load_target(const struct target_list *list, const char *root, size_t 
         int r;
 
         ret->name = target->name;
+        if (target->kind != TARGET_DIRECTORY) /* list --all and verify --target look there */
+                return 0;
         ret->directory = path_under(root, target->path);
         if (!ret->directory)
                 return -ENOMEM;
