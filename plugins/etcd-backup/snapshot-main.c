@@ -228,7 +228,7 @@ int main(int argc, char *argv[])
         if (r != 0)
                 return r;
         if (argc > 1 && argv[1][0] != '-')
-                return command_run(&program, tables, argc, argv, (void *)arguments.root);
+                return command_run(&program, tables, argc - 1, argv + 1, (void *)arguments.root);
         r = parse_arguments(argc, argv, &arguments);
         if (r != 0)
                 return r;

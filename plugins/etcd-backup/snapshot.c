@@ -10,6 +10,7 @@
 #include "copies.h"
 #include "delivery.h"
 #include "etcd.h"
+#include "include.h"
 #include "log.h"
 #include "progress.h"
 #include "quantity.h"
@@ -544,6 +545,39 @@ static int walk(struct job *job)
         return choose_name(job);
 }
 
+static int on_included(const struct included_file *file, const void *data, uint64_t modified_usec,
+                       void *userdata)
+{
+        struct job *job = userdata;
+        int r;
+
+        r = archive_begin_with_mode(job->writer, file->name, file->mode, file->size, modified_usec);
+        if (r >= 0)
+                r = archive_add(job->writer, data, file->size);
+        return r < 0 ? r : included_add(&job->manifest->included, file);
+}
+
+/* Behind the database. What cannot be taken along is said, and costs nobody the backup. */
+static int include_files(struct job *job)
+{
+        const struct include_request request = {
+                .root = job->request->root,
+                .names = &job->request->config->include,
+                .encrypted = encrypts(job),
+                .etcd_version = job->manifest->etcd_version,
+        };
+        struct include_result result = {};
+        int r;
+
+        r = include_collect(&request, on_included, job, &result);
+        job->manifest->included.withheld = result.withheld;
+        if (result.left_out > 0 && !job->result->remark.reason)
+                (void)failure_set(&job->result->remark, 0, result.first.reason, "%s%s", result.first.message,
+                                  result.left_out > 1 ? "; nor are other files" : "");
+        failure_clear(&result.first);
+        return r;
+}
+
 static int finish_archive(struct job *job)
 {
         struct manifest *manifest = job->manifest;
@@ -552,6 +586,9 @@ static int finish_archive(struct job *job)
 
         manifest->db_size = job->stream.total;
         manifest->raw_size = job->stream.total + SHA256_SIZE;
+        r = include_files(job);
+        if (r < 0)
+                return r;
         r = manifest_format(manifest, false, &text);
         if (r < 0)
                 return r;

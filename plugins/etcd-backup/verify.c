@@ -12,7 +12,7 @@
 
 #define READ_SIZE (256 * 1024)
 
-enum member { MEMBER_NONE, MEMBER_SNAPSHOT, MEMBER_MANIFEST };
+enum member { MEMBER_NONE, MEMBER_SNAPSHOT, MEMBER_OF_NODE, MEMBER_MANIFEST };
 
 struct examination {
         struct failure *failure;
@@ -26,6 +26,7 @@ struct examination {
         uint64_t db_left; /* bytes of the database before its hash */
         uint8_t trailer[SHA256_SIZE];
         size_t trailer_size;
+        struct included_reader included;
         char *manifest_text;
         size_t manifest_size;
         struct archive_facts facts;
@@ -43,6 +44,7 @@ static void examination_clear(struct examination *examination)
         hasher_free(examination->hasher);
         etcd_reader_free(examination->reader);
         scratch_close(&examination->scratch);
+        included_reader_clear(&examination->included);
         free(examination->manifest_text);
         archive_facts_clear(&examination->facts);
 }
@@ -78,11 +80,20 @@ static int begin_manifest(struct examination *examination, uint64_t size)
 static int on_begin(const char *name, uint64_t size, void *userdata)
 {
         struct examination *examination = userdata;
+        int r;
 
         if (examination->member == MEMBER_NONE && strcmp(name, SNAPSHOT_MEMBER) == 0)
                 return begin_snapshot(examination, size);
-        if (examination->member == MEMBER_SNAPSHOT && strcmp(name, MANIFEST_MEMBER) == 0)
-                return begin_manifest(examination, size);
+        if (examination->member == MEMBER_SNAPSHOT || examination->member == MEMBER_OF_NODE) {
+                if (strcmp(name, MANIFEST_MEMBER) == 0)
+                        return begin_manifest(examination, size);
+                if (included_name_is_sound(name)) {
+                        examination->member = MEMBER_OF_NODE;
+                        r = included_reader_begin(&examination->included, name, size);
+                        if (r != -E2BIG)
+                                return r;
+                }
+        }
         return failure_set(examination->failure, -EBADMSG, "ArchiveDamaged",
                            "it holds an unexpected member %s", name);
 }
@@ -97,6 +108,8 @@ static int on_data(const void *data, size_t size, void *userdata)
                 examination->manifest_size += size;
                 return 0;
         }
+        if (examination->member == MEMBER_OF_NODE)
+                return included_reader_add(&examination->included, data, size);
 
         examination->db_left -= of_db;
         if (examination->whole)
@@ -176,12 +189,17 @@ static int on_end(void *userdata)
 
         if (examination->member == MEMBER_SNAPSHOT)
                 return end_snapshot(examination);
+        if (examination->member == MEMBER_OF_NODE)
+                return included_reader_end(&examination->included);
 
         r = manifest_parse(examination->manifest_text, examination->manifest_size,
                            &examination->facts.manifest, examination->failure);
         if (r < 0)
                 failure_prefix(examination->failure, "%s in the archive", MANIFEST_MEMBER);
-        return r == -EPROTONOSUPPORT || r == -EINVAL ? -EBADMSG : r;
+        if (r < 0)
+                return r == -EPROTONOSUPPORT || r == -EINVAL ? -EBADMSG : r;
+        return included_reader_match(&examination->included, &examination->facts.manifest->included,
+                                     examination->failure);
 }
 
 /* Where what is read goes: all of it into the hash, and if there is a reader, into that, decrypted if there
@@ -445,7 +463,7 @@ int archive_facts_match(const struct archive_facts *facts, const struct manifest
             memcmp(facts->raw_sha256, manifest->raw_sha256, SHA256_SIZE) != 0 ||
             inside->cluster_id != manifest->cluster_id || inside->revision != manifest->revision ||
             inside->sequence != manifest->sequence || inside->walked != manifest->walked ||
-            inside->hash != manifest->hash ||
+            inside->hash != manifest->hash || !included_equal(&inside->included, &manifest->included) ||
             memcmp(inside->raw_sha256, manifest->raw_sha256, SHA256_SIZE) != 0)
                 return failure_set(failure, -EBADMSG, "ManifestChanged",
                                    "the manifest beside the archive does not belong to what is inside");
