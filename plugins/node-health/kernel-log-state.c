@@ -30,14 +30,17 @@ static int save_finding(json_object *list, const char *name, const struct kernel
 
 int kernel_log_save(struct kernel_log *log)
 {
-        _cleanup_json_ json_object *state = json_object_new_object();
-        json_object *found = json_object_new_object();
+        _cleanup_json_ json_object *state = NULL;
+        json_object *found;
         const char *text;
         int r = 0;
 
         if (!log->next_known)
-                return 0;
-        r |= json_set(state, "found", found);
+                return 0; /* nothing was read yet */
+        state = json_object_new_object();
+        found = json_object_new_object();
+        if (!state || json_set(state, "found", found) < 0)
+                return -ENOMEM;
         r |= json_set_string(state, "bootId", boot_id());
         r |= json_set_integer(state, "next", (int64_t)log->next);
         r |= json_set_integer(state, "lost", (int64_t)log->lost);
