@@ -7,15 +7,14 @@
 #include <string.h>
 
 #include "files.h"
+#include "kubelet-config.h"
 #include "metric.h"
-#include "node-files.h"
 #include "node.h"
+#include "static-pod.h"
 #include "text.h"
 
-#define API_SERVER_MANIFEST "/etc/kubernetes/manifests/kube-apiserver.yaml"
-#define ETCD_MANIFEST       "/etc/kubernetes/manifests/etcd.yaml"
-#define KUBELET_CONFIG      "/var/lib/kubelet/config.yaml"
-#define KUBELET_CONFIG_MAX  (256 * 1024)
+#define KUBELET_CONFIG     "/var/lib/kubelet/config.yaml"
+#define KUBELET_CONFIG_MAX (256 * 1024)
 
 static void add(struct scs_standard *standard, const char *name, enum scs_status status, const char *format,
                 ...) _printf_(4, 5);
@@ -40,7 +39,7 @@ static void add(struct scs_standard *standard, const char *name, enum scs_status
 /* Whether a comma-separated list has one of the words. */
 static bool list_has(const char *list, const char *const *words)
 {
-        for (; list && *words; words++) {
+        for (; *words; words++) {
                 size_t length = strlen(*words);
 
                 for (const char *at = list; at; at = strchr(at, ',')) {
@@ -63,48 +62,57 @@ struct wanted {
 };
 
 static const struct wanted wanted_0215[] = {
-        { "scs-0215-max-requests-inflight", "--max-requests-inflight" },
-        { "scs-0215-max-mutating-requests-inflight", "--max-mutating-requests-inflight" },
-        { "scs-0215-min-request-timeout", "--min-request-timeout" },
-        { "scs-0215-event-rate-limit", "--enable-admission-plugins", "EventRateLimit", .contained = true },
-        { "scs-0215-admission-control-config", "--admission-control-config-file" },
-        { "scs-0215-etcd-auto-compaction-mode", "--auto-compaction-mode", "periodic", .etcd = true },
-        { "scs-0215-etcd-auto-compaction-retention", "--auto-compaction-retention", "8h", .etcd = true },
+        { "scs-0215-max-requests-inflight", "max-requests-inflight" },
+        { "scs-0215-max-mutating-requests-inflight", "max-mutating-requests-inflight" },
+        { "scs-0215-min-request-timeout", "min-request-timeout" },
+        { "scs-0215-event-rate-limit", "enable-admission-plugins", "EventRateLimit", .contained = true },
+        { "scs-0215-admission-control-config", "admission-control-config-file" },
+        { "scs-0215-etcd-auto-compaction-mode", "auto-compaction-mode", "periodic", .etcd = true },
+        { "scs-0215-etcd-auto-compaction-retention", "auto-compaction-retention", "8h", .etcd = true },
 };
 
-static void judge_argument(struct scs_standard *standard, const struct wanted *wanted,
-                           const struct arguments *arguments)
+/* An argument that is not given is as one that is empty. */
+static void add_argument_fact(struct scs_standard *standard, const char *name, bool good,
+                              const char *argument, const char *found, const char *wanted)
 {
-        const char *found = argument_value(arguments, wanted->argument);
-        bool good = found && (!wanted->value || (wanted->contained ? list_has(found, WORDS(wanted->value))
-                                                                   : strcmp(found, wanted->value) == 0));
-
         if (good)
-                add(standard, wanted->name, SCS_PASS, "%s=%s", wanted->argument, found);
+                add(standard, name, SCS_PASS, "--%s=%s", argument, found);
         else
-                add(standard, wanted->name, SCS_FAIL, "%s is %s; wanted: %s%s", wanted->argument,
-                    found ? found : "not set", wanted->contained ? "with " : "",
-                    wanted->value ? wanted->value : "a value of your choice");
+                add(standard, name, SCS_FAIL, "--%s is %s; wanted: %s", argument,
+                    found[0] != '\0' ? found : "not set", wanted);
+}
+
+static void judge_argument(struct scs_standard *standard, const struct wanted *wanted, const char *manifest)
+{
+        char found[STATIC_POD_VALUE_SIZE] = "", text[64] = "a value of your choice";
+        bool good = static_pod_argument(manifest, wanted->argument, found);
+
+        if (wanted->value) {
+                (void)snprintf(text, sizeof(text), "%s%s", wanted->contained ? "with " : "", wanted->value);
+                good = wanted->contained ? list_has(found, WORDS(wanted->value))
+                                         : strcmp(found, wanted->value) == 0;
+        }
+        add_argument_fact(standard, wanted->name, good, wanted->argument, found, text);
 }
 
 static void look_0215(const char *root, struct scs_standard *standard)
 {
-        _cleanup_(arguments_clear) struct arguments api_server = {}, etcd = {};
-        int api_server_read = manifest_read(root, API_SERVER_MANIFEST, &api_server);
-        int etcd_read = manifest_read(root, ETCD_MANIFEST, &etcd);
+        _cleanup_free_ char *api_server = NULL, *etcd = NULL;
+        int api_server_loaded = static_pod_load(root, "kube-apiserver", &api_server);
+        int etcd_loaded = static_pod_load(root, "etcd", &etcd);
 
         standard->count = 0;
         for (size_t i = 0; i < ELEMENTS(wanted_0215); i++) {
                 const struct wanted *wanted = &wanted_0215[i];
-                int r = wanted->etcd ? etcd_read : api_server_read;
+                int r = wanted->etcd ? etcd_loaded : api_server_loaded;
 
                 if (wanted->etcd && r == -ENOENT)
                         continue; /* an external etcd */
                 if (r < 0)
-                        add(standard, wanted->name, SCS_UNKNOWN, "cannot read %s: %s",
-                            wanted->etcd ? ETCD_MANIFEST : API_SERVER_MANIFEST, strerror(-r));
+                        add(standard, wanted->name, SCS_UNKNOWN, "cannot read the manifest of %s: %s",
+                            wanted->etcd ? "etcd" : "kube-apiserver", strerror(-r));
                 else
-                        judge_argument(standard, wanted, wanted->etcd ? &etcd : &api_server);
+                        judge_argument(standard, wanted, wanted->etcd ? etcd : api_server);
         }
 }
 
@@ -136,7 +144,7 @@ static void look_at_kubelet(const char *root, struct scs_standard *standard)
                 const char *value;
 
                 if (r >= 0)
-                        r = yaml_text_at(text, size, kubelet_0217[i].keys, &found);
+                        r = kubelet_config_at(text, size, kubelet_0217[i].keys, &found);
                 if (r < 0) {
                         add(standard, kubelet_0217[i].name, SCS_UNKNOWN, "cannot read " KUBELET_CONFIG ": %s",
                             strerror(-r));
@@ -152,60 +160,48 @@ static void look_at_kubelet(const char *root, struct scs_standard *standard)
         }
 }
 
-static void add_argument_fact(struct scs_standard *standard, const char *name, bool good,
-                              const char *argument, const char *found, const char *wanted)
-{
-        if (good)
-                add(standard, name, SCS_PASS, "%s=%s", argument, found);
-        else
-                add(standard, name, SCS_FAIL, "%s is %s; wanted: %s", argument, found ? found : "not set",
-                    wanted);
-}
-
 static void look_at_api_server(const char *root, struct scs_standard *standard)
 {
-        _cleanup_(arguments_clear) struct arguments arguments = {};
-        const char *plugins, *modes;
-        int r;
+        char plugins[STATIC_POD_VALUE_SIZE] = "", modes[STATIC_POD_VALUE_SIZE] = "";
+        _cleanup_free_ char *manifest = NULL;
 
-        r = manifest_read(root, API_SERVER_MANIFEST, &arguments);
-        if (r < 0)
+        if (static_pod_load(root, "kube-apiserver", &manifest) < 0)
                 return; /* a worker; of a control plane the check of kube-apiserver says more */
-        plugins = argument_value(&arguments, "--enable-admission-plugins");
-        modes = argument_value(&arguments, "--authorization-mode");
+        (void)static_pod_argument(manifest, "enable-admission-plugins", plugins);
+        (void)static_pod_argument(manifest, "authorization-mode", modes);
         /* SCS's test looks for the literal text "--enable-admission-plugins=NodeRestriction", so it has to be
            the first. */
         add_argument_fact(standard, TEST("NodeRestriction_Admission_Controller_Enabled_in_KubeAPIServer"),
-                          plugins && strncmp(plugins, "NodeRestriction", strlen("NodeRestriction")) == 0,
-                          "--enable-admission-plugins", plugins, "NodeRestriction, as the first of the list");
+                          strncmp(plugins, "NodeRestriction", strlen("NodeRestriction")) == 0,
+                          "enable-admission-plugins", plugins, "NodeRestriction, as the first of the list");
         add_argument_fact(standard, TEST("PodSecurity_Standards_And_Admission_Controller_Enabled"),
-                          list_has(plugins, WORDS("PodSecurity")), "--enable-admission-plugins", plugins,
+                          list_has(plugins, WORDS("PodSecurity")), "enable-admission-plugins", plugins,
                           "with PodSecurity");
         add_argument_fact(standard, TEST("Authorization_Methods"),
                           list_has(modes, WORDS("Node")) && list_has(modes, WORDS("ABAC", "RBAC", "Webhook")),
-                          "--authorization-mode", modes, "Node, and ABAC, RBAC or Webhook");
+                          "authorization-mode", modes, "Node, and ABAC, RBAC or Webhook");
 }
 
 /* Of the standard's text, without a test of these names: etcd speaks TLS, and to this node alone without it.
  */
 static const struct wanted wanted_0217_etcd[] = {
-        { "scs-0217-etcd-cert-file", "--cert-file" },
-        { "scs-0217-etcd-key-file", "--key-file" },
-        { "scs-0217-etcd-client-cert-auth", "--client-cert-auth", "true" },
-        { "scs-0217-etcd-peer-client-cert-auth", "--peer-client-cert-auth", "true" },
+        { "scs-0217-etcd-cert-file", "cert-file" },
+        { "scs-0217-etcd-key-file", "key-file" },
+        { "scs-0217-etcd-client-cert-auth", "client-cert-auth", "true" },
+        { "scs-0217-etcd-peer-client-cert-auth", "peer-client-cert-auth", "true" },
 };
 
 static void look_0217(const char *root, struct scs_standard *standard)
 {
-        _cleanup_(arguments_clear) struct arguments etcd = {};
+        _cleanup_free_ char *etcd = NULL;
 
         standard->count = 0;
         look_at_kubelet(root, standard);
         look_at_api_server(root, standard);
-        if (manifest_read(root, ETCD_MANIFEST, &etcd) < 0)
+        if (static_pod_load(root, "etcd", &etcd) < 0)
                 return; /* not on this node */
         for (size_t i = 0; i < ELEMENTS(wanted_0217_etcd); i++)
-                judge_argument(standard, &wanted_0217_etcd[i], &etcd);
+                judge_argument(standard, &wanted_0217_etcd[i], etcd);
 }
 
 /* ---- the two checks ---- */

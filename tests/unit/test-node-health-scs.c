@@ -10,6 +10,9 @@
 
 #include "scs.c"
 
+#define API_SERVER_MANIFEST "/etc/kubernetes/manifests/kube-apiserver.yaml"
+#define ETCD_MANIFEST       "/etc/kubernetes/manifests/etcd.yaml"
+
 static char *root;
 
 static int open_root(void **state)
@@ -66,8 +69,9 @@ static void what_kubeadm_makes_meets_only_a_part_of_the_standards(void **state)
         (void)state;
         put(API_SERVER_MANIFEST, API_SERVER("    - --authorization-mode=Node,RBAC\n"
                                             "    - --enable-admission-plugins=NodeRestriction\n"));
-        put(ETCD_MANIFEST, "spec:\n  containers:\n  - command: [etcd, --cert-file=/a, --key-file=/b, "
-                           "--client-cert-auth=true, --peer-client-cert-auth=true]\n");
+        put(ETCD_MANIFEST,
+            "    - etcd\n    - --cert-file=/a\n    - --key-file=/b\n    - --client-cert-auth=true\n"
+            "    - --peer-client-cert-auth=true\n");
         put(KUBELET_CONFIG,
             "authentication:\n  anonymous:\n    enabled: false\nauthorization:\n  mode: Webhook\n");
         look_0217(root, &standard);
