@@ -362,12 +362,13 @@ static int open_publishers(struct agent *agent)
 
 static int open_parts(struct agent *agent)
 {
-        _cleanup_free_ char *served = NULL, *material = NULL, *config = NULL;
+        _cleanup_free_ char *served = NULL, *material = NULL, *config = NULL, *state = NULL;
         int r;
 
         if (asprintf(&served, "%s/restarts-served.json", agent->run_dir) < 0 ||
             asprintf(&material, "%s/gateway", agent->run_dir) < 0 ||
-            asprintf(&config, "%s/gateway.json", agent->config_dir) < 0)
+            asprintf(&config, "%s/gateway.json", agent->config_dir) < 0 ||
+            asprintf(&state, "%s/gateway", agent->state_dir) < 0)
                 return -ENOMEM;
         r = directory_make(material, 0750);
         if (r < 0)
@@ -381,7 +382,7 @@ static int open_parts(struct agent *agent)
         r = requests_watch(agent->units);
         if (r < 0)
                 return r;
-        r = gateway_material_new(agent->event, config, material,
+        r = gateway_material_new(agent->event, config, state, material,
                                  strcmp(agent->root, "/") == 0 ? GATEWAY_GROUP : NULL, look_again, agent,
                                  &agent->gateway);
         if (r < 0)

@@ -4,7 +4,6 @@
 
 #include <openssl/crypto.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "files.h"
 #include "http-client.h"
@@ -105,13 +104,9 @@ struct report_push *report_push_free(struct report_push *push)
 static void failed(struct report_push *push, enum outcome outcome, const char *message,
                    uint64_t retry_after_usec)
 {
-        uint64_t random = 0;
-
-        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-                random = now_realtime_usec(); /* early in a boot; it only has to differ between nodes */
         push->counts[outcome]++;
         schedule_failed(&push->schedule, now_boottime_usec(), outcomes[outcome].backoff_usec,
-                        retry_after_usec, random);
+                        retry_after_usec, publish_random());
         publish_failed(&push->status, outcomes[outcome].reason, message);
         push->changed(push->userdata);
 }
@@ -379,10 +374,8 @@ int report_push_report(struct report_push *push, json_object *checks, json_objec
         r = publish_status_metrics(&push->status, metrics);
         for (enum outcome outcome = 0; outcome < PUSH_OUTCOMES; outcome++)
                 if (push->counts[outcome] > 0 || outcome == PUSH_OK)
-                        r |= metric_add(metrics, METRIC_COUNTER, "capi_node_publish_requests_total",
-                                        "Requests about the node's state, by what became of them.",
-                                        (double)push->counts[outcome], "target", push->status.target,
-                                        "result", outcomes[outcome].reason, NULL);
+                        r |= publish_status_count(&push->status, outcomes[outcome].reason,
+                                                  push->counts[outcome], metrics);
         return r == 0 ? 0 : -ENOMEM;
 }
 

@@ -8,6 +8,7 @@
 
 #include "age-key.h"
 #include "files.h"
+#include "include.h"
 #include "plugin.h"
 #include "quantity.h"
 
@@ -324,6 +325,15 @@ static const struct config_key backup_keys[] = {
           .kind = CONFIG_OBJECT,
           .offset = offsetof(struct backup_config, encryption),
           .type = &encryption_type },
+        { .name = "include",
+          .help = "What else of the node is saved, for a new machine: pki, manifests, encryption-config, "
+                  "kubeadm. "
+                  "Keys and tokens only where copies are encrypted.",
+          .kind = CONFIG_STRINGS,
+          .offset = offsetof(struct backup_config, include),
+          .fallback = "[ \"pki\", \"manifests\", \"encryption-config\", \"kubeadm\" ]",
+          .maximum = 4,
+          .check = include_check_name },
         { .name = "targets",
           .help = "Where copies go; a target that fails does not keep the others from theirs.",
           .kind = CONFIG_OBJECTS,

@@ -46,6 +46,7 @@ struct backup_config {
         char *cluster;
         struct etcd_access etcd;
         struct backup_encryption encryption;
+        struct config_strings include; /* of include.h */
         struct config_objects targets; /* struct backup_target */
 };
 

@@ -18,6 +18,11 @@ bool destination_failed(const struct destination *destination)
         return destination->failure.reason != NULL;
 }
 
+bool destination_takes_stream(const struct destination *destination)
+{
+        return destination->target->kind == TARGET_DIRECTORY && !destination_failed(destination);
+}
+
 static void fail(struct destination *destination, int error, const char *reason, const char *what)
 {
         (void)failure_set(&destination->failure, error, reason, "target %s: cannot %s in %s: %s",
@@ -77,6 +82,8 @@ void destination_open(struct destination *destination, const struct backup_targe
         int r;
 
         *destination = (struct destination){ .target = target, .file = NEW_FILE_NONE };
+        if (target->kind != TARGET_DIRECTORY)
+                return;
         destination->directory = path_under(root, target->path);
         r = destination->directory ? prepare(destination, root, cluster, node, ret_sequence) : -ENOMEM;
         if (r < 0 && !destination_failed(destination))
@@ -87,6 +94,7 @@ void destination_close(struct destination *destination)
 {
         new_file_discard(&destination->file);
         store_close(destination->store);
+        copies_clear(&destination->copies);
         failure_clear(&destination->failure);
         free(destination->directory);
         *destination = (struct destination){ .file = NEW_FILE_NONE };
@@ -216,17 +224,14 @@ void destination_publish(struct destination *destination, const struct manifest 
 
 unsigned destination_prune(struct destination *destination, const struct prune_request *request)
 {
-        _cleanup_(store_closep) struct store *store = NULL;
         _cleanup_failure_ found = {};
         _cleanup_prune_plan_ plan = {};
         unsigned removed = 0;
         int r;
 
-        r = store_open(destination->target, request->root, NULL, &store, &found);
+        r = prune_decide(request, destination->target, destination->store, &plan, &found);
         if (r >= 0)
-                r = prune_decide(request, destination->target, store, &plan, &found);
-        if (r >= 0)
-                r = prune_carry_out(store, &plan, &removed, &found);
+                r = prune_carry_out(destination->store, &plan, &removed, &found);
         if (r < 0)
                 (void)failure_set(&destination->failure, r, "PruneFailed",
                                   "target %s: the copy is there, but old ones cannot be removed: %s",

@@ -199,6 +199,14 @@ static void keep_tier(struct line *line, const struct retention_tier *tier)
         }
 }
 
+static void say_wanted(struct entry *entry, uint64_t last)
+{
+        if (last == UINT64_MAX)
+                SAY(entry, RETENTION_KEEP, "it is within maxAge and maxBytes");
+        else
+                SAY(entry, RETENTION_KEEP, "it is among the newest %" PRIu64 " (keepLast)", last);
+}
+
 /* What nothing asks for goes; then the tiers take back what they want. */
 static void apply_count_and_tiers(struct line *line)
 {
@@ -217,16 +225,13 @@ static void apply_count_and_tiers(struct line *line)
                 if (!is_verified(entry))
                         SAY(entry, RETENTION_DELETE,
                             "it is damaged, and enough newer verified copies stand here");
-                else if (verified++ >= last)
-                        SAY(entry, RETENTION_DELETE, "it is %s%s",
-                            last > 0 ? "older than the newest that keepLast asks for" : "",
-                            rules->tiers.count == 0 ? ""
-                            : last > 0              ? ", and no tier's"
-                                                    : "no tier's");
-                else if (last == UINT64_MAX)
-                        SAY(entry, RETENTION_KEEP, "it is within maxAge and maxBytes");
+                else if (verified++ < last)
+                        say_wanted(entry, last);
+                else if (last > 0)
+                        SAY(entry, RETENTION_DELETE, "it is older than the newest %" PRIu64 " (keepLast)%s",
+                            last, rules->tiers.count > 0 ? ", and no tier's" : "");
                 else
-                        SAY(entry, RETENTION_KEEP, "it is among the newest %" PRIu64 " (keepLast)", last);
+                        SAY(entry, RETENTION_DELETE, "it is no tier's");
         }
         for (size_t i = 0; i < rules->tiers.count; i++)
                 keep_tier(line, retention_tier(rules, i));

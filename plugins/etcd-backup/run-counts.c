@@ -9,7 +9,8 @@
 
 static const char *const stage_names[] = {
         [STAGE_ASK] = "ask",       [STAGE_STREAM] = "stream",   [STAGE_WALK] = "walk",
-        [STAGE_VERIFY] = "verify", [STAGE_PUBLISH] = "publish", [STAGE_PRUNE] = "prune",
+        [STAGE_VERIFY] = "verify", [STAGE_PUBLISH] = "publish", [STAGE_DELIVER] = "deliver",
+        [STAGE_PRUNE] = "prune",
 };
 
 const char *run_stage_name(enum run_stage stage)

@@ -12,6 +12,7 @@ enum run_stage {
         STAGE_WALK,    /* through the database */
         STAGE_VERIFY,  /* what is stored, read back */
         STAGE_PUBLISH, /* names and manifests */
+        STAGE_DELIVER, /* to targets over the network */
         STAGE_PRUNE,
         STAGE_COUNT,
 };

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "delivery.h"
 #include "last-run.h"
 #include "lock.h"
 #include "log.h"
@@ -128,6 +129,18 @@ static int record(const char *state_dir, const struct last_run *before, const st
         return 0;
 }
 
+/* Before the run itself, whose record makes the resident part look. */
+static void record_targets(const char *state_dir, const struct snapshot_result *result)
+{
+        for (size_t i = 0; i < result->count; i++) {
+                int r = destination_record(&result->destinations[i], state_dir);
+
+                if (r < 0)
+                        log_error(r, "Cannot write down what was seen at target %s",
+                                  result->destinations[i].target->name);
+        }
+}
+
 static int take_and_record(const char *root, const char *state_dir, const struct backup_config *config)
 {
         _cleanup_snapshot_result_ result = {};
@@ -155,6 +168,7 @@ static int take_and_record(const char *root, const char *state_dir, const struct
         } else {
                 log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: %s", failure.message);
         }
+        record_targets(state_dir, &result);
         r = record(state_dir, &before, &result, finished.boottime_usec - started.boottime_usec, summary,
                    &failure);
         return r < 0 || failure.reason ? EXIT_UNHEALTHY : EXIT_GOOD;
@@ -214,7 +228,7 @@ int main(int argc, char *argv[])
         if (r != 0)
                 return r;
         if (argc > 1 && argv[1][0] != '-')
-                return command_run(&program, tables, argc, argv, (void *)arguments.root);
+                return command_run(&program, tables, argc - 1, argv + 1, (void *)arguments.root);
         r = parse_arguments(argc, argv, &arguments);
         if (r != 0)
                 return r;

@@ -10,13 +10,15 @@
 #include "file-watch.h"
 #include "last-run.h"
 #include "plugin.h"
+#include "target-state.h"
 
 #define CONDITION_ETCD_BACKUP "EtcdBackupHealthy"
 
 struct watched_target {
         const struct backup_target *target;
-        char *directory;
-        struct copies copies;
+        char *directory; /* NULL: what is there, the last run told */
+        struct target_state state;
+        struct copies copies; /* of a directory; else the newest alone */
         struct file_watch *watch;
 };
 

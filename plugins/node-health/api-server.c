@@ -46,20 +46,26 @@ static void failing_parts(const char *body, char *buffer, size_t size)
         }
 }
 
-static void on_readyz(struct http_transfer *transfer, int error, void *userdata)
+/* 500 comes with a list of everything, good and bad. */
+static void judge(struct http_transfer *transfer, int error, const char *reason, const char *what,
+                  struct check_result *ret)
 {
-        struct check_run *run = userdata;
-        struct check_result result;
         char parts[200];
 
-        api_judge(&service, transfer, error, &result);
-        if (error >= 0 && result.status == CHECK_FAIL) {
-                failing_parts(http_body(transfer, NULL), parts, sizeof(parts));
-                check_result_set(&result, CHECK_FAIL, "APIServerNotReady",
-                                 "kube-apiserver lives and is not ready (%ld, failing: %s); %s",
-                                 http_status(transfer), parts[0] ? parts : "not said", service.remedy);
-        }
-        check_finish(run, &result);
+        api_judge(&service, transfer, error, ret);
+        if (error < 0 || ret->status != CHECK_FAIL)
+                return;
+        failing_parts(http_body(transfer, NULL), parts, sizeof(parts));
+        check_result_set(ret, CHECK_FAIL, reason, "kube-apiserver %s (%ld, failing: %s); %s", what,
+                         http_status(transfer), parts[0] ? parts : "not said", service.remedy);
+}
+
+static void on_readyz(struct http_transfer *transfer, int error, void *userdata)
+{
+        struct check_result result;
+
+        judge(transfer, error, "APIServerNotReady", "lives and is not ready", &result);
+        check_finish(userdata, &result);
 }
 
 static void on_livez(struct http_transfer *transfer, int error, void *userdata)
@@ -68,7 +74,7 @@ static void on_livez(struct http_transfer *transfer, int error, void *userdata)
         struct check_result result;
         int r;
 
-        api_judge(&service, transfer, error, &result);
+        judge(transfer, error, "APIServerUnhealthy", "says that it does not live", &result);
         if (result.status != CHECK_OK) {
                 check_finish(run, &result);
                 return;

@@ -7,12 +7,19 @@
 #include "certificates.h"
 #include "clock.h"
 #include "disk.h"
+#include "dns.h"
 #include "etcd.h"
 #include "http-probe.h"
+#include "kernel-limits.h"
+#include "kernel-log.h"
 #include "local-services.h"
+#include "oom.h"
+#include "pressure.h"
 #include "quantity.h"
-#include "read-only-root.h"
+#include "read-only.h"
+#include "reboot.h"
 #include "runtime.h"
+#include "scs.h"
 #include "static-pods.h"
 #include "topology.h"
 #include "unit-bus.h"
@@ -303,6 +310,44 @@ const struct check checks[] = {
                 DOC("read-only-root"),
         },
         {
+                .name = "read-only-filesystem",
+                .summary = "the file systems that the node needs can be written",
+                .deadline_usec = 5 * USEC_PER_SEC,
+                .fail_after = 1,
+                .ok_after = 1,
+                .condition = "ReadonlyFilesystem",
+                .severity = SEVERITY_FATAL,
+                .start = read_only_filesystem_start,
+                CONFIG(read_only_filesystem),
+                DOC("read-only-filesystem"),
+        },
+        {
+                /* The kernel's own words, which are not taken back: no second result makes them truer. */
+                .name = "storage-errors",
+                .summary = "the kernel has reported no error of the node's disks",
+                .deadline_usec = 5 * USEC_PER_SEC,
+                .fail_after = 1,
+                .ok_after = 1,
+                .condition = "NodeStorageReady",
+                .severity = SEVERITY_FATAL,
+                .start = storage_errors_start,
+                CONFIG(storage_errors),
+                DOC("storage-errors"),
+        },
+        {
+                .name = "kernel",
+                .summary = "the kernel has reported nothing that does not go on",
+                .deadline_usec = 5 * USEC_PER_SEC,
+                .fail_after = 1,
+                .ok_after = 1,
+                .condition = "KernelDeadlock",
+                .severity = SEVERITY_FATAL,
+                .start = kernel_start,
+                .metrics = kernel_metrics,
+                CONFIG(kernel),
+                DOC("kernel"),
+        },
+        {
                 .name = "disk-space",
                 .summary = "there is enough space",
                 .deadline_usec = 10 * USEC_PER_SEC,
@@ -329,6 +374,72 @@ const struct check checks[] = {
                 DOC("inodes"),
         },
         {
+                .name = "oom",
+                .summary = "nothing was killed for want of memory lately",
+                .deadline_usec = 5 * USEC_PER_SEC,
+                .fail_after = 3,
+                .ok_after = 2,
+                .start = oom_start,
+                .metrics = oom_metrics,
+                CONFIG(oom),
+                DOC("oom"),
+        },
+        {
+                .name = "memory-pressure",
+                .summary = "memory is not short",
+                .deadline_usec = 5 * USEC_PER_SEC,
+                .fail_after = 3,
+                .ok_after = 2,
+                .start = memory_pressure_start,
+                .metrics = memory_pressure_metrics,
+                CONFIG(memory_pressure),
+                DOC("memory-pressure"),
+        },
+        {
+                .name = "io-pressure",
+                .summary = "the disks keep up",
+                .deadline_usec = 5 * USEC_PER_SEC,
+                .fail_after = 3,
+                .ok_after = 2,
+                .start = io_pressure_start,
+                .metrics = io_pressure_metrics,
+                CONFIG(io_pressure),
+                DOC("io-pressure"),
+        },
+        {
+                .name = "pids",
+                .summary = "there are enough process ids",
+                .deadline_usec = 5 * USEC_PER_SEC,
+                .fail_after = 3,
+                .ok_after = 2,
+                .start = pids_start,
+                .metrics = pids_metrics,
+                CONFIG(pids),
+                DOC("pids"),
+        },
+        {
+                .name = "open-files",
+                .summary = "there are enough open files",
+                .deadline_usec = 5 * USEC_PER_SEC,
+                .fail_after = 3,
+                .ok_after = 2,
+                .start = open_files_start,
+                .metrics = open_files_metrics,
+                CONFIG(open_files),
+                DOC("open-files"),
+        },
+        {
+                .name = "conntrack",
+                .summary = "connections can be tracked",
+                .deadline_usec = 5 * USEC_PER_SEC,
+                .fail_after = 3,
+                .ok_after = 2,
+                .start = conntrack_start,
+                .metrics = conntrack_metrics,
+                CONFIG(conntrack),
+                DOC("conntrack"),
+        },
+        {
                 /* 20 times 30 s: ten minutes, as in node-mixin, because the error also starts at 16 s at
                    boot. */
                 .name = "clock",
@@ -341,6 +452,54 @@ const struct check checks[] = {
                 .metrics = clock_metrics,
                 CONFIG(clock),
                 DOC("clock"),
+        },
+        {
+                .name = "dns",
+                .summary = "the name servers answer",
+                .deadline_usec = 10 * USEC_PER_SEC,
+                .fail_after = 3,
+                .ok_after = 2,
+                .start = dns_start,
+                .metrics = dns_metrics,
+                CONFIG(dns),
+                DOC("dns"),
+        },
+        {
+                .name = "reboot-required",
+                .summary = "no package asks for a reboot",
+                .interval_usec = 5 * USEC_PER_MIN,
+                .deadline_usec = 5 * USEC_PER_SEC,
+                .fail_after = 1,
+                .ok_after = 1,
+                .start = reboot_required_start,
+                .metrics = reboot_required_metrics,
+                CONFIG(reboot_required),
+                DOC("reboot-required"),
+        },
+        {
+                .name = "scs-0215",
+                .summary = "the control plane is as SCS-0215 asks",
+                .role = ROLE_CONTROL_PLANE,
+                .interval_usec = 5 * USEC_PER_MIN,
+                .deadline_usec = 5 * USEC_PER_SEC,
+                .fail_after = 1,
+                .ok_after = 1,
+                .start = scs_0215_start,
+                .metrics = scs_0215_metrics,
+                CONFIG(scs_0215),
+                DOC("scs-0215"),
+        },
+        {
+                .name = "scs-0217",
+                .summary = "the node is as SCS-0217 asks",
+                .interval_usec = 5 * USEC_PER_MIN,
+                .deadline_usec = 5 * USEC_PER_SEC,
+                .fail_after = 1,
+                .ok_after = 1,
+                .start = scs_0217_start,
+                .metrics = scs_0217_metrics,
+                CONFIG(scs_0217),
+                DOC("scs-0217"),
         },
 };
 

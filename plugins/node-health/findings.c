@@ -74,20 +74,23 @@ static int add_metrics(const struct node *node, const struct check_state *state,
         return state->check->metrics(node, metrics);
 }
 
-static int add_facts(const struct node *node, struct report *report)
+/* What the report's reader may look up; absent when there is nothing of it. */
+static int add_info(const struct node *node, struct report *report)
 {
-        int r;
+        int r = 0;
 
-        report->versions = json_object_new_object();
-        if (!report->versions)
-                return -ENOMEM;
-        r = versions_describe(node, report->versions);
-        if (r < 0 || node->certificates.count == 0)
-                return r;
         report->info = report->info ?: json_object_new_object();
-        return report->info
-                       ? json_set(report->info, "certificates", certificates_describe(&node->certificates))
-                       : -ENOMEM;
+        if (!report->info)
+                return -ENOMEM;
+        if (node->certificates.count > 0)
+                r = json_set(report->info, "certificates", certificates_describe(&node->certificates));
+        return r < 0 ? r : scs_add_info(&node->scs, report->info);
+}
+
+static int add_versions(const struct node *node, struct report *report)
+{
+        report->versions = json_object_new_object();
+        return report->versions ? versions_describe(node, report->versions) : -ENOMEM;
 }
 
 int findings_add(const struct node *node, const struct check_state *states, size_t count,
@@ -107,5 +110,6 @@ int findings_add(const struct node *node, const struct check_state *states, size
                 if (r < 0)
                         return r;
         }
-        return add_facts(node, report);
+        r = add_versions(node, report);
+        return r < 0 ? r : add_info(node, report);
 }
