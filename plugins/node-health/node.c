@@ -16,6 +16,7 @@ void node_init(struct node *node, sd_event *event, const char *root)
                 .clock_error_seconds = NAN,
                 .api_server_url = "https://127.0.0.1:6443",
                 .clock_skew_seconds = NAN,
+                .runc.probe = PROBE_NONE,
                 .etcd = { .wal_fsync_p99_seconds = NAN, .backend_commit_p99_seconds = NAN },
         };
 }
@@ -40,4 +41,5 @@ void node_done(struct node *node)
         http_client_free(node->http);
         probe_stop(&node->space.probe);
         probe_stop(&node->inodes.probe);
+        runc_version_stop(&node->runc);
 }
