@@ -29,7 +29,7 @@ struct job {
         struct etcd_client *etcd;
         bool canceled;
 
-        bool asking; /* a Status call is under way */
+        bool asking; /* a Status or Alarm call is under way */
         int status_error;
         bool listing; /* a MemberList call is under way */
         struct etcd_status status;
@@ -39,6 +39,7 @@ struct job {
         struct snapshot_stream stream;
         struct archive_writer *writer;
         struct seal *seal;             /* NULL: not encrypted */
+        struct hasher *stored;         /* of what is stored, encrypted or not */
         struct authentication_key key; /* none: not authenticated */
         struct etcd_reader *reader;
         bool walks_from_disk; /* one pass did not do */
@@ -65,6 +66,7 @@ static void job_clear(struct job *job)
         etcd_client_free(job->etcd); /* closes the stream: no callback comes after this */
         archive_writer_free(job->writer);
         seal_free(job->seal);
+        hasher_free(job->stored);
         authentication_key_clear(&job->key);
         snapshot_stream_clear(&job->stream);
         etcd_reader_free(job->reader);
@@ -210,6 +212,8 @@ static int job_open(struct job *job)
                         return r;
         }
         r = snapshot_stream_init(&job->stream);
+        if (r >= 0)
+                r = hasher_new(&job->stored);
         if (r < 0)
                 return r;
         job->manifest = calloc(1, sizeof(*job->manifest));
@@ -264,6 +268,48 @@ static int wait_while(struct job *job, const bool *waiting)
         return 0;
 }
 
+static void on_corrupt(bool corrupt, int error, struct failure *failure, void *userdata)
+{
+        struct job *job = userdata;
+
+        (void)failure;
+        job->asking = false;
+        /* Without an answer, what the member knows itself has to do: a snapshot is wanted most when quorum is
+         * lost. */
+        job->status.is_corrupt |= error >= 0 && corrupt;
+}
+
+static int check_source(struct job *job)
+{
+        const struct etcd_status *status = &job->status;
+        int r;
+
+        if (status->is_learner)
+                return failure_set(
+                        job->failure, -EAGAIN, "MemberIsLearner",
+                        "this member is a learner that has not caught up yet; its copy would be old. The "
+                        "next run tries again");
+        if (status->db_size == 0 || status->member_id == 0)
+                return failure_set(job->failure, -EAGAIN, "MemberHasNoDatabase",
+                                   "this member has no database yet; the next run tries again");
+        if (status->has_leader && !status->is_corrupt) {
+                r = etcd_corrupt_start(job->etcd, status->member_id, on_corrupt, job);
+                if (r < 0)
+                        return r;
+                job->asking = true;
+                r = wait_while(job, &job->asking);
+                if (r < 0)
+                        return r;
+        }
+        if (status->is_corrupt)
+                return failure_set(
+                        job->failure, -EBADMSG, "MemberIsCorrupt",
+                        "etcd raised the alarm CORRUPT for this member: its data differ from the others'. "
+                        "Nothing is taken from it; replace the member while the others are healthy (etcdctl "
+                        "alarm list names it), or restore an earlier copy");
+        return 0;
+}
+
 static int take_status(struct job *job)
 {
         struct manifest *manifest = job->manifest;
@@ -278,14 +324,9 @@ static int take_status(struct job *job)
                 return r;
         if (job->status_error < 0)
                 return job->status_error;
-        if (status->is_learner)
-                return failure_set(
-                        job->failure, -EAGAIN, "MemberIsLearner",
-                        "this member is a learner that has not caught up yet; its copy would be old. The "
-                        "next run tries again");
-        if (status->db_size == 0 || status->member_id == 0)
-                return failure_set(job->failure, -EAGAIN, "MemberHasNoDatabase",
-                                   "this member has no database yet; the next run tries again");
+        r = check_source(job);
+        if (r < 0)
+                return r;
 
         manifest->cluster = strdup(job->request->config->cluster);
         manifest->node = strdup(job->request->node);
@@ -364,7 +405,12 @@ static int choose_name(struct job *job)
 static int on_stored(const void *data, size_t size, void *userdata)
 {
         struct job *job = userdata;
+        int r;
 
+        r = hasher_add(job->stored, data, size);
+        if (r < 0)
+                return r;
+        job->manifest->stored_size += size;
         for (size_t i = 0; i < job->result->count; i++)
                 if (destination_takes_stream(&job->result->destinations[i]))
                         destination_write(&job->result->destinations[i], data, size);
@@ -598,13 +644,12 @@ static int finish_archive(struct job *job)
         r = archive_add(job->writer, text, strlen(text));
         if (r < 0)
                 return r;
-        r = archive_finish(job->writer, &manifest->stored_size, manifest->stored_sha256);
-        if (r < 0 || !job->seal)
-                return r;
-        r = manifest_seal_recipients(&manifest->seal, &job->request->config->encryption.recipients);
-        if (r < 0)
-                return r;
-        return seal_finish(job->seal, &manifest->stored_size, manifest->stored_sha256);
+        r = archive_finish(job->writer);
+        if (r >= 0 && job->seal)
+                r = seal_finish(job->seal);
+        if (r >= 0 && job->seal)
+                r = manifest_seal_recipients(&manifest->seal, &job->request->config->encryption.recipients);
+        return r < 0 ? r : hasher_finish(job->stored, manifest->stored_sha256);
 }
 
 static int verify(struct job *job)
