@@ -8,6 +8,7 @@
 #include "control-plane.h"
 #include "files.h"
 #include "proof.h"
+#include "retention-clock.h"
 
 /* In a row; an unreachable server would cost its time limit for each copy. */
 #define REFUSALS_MAX 3
@@ -87,6 +88,8 @@ int prune_decide(const struct prune_request *request, const struct backup_target
         input.copies = copies;
         input.count = plan.copies.count;
         measure(request->root, target, &input);
+        if (request->held)
+                (void)retention_clock_sound(&input, request->held);
         r = retention_decide(&input, plan.decisions);
         if (r < 0)
                 return r;

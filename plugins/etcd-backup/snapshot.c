@@ -708,6 +708,7 @@ static int prune(struct job *job)
                 .key = &job->key,
                 .cluster_id = job->manifest->cluster_id,
                 .members = result->members.count > 0 ? &result->members : NULL,
+                .held = result->held,
         };
 
         prune_look_at_clock(job->request->root, job->request->state_dir, &request.present);
