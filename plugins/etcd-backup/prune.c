@@ -58,7 +58,7 @@ static struct retention_copy describe(const struct copy *copy, const struct auth
                 .size = manifest->stored_size,
                 .whole = copy->whole,
                 .walked = manifest->walked,
-                .authentic = !key->data || manifest_is_authentic(manifest, key, NULL) >= 0,
+                .authentic = !key->data || manifest_prove_authentic(manifest, key, NULL) >= 0,
         };
 }
 
