@@ -438,9 +438,9 @@ static void without_room_for_a_walk_a_copy_is_known_by_its_hashes(void **state)
         struct copies copies;
 
         /* Room for a copy, but not for a tenth of the disk besides what a walk must remember. */
-        mount_small_disk(STATE, "320M");
+        mount_small_disk(STATE, "400M");
         fd = open(filling, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-        assert_int_equal(posix_fallocate(fd, 0, 290 * 1024 * 1024), 0);
+        assert_int_equal(posix_fallocate(fd, 0, 362 * 1024 * 1024), 0);
         assert_int_equal(take_snapshot(), 0);
         assert_only_whole_copies(1);
         copies = load_copies();
