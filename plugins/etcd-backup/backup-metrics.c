@@ -102,7 +102,8 @@ static void add_last_run(struct page *page, const struct last_run *run)
         for (size_t i = 0; i < STAGE_COUNT && page->error >= 0; i++)
                 page->error = metric_add(page->metrics, METRIC_GAUGE, PREFIX "stage_duration_seconds",
                                          "How long each stage of the last run took.",
-                                         (double)run->stage_usec[i] / 1e6, "stage", run_stage_name(i), NULL);
+                                         (double)run->stage_usec[i] / 1e6, "stage",
+                                         run_stage_name((enum run_stage)i), NULL);
         gauge(page, PREFIX "retention_held",
               "Whether nothing is pruned because the clock cannot be believed.", run->held ? 1 : 0);
 }
