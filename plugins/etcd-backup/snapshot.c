@@ -507,7 +507,7 @@ static int receive(struct job *job)
 {
         int r;
 
-        progress_start(&job->progress);
+        progress_start(&job->progress, "Receiving");
         r = etcd_snapshot_start(job->etcd, on_message, on_stream_done, job);
         if (r < 0)
                 return r;
@@ -652,11 +652,18 @@ static int finish_archive(struct job *job)
         return r < 0 ? r : hasher_finish(job->stored, manifest->stored_sha256);
 }
 
+static void on_passed(uint64_t done, uint64_t total, void *userdata)
+{
+        struct job *job = userdata;
+
+        progress_show(&job->progress, done, total);
+}
+
 static int verify(struct job *job)
 {
         const struct age_opener *opener = job->seal ? seal_opener(job->seal) : NULL;
         _cleanup_free_ const char **directories = job->walks_from_disk ? list_scratch_directories(job) : NULL;
-        const struct interrupt interrupt = { stop_asked, job };
+        const struct interrupt interrupt = { stop_asked, job, on_passed };
         struct snapshot_result *result = job->result;
 
         if (job->walks_from_disk && !directories)
@@ -664,8 +671,10 @@ static int verify(struct job *job)
         for (size_t i = 0; i < result->count; i++) {
                 struct destination *destination = &result->destinations[i];
 
+                progress_start(&job->progress, "Reading back");
                 if (destination_takes_stream(destination))
                         destination_verify(destination, job->manifest, opener, directories, &interrupt);
+                progress_end(&job->progress);
                 if (stop_asked(job))
                         return canceled(job);
         }
@@ -753,6 +762,7 @@ static int prune(struct job *job)
                 .key = &job->key,
                 .cluster_id = job->manifest->cluster_id,
                 .members = result->members.count > 0 ? &result->members : NULL,
+                .held = result->held,
         };
 
         prune_look_at_clock(job->request->root, job->request->state_dir, &request.present);
