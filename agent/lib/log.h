@@ -26,6 +26,12 @@
 #define MESSAGE_SNAPSHOT_PRUNED   "9d6cb5f9d2df4a43b5a05a0c4f1b7e0d"
 #define MESSAGE_PUBLISHING_FAILS  "9d6cb5f9d2df4a43b5a05a0c4f1b7e21"
 #define MESSAGE_PUBLISHING_WORKS  "9d6cb5f9d2df4a43b5a05a0c4f1b7e22"
+#define MESSAGE_RESTORE_BEGUN     "9d6cb5f9d2df4a43b5a05a0c4f1b7e31"
+#define MESSAGE_RESTORED          "9d6cb5f9d2df4a43b5a05a0c4f1b7e32"
+#define MESSAGE_RESTORE_FAILED    "9d6cb5f9d2df4a43b5a05a0c4f1b7e33"
+#define MESSAGE_RESTORE_ABORTED   "9d6cb5f9d2df4a43b5a05a0c4f1b7e34"
+#define MESSAGE_DRILL_PROVEN      "9d6cb5f9d2df4a43b5a05a0c4f1b7e35"
+#define MESSAGE_DRILL_FAILED      "9d6cb5f9d2df4a43b5a05a0c4f1b7e36"
 #define MESSAGE_WITHDRAWN         "9d6cb5f9d2df4a43b5a05a0c4f1b7e23"
 
 /* Call once, first thing in main: remembers the program's name and whether standard error is the journal

@@ -31,6 +31,42 @@ static int run_beside(const char *relative, char *const arguments[])
         return -errno;
 }
 
+/* The oneshot's arguments: its own words, --root, and what the user typed. */
+static int run_restore(char *const words[], size_t count, const char *root)
+{
+        _cleanup_free_ char **arguments = calloc(count + 4, sizeof(*arguments));
+        int r;
+
+        if (!arguments)
+                return EXIT_UNHEALTHY;
+        arguments[0] = (char *)"etcd-restore";
+        arguments[1] = (char *)"--root";
+        arguments[2] = (char *)root;
+        memcpy(arguments + 3, words, count * sizeof(*words));
+        r = run_beside("../etcd-restore", arguments);
+        if (r == -ENOENT)
+                r = run_beside("etcd-restore", arguments);
+        fprintf(stderr, "cannot run etcd-restore: %s\n", strerror(-r));
+        return EXIT_UNHEALTHY;
+}
+
+int backup_run_restore(int argc, char *argv[], void *userdata)
+{
+        const struct plugin_context *ctx = userdata;
+
+        return run_restore(argv + 1, (size_t)argc - 1, ctx->root);
+}
+
+int backup_run_drill(int argc, char *argv[], void *userdata)
+{
+        static char *const words[] = { (char *)"drill" };
+        const struct plugin_context *ctx = userdata;
+
+        if (argc > 1)
+                return usage_error(&program, "drill takes no arguments");
+        return run_restore(words, ELEMENTS(words), ctx->root);
+}
+
 int backup_run_snapshot(int argc, char *argv[], void *userdata)
 {
         const struct plugin_context *ctx = userdata;

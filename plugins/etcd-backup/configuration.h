@@ -43,6 +43,11 @@ struct backup_target {
         struct target_retention retention;
 };
 
+struct backup_drill {
+        char *schedule;
+        uint64_t min_free;
+};
+
 struct backup_config {
         char *schedule;
         uint64_t randomized_delay_usec, max_age_usec;
@@ -50,6 +55,7 @@ struct backup_config {
         struct etcd_access etcd;
         struct backup_encryption encryption;
         struct config_objects targets; /* struct backup_target */
+        struct backup_drill drill;
 };
 
 extern const struct config_type backup_config_type;

@@ -14,11 +14,15 @@ static const struct command commands[] = {
         { "list", "[--json]", backup_run_list, "Show the copies at every target" },
         { "verify", "[NAME|--all] [--identity FILE] [--json]", backup_run_verify,
           "Prove stored copies: by default the newest of each target" },
+        { "restore", "[SOURCE] [--target NAME] [--identity FILE] [--dry-run] [--yes] | --abort", backup_run_restore,
+          "Bring this node's etcd back from a copy" },
+        { "drill", "", backup_run_drill, "Prove now that the newest copy can be restored" },
         {},
 };
 
 static const struct condition_type conditions[] = {
         { .type = CONDITION_ETCD_BACKUP, .severity = SEVERITY_WARNING },
+        { .type = CONDITION_ETCD_RESTORE, .severity = SEVERITY_WARNING },
         {},
 };
 

@@ -17,6 +17,7 @@
 #include "plugin.h"
 #include "quantity.h"
 #include "snapshot.h"
+#include "source-hash.h"
 
 /* The help is that of the command that people type. */
 static const struct program program = { .name = "capi-node etcd-backup" };
@@ -114,6 +115,17 @@ static int record(const char *state_dir, const struct last_run *before, const st
         return 0;
 }
 
+/* For a later drill and restore. The copy is good without. */
+static void record_source(const char *root, const char *state_dir, const struct backup_config *config,
+                          const struct manifest *manifest)
+{
+        int r = source_hash_record(root, state_dir, &config->etcd, manifest);
+
+        if (r < 0)
+                log_info("The member's own hash at revision %" PRId64 " is not known: %s", manifest->revision,
+                         strerror(-r));
+}
+
 static int take_and_record(const char *root, const char *state_dir, const struct backup_config *config)
 {
         _cleanup_snapshot_result_ result = {};
@@ -138,6 +150,7 @@ static int take_and_record(const char *root, const char *state_dir, const struct
                 log_success(&result, finished.boottime_usec - started.boottime_usec, summary,
                             sizeof(summary));
                 take_target_failures(&result, &failure);
+                record_source(root, state_dir, config, result.manifest);
         } else {
                 log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: %s", failure.message);
         }

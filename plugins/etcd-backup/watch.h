@@ -11,7 +11,8 @@
 #include "last-run.h"
 #include "plugin.h"
 
-#define CONDITION_ETCD_BACKUP "EtcdBackupHealthy"
+#define CONDITION_ETCD_BACKUP  "EtcdBackupHealthy"
+#define CONDITION_ETCD_RESTORE "EtcdRestoreProven"
 
 struct watched_target {
         const struct backup_target *target;
@@ -31,7 +32,7 @@ struct backup_watch {
         struct watched_target *targets;
         size_t n_targets;
 
-        struct file_watch *manifest_watch, *kubelet_watch, *last_run_watch;
+        struct file_watch *manifest_watch, *kubelet_watch, *last_run_watch, *drill_watch;
         sd_event_source *recheck;
 };
 
