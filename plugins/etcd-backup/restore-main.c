@@ -63,7 +63,7 @@ static int parse_arguments(int argc, char *argv[], struct arguments *arguments)
                         r = take_value(argc, argv, &i, &arguments->target);
                 else if (strcmp(argv[i], "--identity") == 0)
                         r = take_value(argc, argv, &i, &arguments->identity_file);
-                else if (strcmp(argv[i], "drill") == 0 && i == 1)
+                else if (strcmp(argv[i], "drill") == 0 && i == argc - 1 && !arguments->source)
                         arguments->drill = true;
                 else
                         r = parse_word(argv[i], arguments);

@@ -144,15 +144,29 @@ static int check_room(const struct restore *restore, uint64_t raw_size)
         return 0;
 }
 
-static char *id_now(void)
+/* The time, as a name under which nothing is kept yet. */
+static char *new_id(const struct restore *restore)
 {
         time_t now = (time_t)(now_realtime_usec() / USEC_PER_SEC);
-        char text[32];
-        struct tm tm;
 
-        if (!gmtime_r(&now, &tm) || strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &tm) == 0)
-                return NULL;
-        return strdup(text);
+        for (;; now++) {
+                _cleanup_free_ char *relative = NULL, *kept = NULL;
+                char text[32];
+                struct tm tm;
+
+                if (!gmtime_r(&now, &tm) || strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &tm) == 0)
+                        return NULL;
+                if (asprintf(&relative, "%s/" RESTORE_KEPT_PREFIX "%s", restore->journal.data_dir, text) <
+                    0) {
+                        relative = NULL;
+                        return NULL;
+                }
+                kept = path_under(restore->root, relative);
+                if (!kept)
+                        return NULL;
+                if (access(kept, F_OK) < 0)
+                        return strdup(text);
+        }
 }
 
 int restore_preflight(struct restore *restore, const struct copy_source *source)
@@ -179,7 +193,7 @@ int restore_preflight(struct restore *restore, const struct copy_source *source)
                 return r;
         restore->tool_found = true;
 
-        journal->id = id_now();
+        journal->id = new_id(restore);
         journal->source = strdup(source->description);
         if (!journal->id || !journal->source)
                 return -ENOMEM;

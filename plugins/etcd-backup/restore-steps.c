@@ -34,7 +34,6 @@ static const char *const api_pods[] = { "kube-apiserver", "kube-controller-manag
  * All below the data directory itself, since that is often a file system of its own and cannot be renamed. */
 
 #define MEMBER    "member"
-#define KEPT      "member.before-restore-"
 #define RESTORING "restore-"
 
 static char *data_path(const struct restore *restore, const char *name, const char *suffix)
@@ -305,7 +304,7 @@ static int do_measure(struct restore *restore)
 static int do_keep_data(struct restore *restore)
 {
         _cleanup_free_ char *member = data_path(restore, MEMBER, ""),
-                            *kept = data_path(restore, KEPT, restore->journal.id);
+                            *kept = data_path(restore, RESTORE_KEPT_PREFIX, restore->journal.id);
 
         if (!member || !kept)
                 return -ENOMEM;
@@ -321,7 +320,7 @@ static int do_keep_data(struct restore *restore)
 static int undo_keep_data(struct restore *restore)
 {
         _cleanup_free_ char *member = data_path(restore, MEMBER, ""),
-                            *kept = data_path(restore, KEPT, restore->journal.id);
+                            *kept = data_path(restore, RESTORE_KEPT_PREFIX, restore->journal.id);
         int r;
 
         if (!member || !kept)

@@ -139,6 +139,6 @@ void restore_tell_rest(const struct restore *restore)
                        "remember is "
                        "newer than the cluster.\n");
         fputs(after, stdout);
-        printf("- When all is well, remove the old data: rm -rf %s/member.before-restore-%s\n",
+        printf("- When all is well, remove the old data: rm -rf %s/" RESTORE_KEPT_PREFIX "%s\n",
                journal->data_dir, journal->id);
 }

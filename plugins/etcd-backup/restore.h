@@ -13,6 +13,9 @@
 
 struct copy_source;
 
+/* Old data, in the data directory; behind it the journal's id. */
+#define RESTORE_KEPT_PREFIX "member.before-restore-"
+
 struct restore {
         const char *root, *state_dir;
         const struct backup_config *config;
