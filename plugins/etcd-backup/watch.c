@@ -101,16 +101,17 @@ static void judge_drill(struct backup_watch *watch)
         _cleanup_drill_result_ result = {};
         int r;
 
-        if (watch->control_plane.role != ROLE_CONTROL_PLANE) {
-                plugin_drop_condition(watch->ctx, CONDITION_ETCD_RESTORE);
-                return;
-        }
         moment_now(&now.now);
         r = drill_result_load(watch->ctx->state_dir, &result);
-        if (r < 0)
-                plugin_set_condition(watch->ctx, CONDITION_ETCD_RESTORE, CONDITION_UNKNOWN, "NoDrillYet",
-                                     "no copy was restored for a test yet; capi-node etcd-backup drill does it "
-                                     "now");
+        /* A warning until the first drill would make every new node Degraded for a week. */
+        if (watch->control_plane.role != ROLE_CONTROL_PLANE ||
+            (r == -ENOENT && moment_age(&watch->control_plane.since, &now) < DRILL_AGE_MAX))
+                plugin_drop_condition(watch->ctx, CONDITION_ETCD_RESTORE);
+        else if (r < 0)
+                plugin_set_condition(
+                        watch->ctx, CONDITION_ETCD_RESTORE, CONDITION_UNKNOWN, "NoDrillYet",
+                        "no copy was restored for a test yet; capi-node etcd-backup drill does it "
+                        "now");
         else if (moment_age(&result.finished, &now) > DRILL_AGE_MAX)
                 plugin_set_condition(watch->ctx, CONDITION_ETCD_RESTORE, CONDITION_UNKNOWN, "DrillTooOld",
                                      "the last restore drill was more than two months ago; see: systemctl "
