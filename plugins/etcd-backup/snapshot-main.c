@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "etcd-tool.h"
 #include "last-run.h"
 #include "lock.h"
 #include "log.h"
@@ -18,6 +19,7 @@
 #include "quantity.h"
 #include "snapshot.h"
 #include "source-hash.h"
+#include "static-manifests.h"
 
 /* The help is that of the command that people type. */
 static const struct program program = { .name = "capi-node etcd-backup" };
@@ -115,6 +117,20 @@ static int record(const char *state_dir, const struct last_run *before, const st
         return 0;
 }
 
+/* While etcd runs: a restore needs its programs when it does not. */
+static void keep_tools(const char *root, const char *state_dir)
+{
+        _cleanup_free_ char *manifest = NULL, *tag = NULL;
+        int r;
+
+        if (static_manifest_read(root, "etcd", &manifest) < 0)
+                return;
+        tag = static_manifest_image_tag(manifest);
+        r = tag ? etcd_tools_keep(root, state_dir, tag) : -ENOENT;
+        if (r < 0 && r != -ENOENT)
+                log_info("Cannot keep etcd's programs in %s/tools: %s", state_dir, strerror(-r));
+}
+
 /* For a later drill and restore. The copy is good without. */
 static void record_source(const char *root, const char *state_dir, const struct backup_config *config,
                           const struct manifest *manifest)
@@ -124,6 +140,7 @@ static void record_source(const char *root, const char *state_dir, const struct 
         if (r < 0)
                 log_info("The member's own hash at revision %" PRId64 " is not known: %s", manifest->revision,
                          strerror(-r));
+        keep_tools(root, state_dir);
 }
 
 static int take_and_record(const char *root, const char *state_dir, const struct backup_config *config)

@@ -321,8 +321,7 @@ static long revision(void)
 
 static void a_watch_sees_a_higher_revision_also_on_a_fresh_node(void **state)
 {
-        _cleanup_free_ char *bin = NULL, *path = NULL, *copies = NULL, *command = NULL,
-                            *before = strdup(getenv("PATH"));
+        _cleanup_free_ char *bin = NULL, *path = NULL, *copies = NULL, *before = strdup(getenv("PATH"));
         struct kubeadm_etcd first, fresh;
         struct kubeadm_etcd old = node;
         char line[300] = "";
