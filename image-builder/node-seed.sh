@@ -99,7 +99,7 @@ JSON
 seed_control_plane() {
         local name
         seed_pki
-        seed_configuration '{ "interval": "10s", "checks": { "kubelet": { "enabled": false } } }'
+        seed_configuration '{ "interval": "10s", "checks": { "bootstrap": { "enabled": false }, "kubelet": { "enabled": false } } }'
         for name in ca etcd/ca etcd/server etcd/peer etcd/healthcheck-client; do
                 seed_file "/etc/kubernetes/pki/$name.crt" 0644 <"$BED/pki/$name.crt"
                 seed_file "/etc/kubernetes/pki/$name.key" 0600 <"$BED/pki/$name.key"

@@ -11,8 +11,17 @@ struct kubernetes_config {
         uint64_t heartbeat_usec;
 };
 
+/* Pushing to the management plane; url NULL: not wanted. */
+struct report_config {
+        char *url;
+        char *ca_file, *cert_file, *key_file, *token_file; /* each may be NULL */
+        char *proxy;
+        uint64_t heartbeat_usec, debounce_usec;
+};
+
 struct agent_config {
         struct kubernetes_config kubernetes;
+        struct report_config report;
         char *textfile; /* NULL: none */
 };
 

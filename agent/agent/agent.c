@@ -40,6 +40,7 @@ struct agent {
         struct requests *requests;
         struct gateway_material *gateway;
         struct kubernetes *kubernetes;
+        struct report_push *push;
         struct own_file own;           /* agent.json; the last good one */
         struct agent_config *fallback; /* what holds without one */
         json_object *document;
@@ -53,6 +54,7 @@ static void agent_clear(struct agent *agent)
         file_watch_free(agent->config_watch);
         file_watch_free(agent->reports_watch);
         kubernetes_free(agent->kubernetes);
+        report_push_free(agent->push);
         gateway_material_free(agent->gateway);
         requests_free(agent->requests);
         units_free(agent->units);
@@ -185,6 +187,8 @@ static int publish_health(struct agent *agent)
         r = node_identity_read(agent->root, &identity);
         if (r >= 0)
                 r = kubernetes_report(agent->kubernetes, checks, families);
+        if (r >= 0)
+                r = report_push_report(agent->push, checks, families);
         if (r < 0)
                 return r;
         input.node = identity.name;
@@ -216,6 +220,7 @@ static int publish_health(struct agent *agent)
                 .gateway = gateway_material_address(agent->gateway),
                 .awaited = capabilities_awaited(&agent->capabilities, input.boottime_usec),
                 .kubernetes = agent->kubernetes,
+                .push = agent->push,
         });
         (void)sd_notifyf(false, "STATUS=%s, %s", json_string(document, "status"), identity.phase);
         return 0;
@@ -331,7 +336,7 @@ static int open_loop(struct agent *agent)
                                           agent);
 }
 
-static int open_kubernetes(struct agent *agent)
+static int open_publishers(struct agent *agent)
 {
         _cleanup_free_ char *mark = NULL, *directory = NULL;
         int r;
@@ -349,17 +354,21 @@ static int open_kubernetes(struct agent *agent)
         r = agent_config_default(&agent->fallback);
         if (r < 0)
                 return r;
-        return kubernetes_new(agent->event, agent->root, mark, look_again, agent, &agent->kubernetes);
+        r = kubernetes_new(agent->event, agent->root, mark, look_again, agent, &agent->kubernetes);
+        if (r < 0)
+                return r;
+        return report_push_new(agent->event, agent->root, look_again, agent, &agent->push);
 }
 
 static int open_parts(struct agent *agent)
 {
-        _cleanup_free_ char *served = NULL, *material = NULL, *config = NULL;
+        _cleanup_free_ char *served = NULL, *material = NULL, *config = NULL, *state = NULL;
         int r;
 
         if (asprintf(&served, "%s/restarts-served.json", agent->run_dir) < 0 ||
             asprintf(&material, "%s/gateway", agent->run_dir) < 0 ||
-            asprintf(&config, "%s/gateway.json", agent->config_dir) < 0)
+            asprintf(&config, "%s/gateway.json", agent->config_dir) < 0 ||
+            asprintf(&state, "%s/gateway", agent->state_dir) < 0)
                 return -ENOMEM;
         r = directory_make(material, 0750);
         if (r < 0)
@@ -373,12 +382,12 @@ static int open_parts(struct agent *agent)
         r = requests_watch(agent->units);
         if (r < 0)
                 return r;
-        r = gateway_material_new(agent->event, config, material,
+        r = gateway_material_new(agent->event, config, state, material,
                                  strcmp(agent->root, "/") == 0 ? GATEWAY_GROUP : NULL, look_again, agent,
                                  &agent->gateway);
         if (r < 0)
                 return r;
-        r = open_kubernetes(agent);
+        r = open_publishers(agent);
         if (r < 0)
                 return r;
         r = file_watch_new(agent->event, agent->config_dir, FILE_WATCH_SETTLE_USEC, on_files_changed, agent,

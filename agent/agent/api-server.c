@@ -12,7 +12,6 @@
 #include "x509.h"
 
 #define ANSWER_MAX      (4 * 1024 * 1024) /* a Node with all its images and volumes is far below 1 MiB */
-#define RETRY_AFTER_MAX (10 * USEC_PER_MIN)
 #define NAME_MAX_LENGTH 253
 #define USER_PREFIX     "system:node:" /* kubernetes.io/docs/reference/access-authn-authz/node */
 
@@ -190,21 +189,6 @@ int api_server_open(sd_event *event, const char *root, const char *kubeconfig, s
         return 0;
 }
 
-/* Only seconds, which is what Kubernetes sends; a date counts as none. */
-static uint64_t retry_after(struct http_transfer *transfer)
-{
-        const char *text = http_header(transfer, "Retry-After");
-        uint64_t seconds;
-        char *end;
-
-        if (!text || text[0] < '0' || text[0] > '9')
-                return 0;
-        seconds = strtoull(text, &end, 10);
-        if (*end)
-                return 0;
-        return seconds < RETRY_AFTER_MAX / USEC_PER_SEC ? seconds * USEC_PER_SEC : RETRY_AFTER_MAX;
-}
-
 static enum api_outcome error_outcome(int error)
 {
         return error == -ETIMEDOUT ? API_TIMEOUT : error == -EKEYREJECTED ? API_TLS_REFUSED : API_UNREACHABLE;
@@ -259,7 +243,7 @@ static void answer_status(struct http_transfer *transfer, struct api_call *call)
         _cleanup_json_ json_object *object = NULL;
         long status = http_status(transfer);
         char message[64];
-        struct api_answer answer = { .retry_after_usec = retry_after(transfer), .message = "" };
+        struct api_answer answer = { .retry_after_usec = http_retry_after_usec(transfer), .message = "" };
         const char *body;
         size_t size;
 

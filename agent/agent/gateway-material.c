@@ -3,11 +3,13 @@
 #include "gateway-material.h"
 
 #include <grp.h>
+#include <limits.h>
 #include <openssl/crypto.h>
 #include <string.h>
 
 #include "file-watch.h"
 #include "files.h"
+#include "gateway-identity.h"
 #include "gateway-config.h"
 #include "log.h"
 #include "own-capability.h"
@@ -33,7 +35,7 @@ struct blob {
 
 struct gateway_material {
         sd_event *event;
-        char *config_path, *directory;
+        char *config_path, *state_dir, *directory;
         const char *group;
         void (*changed)(void *userdata);
         void *userdata;
@@ -67,13 +69,15 @@ struct gateway_material *gateway_material_free(struct gateway_material *material
         drop_watches(material);
         sd_event_unref(material->event);
         free(material->config_path);
+        free(material->state_dir);
         free(material->directory);
         free(material);
         return NULL;
 }
 
-int gateway_material_new(sd_event *event, const char *config_path, const char *directory, const char *group,
-                         void (*changed)(void *userdata), void *userdata, struct gateway_material **ret)
+int gateway_material_new(sd_event *event, const char *config_path, const char *state_dir,
+                         const char *directory, const char *group, void (*changed)(void *userdata),
+                         void *userdata, struct gateway_material **ret)
 {
         _cleanup_(gateway_material_freep) struct gateway_material *material = calloc(1, sizeof(*material));
 
@@ -83,8 +87,9 @@ int gateway_material_new(sd_event *event, const char *config_path, const char *d
                 .event = sd_event_ref(event), .group = group, .changed = changed, .userdata = userdata
         };
         material->config_path = strdup(config_path);
+        material->state_dir = strdup(state_dir);
         material->directory = strdup(directory);
-        if (!material->config_path || !material->directory)
+        if (!material->config_path || !material->state_dir || !material->directory)
                 return -ENOMEM;
         *ret = TAKE_PTR(material);
         return 0;
@@ -291,13 +296,41 @@ static int note_address(struct gateway_material *material, const struct gateway_
         return 0;
 }
 
+/* A DNS name to be in a certificate; what a person called the machine need not be one. */
+static void own_name(char name[static HOST_NAME_MAX + 1])
+{
+        if (gethostname(name, HOST_NAME_MAX + 1) < 0 || name[0] == '\0' ||
+            name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")] != '\0')
+                (void)snprintf(name, HOST_NAME_MAX + 1, "capi-node");
+}
+
+/* What the configuration leaves to us is from here on as if it named our files. */
+static int use_own_identity(const struct gateway_material *material, struct gateway_config *config,
+                            struct failure *failure)
+{
+        char name[HOST_NAME_MAX + 1];
+        int r;
+
+        if (config->cert_file)
+                return 0;
+        own_name(name);
+        r = gateway_identity_ensure(material->state_dir, name, now_realtime_usec(), failure);
+        if (r < 0)
+                return r;
+        config->cert_file = path_under(material->state_dir, "/" GATEWAY_OWN_CERTIFICATE);
+        config->key_file = path_under(material->state_dir, "/" GATEWAY_OWN_KEY);
+        return config->cert_file && config->key_file ? 0 : -ENOMEM;
+}
+
 static int check_and_place(struct gateway_material *material, const struct own_file *file,
                            struct failure *failure)
 {
         struct blob blobs[PARTS] = { [PART_CONFIG] = { file->text, strlen(file->text) } };
         int r;
 
-        r = watch_sources(material, file->config);
+        r = use_own_identity(material, file->config, failure);
+        if (r >= 0)
+                r = watch_sources(material, file->config);
         if (r < 0)
                 return r;
         r = read_sources(file->config, blobs, failure);

@@ -14,10 +14,12 @@
 
 struct gateway_material;
 
-/* group is the one that may read what is placed (borrowed; NULL: as it comes, for tests). changed is called
+/* state_dir is where the key and certificate are made that a configuration without certFile leaves to us.
+ * group is the one that may read what is placed (borrowed; NULL: as it comes, for tests). changed is called
  * when one of the named files may have changed: then call gateway_material_update. */
-int gateway_material_new(sd_event *event, const char *config_path, const char *directory, const char *group,
-                         void (*changed)(void *userdata), void *userdata, struct gateway_material **ret);
+int gateway_material_new(sd_event *event, const char *config_path, const char *state_dir,
+                         const char *directory, const char *group, void (*changed)(void *userdata),
+                         void *userdata, struct gateway_material **ret);
 struct gateway_material *gateway_material_free(struct gateway_material *material);
 DEFINE_CLEANUP(struct gateway_material *, gateway_material_free)
 

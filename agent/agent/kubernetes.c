@@ -3,7 +3,6 @@
 #include "kubernetes.h"
 
 #include <string.h>
-#include <sys/random.h>
 
 #include "api-server.h"
 #include "events.h"
@@ -119,11 +118,8 @@ static void drop_mark(struct kubernetes *kubernetes)
 static void failed(struct kubernetes *kubernetes, const char *reason, const char *message,
                    uint64_t backoff_usec, uint64_t retry_after_usec)
 {
-        uint64_t random = 0;
-
-        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-                random = now_realtime_usec(); /* early in a boot; it only has to differ between nodes */
-        schedule_failed(&kubernetes->schedule, now_boottime_usec(), backoff_usec, retry_after_usec, random);
+        schedule_failed(&kubernetes->schedule, now_boottime_usec(), backoff_usec, retry_after_usec,
+                        publish_random());
         publish_failed(&kubernetes->status, reason, message);
         kubernetes->changed(kubernetes->userdata);
 }
@@ -428,18 +424,16 @@ static bool is_idle(const struct kubernetes *kubernetes)
 
 static void arm(struct kubernetes *kubernetes)
 {
-        uint64_t due = is_idle(kubernetes) ? UINT64_MAX : schedule_due(&kubernetes->schedule), event_due;
+        const bool idle = is_idle(kubernetes);
+        uint64_t due = idle ? UINT64_MAX : schedule_due(&kubernetes->schedule), event_due;
 
-        if (!is_idle(kubernetes) && is_event_time(kubernetes)) {
+        if (!idle && is_event_time(kubernetes)) {
                 event_due = event_queue_due(&kubernetes->events);
                 due = event_due < due ? event_due : due;
         }
-        if (due == UINT64_MAX) {
-                (void)sd_event_source_set_enabled(kubernetes->timer, SD_EVENT_OFF);
-                return;
-        }
         (void)sd_event_source_set_time(kubernetes->timer, due);
-        (void)sd_event_source_set_enabled(kubernetes->timer, SD_EVENT_ONESHOT);
+        (void)sd_event_source_set_enabled(kubernetes->timer,
+                                          due == UINT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
 
 /* A new kubeconfig is tried at once, whatever became of the old one. */
@@ -548,15 +542,13 @@ static int add_check(struct kubernetes *kubernetes, json_object *checks)
 static int add_metrics(const struct kubernetes *kubernetes, json_object *metrics)
 {
         const char *target = kubernetes->status.target;
-        int r;
+        int r = 0;
 
-        r = publish_status_metrics(&kubernetes->status, metrics);
+        r |= publish_status_metrics(&kubernetes->status, metrics);
         for (enum api_outcome outcome = 0; outcome < API_OUTCOMES; outcome++)
                 if (kubernetes->counts[outcome] > 0 || outcome == API_OK)
-                        r |= metric_add(metrics, METRIC_COUNTER, "capi_node_publish_requests_total",
-                                        "Requests about the node's state, by what became of them.",
-                                        (double)kubernetes->counts[outcome], "target", target, "result",
-                                        api_outcome_reason(outcome), NULL);
+                        r |= publish_status_count(&kubernetes->status, api_outcome_reason(outcome),
+                                                  kubernetes->counts[outcome], metrics);
         r |= metric_add(metrics, METRIC_COUNTER, "capi_node_publish_events_total",
                         "Events of transitions that were sent.", (double)kubernetes->events.sent, "target",
                         target, NULL);

@@ -3,11 +3,20 @@
 #include "publish-status.h"
 
 #include <string.h>
+#include <sys/random.h>
 
 #include "log.h"
 #include "metric.h"
 #include "quantity.h"
 #include "timestamp.h"
+
+uint64_t publish_random(void)
+{
+        uint64_t random;
+
+        return getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random) ? random
+                                                                                   : now_realtime_usec();
+}
 
 static void forget_failure(struct publish_status *status)
 {
@@ -84,6 +93,14 @@ int publish_status_check(struct publish_status *status, const char *unknown_reas
         if (status->tried_usec > 0)
                 r |= json_set_string(check, "lastRun", timestamp_format(status->tried_usec, time));
         return r == 0 ? 0 : -ENOMEM;
+}
+
+int publish_status_count(const struct publish_status *status, const char *reason, uint64_t requests,
+                         json_object *metrics)
+{
+        return metric_add(metrics, METRIC_COUNTER, "capi_node_publish_requests_total",
+                          "Requests about the node's state, by what became of them.", (double)requests,
+                          "target", status->target, "result", reason, NULL);
 }
 
 int publish_status_metrics(const struct publish_status *status, json_object *metrics)

@@ -24,6 +24,9 @@ struct publish_status {
         uint64_t check_usec;
 };
 
+/* 64 bits that differ between nodes, for schedule_failed: random, or early in a boot the time. */
+uint64_t publish_random(void);
+
 void publish_status_clear(struct publish_status *status);
 
 void publish_failed(struct publish_status *status, const char *reason, const char *message);
@@ -34,4 +37,7 @@ void publish_succeeded(struct publish_status *status, const char *what);
  * and message given here; OK with message when it is. Returns 0 or -ENOMEM. */
 int publish_status_check(struct publish_status *status, const char *unknown_reason, const char *message,
                          json_object *checks);
+/* Adds the sample of one outcome of requests, named by its reason. Returns 0 or -ENOMEM. */
+int publish_status_count(const struct publish_status *status, const char *reason, uint64_t requests,
+                         json_object *metrics);
 int publish_status_metrics(const struct publish_status *status, json_object *metrics);

@@ -44,14 +44,18 @@ static int publish_kubernetes(const struct publication *publication)
                                 publication->object, publication->gateway, publication->awaited);
 }
 
+static int publish_report(const struct publication *publication)
+{
+        return report_push_offer(publication->push, &publication->config->report, publication->object);
+}
+
 static struct publisher {
         const char *name;
         int (*publish)(const struct publication *publication);
         int error; /* of the last time */
 } publishers[] = {
-        { "the metrics page", publish_metrics, 0 },
-        { "the textfile", publish_textfile, 0 },
-        { "to Kubernetes", publish_kubernetes, 0 },
+        { "the metrics page", publish_metrics, 0 },     { "the textfile", publish_textfile, 0 },
+        { "to Kubernetes", publish_kubernetes, 0 },     { "to the management plane", publish_report, 0 },
         { "the health document", publish_document, 0 }, /* last: its change wakes those who wait */
 };
 

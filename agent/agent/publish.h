@@ -7,6 +7,7 @@
 
 #include "agent-config.h"
 #include "kubernetes.h"
+#include "report-push.h"
 
 struct publication {
         const char *document; /* the health document as JSON text */
@@ -19,6 +20,7 @@ struct publication {
         const char *gateway; /* its address, see gateway_material_address; NULL: none */
         bool awaited;        /* some plugin has not reported yet and may still do so in time */
         struct kubernetes *kubernetes;
+        struct report_push *push;
 };
 
 /* Publishes to every place; one that fails does not keep the others from it. A failure is logged when it

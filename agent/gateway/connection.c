@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 
 #include "http-request.h"
-#include "log.h"
 #include "peer.h"
 #include "quantity.h"
 #include "response.h"
@@ -21,9 +20,6 @@
 #define INPUT_FIRST     1024 /* nearly every request fits; HTTP_HEADER_MAX is for the others */
 #define DRAIN_READS_MAX 16   /* in one turn: others want theirs */
 #define TRIM_ABOVE      32   /* connections; each takes about 25 KiB */
-
-#define AUDIT_PERIOD_USEC USEC_PER_MIN
-#define AUDIT_LINES_MAX   10 /* a scraper with the wrong certificate must not fill the journal */
 
 enum connection_state {
         CONNECTION_HANDSHAKE,
@@ -57,7 +53,8 @@ struct connection {
 
         int fd;
         SSL *ssl;
-        bool broken; /* TLS is at its end: no more may be said, not even goodbye */
+        uint8_t client[CLIENT_ID_SIZE]; /* of its certificate, once the handshake is done */
+        bool broken;                    /* TLS is at its end: no more may be said, not even goodbye */
         sd_event_source *io, *deadline;
 
         char *input; /* what was received and is not answered yet */
@@ -198,33 +195,29 @@ static int respond_refused(struct connection *c, unsigned status)
         return r < 0 ? r : respond(c, &response, false, true);
 }
 
-/* One line for each refusal, but only so many in a minute; the metrics count all. */
-static void audit(struct connection *c, const struct failure *failure)
-{
-        struct gateway *gateway = c->gateway;
-        uint64_t now = now_boottime_usec();
-        char peer[PEER_TEXT_SIZE];
-
-        if (now - gateway->audit_start_usec >= AUDIT_PERIOD_USEC) {
-                if (gateway->audit_lines > AUDIT_LINES_MAX)
-                        log_message(LOG_NOTICE, MESSAGE_CLIENT_REFUSED, "Refused %u more requests",
-                                    gateway->audit_lines - AUDIT_LINES_MAX);
-                gateway->audit_start_usec = now;
-                gateway->audit_lines = 0;
-        }
-        if (gateway->audit_lines++ < AUDIT_LINES_MAX)
-                log_message(LOG_NOTICE, MESSAGE_CLIENT_REFUSED, "Refused %s: %s", peer_describe(c->ssl, peer),
-                            failure->message);
-}
-
 static int forbid(struct connection *c, const struct failure *failure, struct response *ret)
 {
         int r;
 
         c->gateway->statistics.refused[REFUSED_SUBJECT]++;
-        audit(c, failure);
+        audit(&c->gateway->audit, c->ssl, failure);
         r = response_set_error(ret, 403, failure->message, NULL, NULL);
         ret->close = true;
+        return r;
+}
+
+/* Whether this client may ask this. Returns 0, or -EACCES with a failure. */
+static int authorize(struct connection *c, struct failure *failure)
+{
+        struct gateway *gateway = c->gateway;
+        enum peer_role role;
+        int r;
+
+        r = peer_check(c->ssl, gateway->tls, gateway->config, &role, failure);
+        if (r >= 0 && role == PEER_SCRAPER && !routes_is_scraped(c->request.path))
+                r = failure_set(failure, -EACCES, "SubjectNotAllowed",
+                                "the certificate's subject is in \"scrape\" of gateway.json and may read "
+                                "/metrics only");
         return r;
 }
 
@@ -241,7 +234,7 @@ static int answer(struct connection *c, bool timed_out)
         uint64_t wait_usec;
         int r;
 
-        r = peer_check(c->ssl, gateway->tls, &gateway->config->allow, &failure);
+        r = authorize(c, &failure);
         if (r == -EACCES)
                 r = forbid(c, &failure, &response);
         else if (r >= 0)
@@ -258,10 +251,35 @@ static int answer(struct connection *c, bool timed_out)
         return r < 0 ? r : sd_event_source_set_io_events(c->io, EPOLLRDHUP);
 }
 
+static int respond_too_many(struct connection *c, uint64_t wait_usec)
+{
+        _cleanup_failure_ failure = {};
+        struct response response = {};
+        int r;
+
+        c->gateway->statistics.refused[REFUSED_RATE]++;
+        (void)failure_set(&failure, -EBUSY, "TooManyRequests",
+                          "more than requestsPerSecond of gateway.json with this certificate");
+        audit(&c->gateway->audit, c->ssl, &failure);
+        r = response_set_error(&response, 429, failure.message ?: "", NULL, NULL);
+        if (r < 0)
+                return r;
+        response.retry_after_usec = wait_usec;
+        return respond(c, &response, c->request.keep_alive, c->request.method != HTTP_HEAD);
+}
+
 static int begin_answer(struct connection *c)
 {
         const struct health_view *view = health_document_view(c->gateway->health);
+        const struct gateway_config *config = c->gateway->config;
+        uint64_t wait;
 
+        /* At once a client may ask on every connection that it may have: so many waiters wake together. */
+        wait = client_rate_take(&c->gateway->rates, c->client, now_boottime_usec(),
+                                (uint64_t)config->requests_per_second,
+                                (uint64_t)(config->connections + config->requests_per_second));
+        if (wait > 0)
+                return respond_too_many(c, wait);
         (void)snprintf(c->etag_before, sizeof(c->etag_before), "%s", view ? view->etag : "");
         return answer(c, false);
 }
@@ -275,6 +293,9 @@ static int step_handshake(struct connection *c)
         ERR_clear_error();
         r = SSL_accept(c->ssl);
         if (r == 1) {
+                r = peer_identify(c->ssl, c->client);
+                if (r < 0)
+                        return r;
                 r = enter_state(c, CONNECTION_IDLE);
                 return r < 0 ? r : 1;
         }

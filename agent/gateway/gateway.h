@@ -6,6 +6,8 @@
 #include <openssl/ssl.h>
 #include <systemd/sd-event.h>
 
+#include "audit.h"
+#include "client-rate.h"
 #include "gateway-config.h"
 #include "health-document.h"
 #include "statistics.h"
@@ -28,10 +30,8 @@ struct gateway {
         struct connection *connections;         /* the newest first */
         size_t n_connections, most_connections; /* now; since there were none */
         struct statistics statistics;
-
-        /* The audit lines of this minute, see connection.c. */
-        uint64_t audit_start_usec;
-        unsigned audit_lines;
+        struct client_rates rates;
+        struct audit audit;
 };
 
 /* Serves until SIGTERM or until gateway.json is withdrawn. root: "/" or where tests put the paths. Returns an

@@ -74,7 +74,14 @@ static bool lists_organization(const X509_NAME *subject, const struct config_str
         return false;
 }
 
-int peer_check(SSL *ssl, SSL_CTX *context, const struct gateway_allow *allow, struct failure *failure)
+static bool lists_subject(const X509_NAME *subject, const struct gateway_allow *allow)
+{
+        return lists_common_name(subject, &allow->common_names) ||
+               lists_organization(subject, &allow->organizations);
+}
+
+int peer_check(SSL *ssl, SSL_CTX *context, const struct gateway_config *config, enum peer_role *ret_role,
+               struct failure *failure)
 {
         _cleanup_(X509_freep) X509 *leaf = SSL_get1_peer_certificate(ssl);
         const X509_NAME *subject;
@@ -87,12 +94,29 @@ int peer_check(SSL *ssl, SSL_CTX *context, const struct gateway_allow *allow, st
                 return r;
 
         subject = X509_get_subject_name(leaf);
-        if (lists_common_name(subject, &allow->common_names) ||
-            lists_organization(subject, &allow->organizations))
-                return 0;
-        return failure_set(failure, -EACCES, "SubjectNotAllowed",
-                           "the certificate's subject is not allowed; add its common name or organization to "
-                           "\"allow\" in gateway.json");
+        if (lists_subject(subject, &config->allow))
+                *ret_role = PEER_READER;
+        else if (lists_subject(subject, &config->scrape))
+                *ret_role = PEER_SCRAPER;
+        else
+                return failure_set(
+                        failure, -EACCES, "SubjectNotAllowed",
+                        "the certificate's subject is not allowed; add its common name or organization to "
+                        "\"allow\" in gateway.json");
+        return 0;
+}
+
+int peer_identify(SSL *ssl, uint8_t ret_id[static CLIENT_ID_SIZE])
+{
+        _cleanup_(X509_freep) X509 *leaf = SSL_get1_peer_certificate(ssl);
+        unsigned char digest[EVP_MAX_MD_SIZE];
+
+        if (!leaf || X509_digest(leaf, EVP_sha256(), digest, NULL) != 1) {
+                ERR_clear_error();
+                return -EIO;
+        }
+        memcpy(ret_id, digest, CLIENT_ID_SIZE);
+        return 0;
 }
 
 static void describe_address(int fd, char *buffer, size_t size)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "quantity.h"
 #include "statistics.h"
 
 void response_clear(struct response *response)
@@ -89,6 +90,9 @@ size_t response_write_header(const struct response *response, bool keep_alive,
                     response->body->size);
         if (response->status == 405)
                 add(buffer, &size, "Allow: GET, HEAD\r\n");
+        if (response->retry_after_usec > 0)
+                add(buffer, &size, "Retry-After: %llu\r\n",
+                    (unsigned long long)(response->retry_after_usec / USEC_PER_SEC + 1));
         if (response->etag[0])
                 add(buffer, &size, "ETag: %s\r\n", response->etag);
         add(buffer, &size,

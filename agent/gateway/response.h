@@ -14,6 +14,7 @@ struct response {
         const char *type;            /* of the content; NULL: there is none */
         char etag[HEALTH_ETAG_SIZE]; /* "": none */
         struct body *body;           /* NULL only together with type */
+        uint64_t retry_after_usec;   /* of 429 */
         bool close;                  /* the connection, once this is sent */
 };
 

@@ -218,11 +218,12 @@ static const struct route {
         const char *path; /* one that ends with a slash stands for all below it */
         int (*answer)(const struct gateway *gateway, const struct exchange *exchange, struct slice rest,
                       struct response *ret, uint64_t *ret_wait_usec);
+        bool scraped;
 } routes[] = {
-        { "/v1/health", answer_health },
-        { "/v1/conditions/", answer_condition },
-        { "/healthz", answer_healthz },
-        { "/metrics", answer_metrics },
+        { "/v1/health", answer_health, false },
+        { "/v1/conditions/", answer_condition, false },
+        { "/healthz", answer_healthz, false },
+        { "/metrics", answer_metrics, true },
 };
 
 static bool matches(const struct route *route, struct slice path, struct slice *ret_rest)
@@ -246,6 +247,16 @@ static int unknown_path(struct response *ret)
                         return -ENOMEM;
                 }
         return response_set_error(ret, 404, "there is nothing under this path", "paths", paths);
+}
+
+bool routes_is_scraped(struct slice path)
+{
+        struct slice rest;
+
+        for (size_t i = 0; i < ELEMENTS(routes); i++)
+                if (matches(&routes[i], path, &rest))
+                        return routes[i].scraped;
+        return false;
 }
 
 int routes_answer(const struct gateway *gateway, const struct exchange *exchange, struct response *ret,

@@ -13,6 +13,9 @@ struct exchange {
         bool timed_out;          /* it has waited for as long as it wanted */
 };
 
+/* Whether the path is one for a client that may only scrape. */
+bool routes_is_scraped(struct slice path);
+
 /* Answers a request of a peer that may ask. Returns 0 with a response, 1 with *ret_wait_usec when there is
  * nothing to say yet (a long poll: ask again after a change, or timed_out after that time), or -ENOMEM. */
 int routes_answer(const struct gateway *gateway, const struct exchange *exchange, struct response *ret,

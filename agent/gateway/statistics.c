@@ -15,8 +15,8 @@ const struct http_status http_statuses[HTTP_STATUSES] = {
         { 405, "Method Not Allowed" },
         { 413, "Content Too Large" },
         { 414, "URI Too Long" },
+        { 429, "Too Many Requests" },
         { 431, "Request Header Fields Too Large" },
-        { 500, "Internal Server Error" },
         { 503, "Service Unavailable" },
         { 505, "HTTP Version Not Supported" },
 };
@@ -26,6 +26,7 @@ static const char *const refusal_names[] = {
         [REFUSED_HANDSHAKE] = "handshake",
         [REFUSED_DEADLINE] = "deadline",
         [REFUSED_SUBJECT] = "subject",
+        [REFUSED_RATE] = "rate",
 };
 
 size_t http_status_index(unsigned code)
@@ -51,10 +52,11 @@ static int add_counters(json_object *metrics, const struct statistics *statistic
                                 (double)statistics->requests[i], "code", code, NULL);
         }
         for (size_t i = 0; i < ELEMENTS(refusal_names); i++)
-                r |= metric_add(metrics, METRIC_COUNTER, "capi_node_gateway_refused_total",
-                                "Connections and requests that were refused: one connection too many, a "
-                                "failed handshake, a deadline, a subject that is not allowed.",
-                                (double)statistics->refused[i], "reason", refusal_names[i], NULL);
+                r |= metric_add(
+                        metrics, METRIC_COUNTER, "capi_node_gateway_refused_total",
+                        "Connections and requests that were refused: one connection too many, a "
+                        "failed handshake, a deadline, a subject that is not allowed, a rate exceeded.",
+                        (double)statistics->refused[i], "reason", refusal_names[i], NULL);
         return r;
 }
 

@@ -12,6 +12,7 @@ enum refusal {
         REFUSED_HANDSHAKE,
         REFUSED_DEADLINE,
         REFUSED_SUBJECT,
+        REFUSED_RATE,
         REFUSALS
 };
 

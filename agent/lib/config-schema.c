@@ -92,6 +92,22 @@ static int describe_list(const struct config_key *key, json_object *schema)
                                            : describe_type(key->type, false, items);
 }
 
+static int describe_integers(const struct config_key *key, json_object *schema)
+{
+        json_object *items;
+        int r;
+
+        r = set_type(schema, "array", NULL);
+        if (r == 0)
+                r = json_set_integer(schema, "minItems", 1);
+        if (r == 0)
+                r = json_set_integer(schema, "maxItems", CONFIG_INTEGERS_MAX);
+        if (r < 0)
+                return r;
+        items = add_object(schema, "items");
+        return items ? describe_integer(key, items) : -ENOMEM;
+}
+
 static int describe_map(const struct config_key *key, json_object *schema)
 {
         json_object *values;
@@ -126,6 +142,8 @@ static int describe_kind(const struct config_key *key, json_object *schema)
         case CONFIG_STRINGS:
         case CONFIG_OBJECTS:
                 return describe_list(key, schema);
+        case CONFIG_INTEGERS:
+                return describe_integers(key, schema);
         case CONFIG_OBJECT:
                 return describe_type(key->type, false, schema);
         case CONFIG_MAP:

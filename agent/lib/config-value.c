@@ -192,6 +192,36 @@ static int read_strings(const struct config_key *key, json_object *value, const 
         return 0;
 }
 
+static int read_integers(const struct config_key *key, json_object *value, const struct place *place,
+                         void *member, struct failure *failure)
+{
+        const struct config_key bounds = { .minimum = 1, .maximum = CONFIG_INTEGERS_MAX };
+        struct config_integers *integers = member;
+        size_t count;
+        int r;
+
+        if (!json_object_is_type(value, json_type_array))
+                return refuse_kind(key, value, place, "a list of whole numbers", failure);
+        count = json_object_array_length(value);
+        r = check_count(&bounds, count, "elements", place, failure);
+        if (r < 0)
+                return r;
+
+        integers->items = calloc(count, sizeof(*integers->items));
+        if (!integers->items)
+                return -ENOMEM;
+        integers->count = count;
+        for (size_t i = 0; i < count; i++) {
+                const struct place here = { .parent = place, .index = i };
+
+                r = read_integer(key, json_object_array_get_idx(value, i), &here, &integers->items[i],
+                                 failure);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 int read_scalar(const struct config_key *key, json_object *value, const struct place *place, void *member,
                 struct failure *failure)
 {
@@ -212,6 +242,8 @@ int read_scalar(const struct config_key *key, json_object *value, const struct p
                 return read_enum(key, value, place, member, failure);
         case CONFIG_STRINGS:
                 return read_strings(key, value, place, member, failure);
+        case CONFIG_INTEGERS:
+                return read_integers(key, value, place, member, failure);
         case CONFIG_OBJECT:
         case CONFIG_OBJECTS:
         case CONFIG_MAP:

@@ -124,6 +124,7 @@ static int read_value(const struct config_key *key, json_object *value, const st
         case CONFIG_PERCENT:
         case CONFIG_ENUM:
         case CONFIG_STRINGS:
+        case CONFIG_INTEGERS:
                 return read_scalar(key, value, place, member, failure);
         }
         return -EINVAL;
@@ -336,6 +337,9 @@ static void free_members(const struct config_type *type, void *object)
                         break;
                 case CONFIG_STRINGS:
                         free_strings(member);
+                        break;
+                case CONFIG_INTEGERS:
+                        free(((struct config_integers *)member)->items);
                         break;
                 case CONFIG_OBJECT:
                         free_members(key->type, member);

@@ -25,6 +25,8 @@ enum config_kind {
         CONFIG_PERCENT,  /* double, a fraction */
         CONFIG_ENUM,     /* int, index into names */
         CONFIG_STRINGS,  /* struct config_strings */
+        CONFIG_INTEGERS, /* struct config_integers; minimum and maximum are of each, at least one, at most
+                            CONFIG_INTEGERS_MAX */
         CONFIG_OBJECT,   /* the struct of `type`, embedded */
         CONFIG_OBJECTS,  /* struct config_objects, elements of `type` */
         CONFIG_MAP,      /* struct config_objects; the first member of the element's struct is char *key */
@@ -32,6 +34,13 @@ enum config_kind {
 
 struct config_strings {
         char **items;
+        size_t count;
+};
+
+#define CONFIG_INTEGERS_MAX 64
+
+struct config_integers {
+        int64_t *items;
         size_t count;
 };
 

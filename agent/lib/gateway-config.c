@@ -86,16 +86,15 @@ static const struct config_key keys[] = {
           .maximum = LISTEN_MAX,
           .check = check_listen },
         { .name = "certFile",
-          .help = "Server certificate with its chain, PEM. Followed when it is renewed.",
+          .help = "Server certificate with its chain, PEM. Followed when it is renewed. Without it the agent "
+                  "makes a key and a self-signed certificate.",
           .kind = CONFIG_STRING,
           .offset = offsetof(struct gateway_config, cert_file),
-          .required = true,
           .check = config_check_path },
         { .name = "keyFile",
           .help = "Private key of the server certificate, PEM, mode 0600.",
           .kind = CONFIG_STRING,
           .offset = offsetof(struct gateway_config, key_file),
-          .required = true,
           .check = config_check_path },
         { .name = "clientCAFile",
           .help = "Certificate authorities that client certificates must come from, PEM.",
@@ -104,10 +103,14 @@ static const struct config_key keys[] = {
           .fallback = "\"/etc/kubernetes/pki/ca.crt\"",
           .check = config_check_path },
         { .name = "allow",
-          .help = "Which subjects may read.",
+          .help = "Which subjects may read everything.",
           .kind = CONFIG_OBJECT,
           .offset = offsetof(struct gateway_config, allow),
-          .required = true,
+          .type = &allow_type },
+        { .name = "scrape",
+          .help = "Which subjects may read /metrics and nothing else.",
+          .kind = CONFIG_OBJECT,
+          .offset = offsetof(struct gateway_config, scrape),
           .type = &allow_type },
         { .name = "connections",
           .help = "How many connections are served at a time.",
@@ -116,14 +119,34 @@ static const struct config_key keys[] = {
           .fallback = "256",
           .minimum = 8,
           .maximum = 4096 },
+        { .name = "requestsPerSecond",
+          .help = "How many requests of one client certificate are answered in a second on average; at once "
+                  "it may "
+                  "make one for each of the connections.",
+          .kind = CONFIG_INTEGER,
+          .offset = offsetof(struct gateway_config, requests_per_second),
+          .fallback = "100",
+          .minimum = 1,
+          .maximum = 1000000 },
         {},
 };
+
+static bool names_nobody(const struct gateway_allow *allow)
+{
+        return allow->common_names.count == 0 && allow->organizations.count == 0;
+}
 
 static int check_gateway(const void *object, const char *pointer, struct failure *failure)
 {
         const struct gateway_config *config = object;
 
-        if (config->allow.common_names.count == 0 && config->allow.organizations.count == 0)
+        if (!config->cert_file != !config->key_file)
+                return failure_set(
+                        failure, -EINVAL, "InvalidConfiguration",
+                        "%s: \"certFile\" and \"keyFile\" belong together; without both the agent makes "
+                        "a self-signed certificate",
+                        pointer);
+        if (names_nobody(&config->allow) && names_nobody(&config->scrape))
                 return failure_set(failure, -EINVAL, "InvalidConfiguration",
                                    "%s/allow: nobody is allowed; name at least one in \"commonNames\" or "
                                    "\"organizations\"",

@@ -13,9 +13,11 @@ struct gateway_allow {
 
 struct gateway_config {
         struct config_strings listen; /* "ADDRESS:PORT", "[V6]:PORT" */
-        char *cert_file, *key_file, *client_ca_file;
-        struct gateway_allow allow;
-        int64_t connections;
+        char *cert_file, *key_file;   /* both NULL: the agent makes them */
+        char *client_ca_file;
+        struct gateway_allow allow;  /* may read everything */
+        struct gateway_allow scrape; /* may read /metrics only */
+        int64_t connections, requests_per_second;
 };
 
 extern const struct config_type gateway_config_type;

@@ -75,6 +75,8 @@ void http_cancel(struct http_transfer *transfer); /* without calling done */
 long http_status(struct http_transfer *transfer);
 /* A response header or trailer, or NULL. */
 const char *http_header(struct http_transfer *transfer, const char *name);
+/* What Retry-After asks for in seconds, at most ten minutes; 0: nothing, or a date. */
+uint64_t http_retry_after_usec(struct http_transfer *transfer);
 /* The collected body, NUL-terminated; ret_size may be NULL. */
 const char *http_body(struct http_transfer *transfer, size_t *ret_size);
 /* libcurl's words, never NULL. */

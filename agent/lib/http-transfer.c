@@ -10,7 +10,10 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define CONNECT_TIMEOUT_USEC (5 * UINT64_C(1000000))
+#include "quantity.h"
+
+#define CONNECT_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define RETRY_AFTER_MAX      (10 * USEC_PER_MIN)
 #define HEADERS_MAX          (64 * 1024) /* of one response; servers' own limits for requests lie at or below this */
 #define STREAM_BUFFER_SIZE   (256L * 1024)
 
@@ -405,6 +408,20 @@ const char *http_header(struct http_transfer *transfer, const char *name)
         }
 
         return found;
+}
+
+uint64_t http_retry_after_usec(struct http_transfer *transfer)
+{
+        const char *text = http_header(transfer, "Retry-After");
+        uint64_t seconds;
+        char *end;
+
+        if (!text || text[0] < '0' || text[0] > '9')
+                return 0;
+        seconds = strtoull(text, &end, 10);
+        if (*end)
+                return 0;
+        return seconds < RETRY_AFTER_MAX / USEC_PER_SEC ? seconds * USEC_PER_SEC : RETRY_AFTER_MAX;
 }
 
 const char *http_body(struct http_transfer *transfer, size_t *ret_size)

@@ -33,6 +33,7 @@
 #define MESSAGE_DRILL_PROVEN      "9d6cb5f9d2df4a43b5a05a0c4f1b7e35"
 #define MESSAGE_DRILL_FAILED      "9d6cb5f9d2df4a43b5a05a0c4f1b7e36"
 #define MESSAGE_WITHDRAWN         "9d6cb5f9d2df4a43b5a05a0c4f1b7e23"
+#define MESSAGE_TABLE_REPAIRED    "9d6cb5f9d2df4a43b5a05a0c4f1b7e51"
 
 /* Call once, first thing in main: remembers the program's name and whether standard error is the journal
  * ($JOURNAL_STREAM, systemd.exec(5)). */

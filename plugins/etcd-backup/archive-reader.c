@@ -7,6 +7,8 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "include-list.h"
+
 /* 8 MiB is what a decompressor must support (RFC 8878 3.1.1.1.2); the writer's level needs 2. */
 #define WINDOW_LOG_MAX 23
 
@@ -128,7 +130,8 @@ static int take_header(struct archive_reader *reader, struct failure *failure)
         if (reader->one_empty || !checksum_is_right(block) || memcmp(block + AT_MAGIC, "ustar", 6) != 0)
                 return damaged(failure, "a tar header is broken");
         if (block[AT_TYPE] != '0' || block[AT_PREFIX] != '\0' || block[0] == '\0' ||
-            !memchr(block, '\0', TAR_NAME_SIZE_MAX) || memchr(block, '/', strlen((const char *)block)))
+            !memchr(block, '\0', TAR_NAME_SIZE_MAX) ||
+            (strchr((const char *)block, '/') && !included_name_is_sound((const char *)block)))
                 return damaged(failure, "it holds a member that is not a plain file");
         if (parse_size(block + AT_SIZE, &size) < 0)
                 return damaged(failure, "a tar header has no size");

@@ -116,7 +116,8 @@ static void put_size(char field[static 12], uint64_t size)
                 field[i] = (char)(size & 0xff);
 }
 
-static int make_header(struct ustar_header *header, const char *name, uint64_t size, uint64_t modified_usec)
+static int make_header(struct ustar_header *header, const char *name, unsigned mode, uint64_t size,
+                       uint64_t modified_usec)
 {
         const uint8_t *bytes = (const uint8_t *)header;
         unsigned sum = 0;
@@ -124,7 +125,7 @@ static int make_header(struct ustar_header *header, const char *name, uint64_t s
         if (strlen(name) >= TAR_NAME_SIZE_MAX)
                 return -ENAMETOOLONG;
         strcpy(header->name, name);
-        put_octal(header->mode, sizeof(header->mode), 0600);
+        put_octal(header->mode, sizeof(header->mode), mode);
         put_octal(header->uid, sizeof(header->uid), 0);
         put_octal(header->gid, sizeof(header->gid), 0);
         put_size(header->size, size);
@@ -154,13 +155,19 @@ static int end_member(struct archive_writer *writer)
 
 int archive_begin(struct archive_writer *writer, const char *name, uint64_t size, uint64_t modified_usec)
 {
+        return archive_begin_with_mode(writer, name, 0600, size, modified_usec);
+}
+
+int archive_begin_with_mode(struct archive_writer *writer, const char *name, unsigned mode, uint64_t size,
+                            uint64_t modified_usec)
+{
         struct ustar_header header = {};
         int r;
 
         r = end_member(writer);
         if (r < 0)
                 return r;
-        r = make_header(&header, name, size, modified_usec);
+        r = make_header(&header, name, mode, size, modified_usec);
         if (r < 0)
                 return r;
         writer->member_left = size;

@@ -26,6 +26,9 @@ DEFINE_CLEANUP(struct archive_writer *, archive_writer_free)
 /* Starts a member of exactly `size` bytes, which archive_add must bring before the next begin or finish
  * (-EINVAL). */
 int archive_begin(struct archive_writer *writer, const char *name, uint64_t size, uint64_t modified_usec);
+/* The same with other permissions than 0600. */
+int archive_begin_with_mode(struct archive_writer *writer, const char *name, unsigned mode, uint64_t size,
+                            uint64_t modified_usec);
 int archive_add(struct archive_writer *writer, const void *data, size_t size);
 /* Ends archive and compression; says how much went to the sink, and its SHA-256. */
 int archive_finish(struct archive_writer *writer, uint64_t *ret_size, uint8_t ret_sha256[static SHA256_SIZE]);
@@ -44,7 +47,7 @@ struct archive_reader *archive_reader_free(struct archive_reader *reader);
 DEFINE_CLEANUP(struct archive_reader *, archive_reader_free)
 
 /* Takes compressed bytes. Returns -EBADMSG with a failure for what is not such an archive: this reader
- * accepts only what the writer makes (regular files, plain names). */
+ * accepts only what the writer makes (regular files, plain names but below "node/"). */
 int archive_feed(struct archive_reader *reader, const void *data, size_t size, struct failure *failure);
 /* -EBADMSG with a failure when the archive is not at its end. */
 int archive_reader_finish(struct archive_reader *reader, struct failure *failure);

@@ -15,10 +15,10 @@ static int add_target(json_object *metrics, const struct watched_target *target)
 {
         const struct copy *newest = copies_newest(&target->copies);
         const char *name = target->target->name;
-        size_t whole = 0;
+        size_t whole = (size_t)target->state.copies;
         int r;
 
-        for (size_t i = 0; i < target->copies.count; i++)
+        for (size_t i = 0; i < target->copies.count && target->directory; i++)
                 whole += target->copies.items[i].whole;
         r = metric_add(metrics, METRIC_GAUGE, PREFIX "copies", "Whole verified copies at the target.",
                        (double)whole, "target", name, NULL);

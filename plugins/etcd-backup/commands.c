@@ -2,6 +2,7 @@
 
 #include "commands.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
@@ -31,55 +32,50 @@ static int run_beside(const char *relative, char *const arguments[])
         return -errno;
 }
 
-/* The oneshot's arguments: its own words, --root, and what the user typed. */
-static int run_restore(char *const words[], size_t count, const char *root)
+/* A oneshot with these arguments behind --root; argv ends with NULL. Only returns when it cannot run. */
+static int run_oneshot(const char *name, const struct plugin_context *ctx, int argc, char *argv[])
 {
-        _cleanup_free_ char **arguments = calloc(count + 4, sizeof(*arguments));
+        _cleanup_free_ const char **arguments = calloc((size_t)argc + 4, sizeof(*arguments));
+        _cleanup_free_ char *installed = NULL;
         int r;
 
-        if (!arguments)
+        if (!arguments || asprintf(&installed, "../%s", name) < 0) {
+                installed = NULL;
                 return EXIT_UNHEALTHY;
-        arguments[0] = (char *)"etcd-restore";
-        arguments[1] = (char *)"--root";
-        arguments[2] = (char *)root;
-        memcpy(arguments + 3, words, count * sizeof(*words));
-        r = run_beside("../etcd-restore", arguments);
+        }
+        arguments[0] = name;
+        arguments[1] = "--root";
+        arguments[2] = ctx->root;
+        memcpy(arguments + 3, argv, (size_t)argc * sizeof(*argv));
+        r = run_beside(installed, (char *const *)arguments);
         if (r == -ENOENT)
-                r = run_beside("etcd-restore", arguments);
-        fprintf(stderr, "cannot run etcd-restore: %s\n", strerror(-r));
+                r = run_beside(name, (char *const *)arguments);
+        fprintf(stderr, "cannot run %s: %s\n", name, strerror(-r));
         return EXIT_UNHEALTHY;
-}
-
-int backup_run_restore(int argc, char *argv[], void *userdata)
-{
-        const struct plugin_context *ctx = userdata;
-
-        return run_restore(argv + 1, (size_t)argc - 1, ctx->root);
-}
-
-int backup_run_drill(int argc, char *argv[], void *userdata)
-{
-        static char *const words[] = { (char *)"drill" };
-        const struct plugin_context *ctx = userdata;
-
-        if (argc > 1)
-                return usage_error(&program, "drill takes no arguments");
-        return run_restore(words, ELEMENTS(words), ctx->root);
 }
 
 int backup_run_snapshot(int argc, char *argv[], void *userdata)
 {
-        const struct plugin_context *ctx = userdata;
-        char *const arguments[] = { (char *)"etcd-snapshot", (char *)"--root", (char *)ctx->root, NULL };
-        int r;
-
         if (argc > 1)
                 return usage_error(&program, "snapshot takes no arguments");
-        r = run_beside("../etcd-snapshot", arguments);
-        if (r == -ENOENT)
-                r = run_beside("etcd-snapshot", arguments);
-        fprintf(stderr, "cannot run etcd-snapshot: %s\n", strerror(-r));
-        return EXIT_UNHEALTHY;
+        return run_oneshot("etcd-snapshot", userdata, 0, argv);
+}
+
+int backup_run_prune(int argc, char *argv[], void *userdata)
+{
+        return run_oneshot("etcd-snapshot", userdata, argc, argv);
+}
+
+int backup_run_restore(int argc, char *argv[], void *userdata)
+{
+        return run_oneshot("etcd-restore", userdata, argc - 1, argv + 1);
+}
+
+int backup_run_drill(int argc, char *argv[], void *userdata)
+{
+        if (argc > 1)
+                return usage_error(&program, "drill takes no arguments");
+        return run_oneshot("etcd-restore", userdata, argc, argv);
 }
 
 struct target_list {
@@ -109,6 +105,8 @@ static int load_target(const struct target_list *list, const char *root, size_t 
         int r;
 
         ret->name = target->name;
+        if (target->kind != TARGET_DIRECTORY) /* list --all and verify --target look there */
+                return 0;
         ret->directory = path_under(root, target->path);
         if (!ret->directory)
                 return -ENOMEM;
@@ -252,20 +250,28 @@ static const char *result_name(int error, enum proof proof)
         return NULL;
 }
 
+static void print_content(const char *name, const struct archive_facts *facts)
+{
+        if (facts->walked)
+                printf("%s: verified: revision %" PRId64 ", %" PRIu64 " keys, hash %" PRIx32 "\n", name,
+                       facts->database.revision, facts->database.keys, facts->database.hash);
+        else
+                printf("%s: %s\n", name, facts->unwalked.message);
+}
+
 static void print_result(const struct target_entry *target, const struct copy *copy, int error,
                          enum proof proof, const struct archive_facts *facts, const struct failure *failure)
 {
-        printf("%-10s %s: ", target->name, copy->manifest->stored_file);
+        printf("%-10s ", target->name);
         if (error < 0)
-                printf("%s: %s\n", error == -ENOKEY || error == -EKEYREJECTED ? "REFUSED" : "DAMAGED",
+                printf("%s: %s: %s\n", copy->manifest->stored_file,
+                       error == -ENOKEY || error == -EKEYREJECTED ? "REFUSED" : "DAMAGED",
                        failure->message ?: strerror(-error));
         else if (proof == PROOF_STORED_BYTES)
-                printf("stored bytes verified; what is inside needs --identity FILE to prove\n");
-        else if (facts->walked)
-                printf("verified: revision %" PRId64 ", %" PRIu64 " keys, hash %" PRIx32 "\n",
-                       facts->database.revision, facts->database.keys, facts->database.hash);
+                printf("%s: stored bytes verified; what is inside needs --identity FILE to prove\n",
+                       copy->manifest->stored_file);
         else
-                printf("%s\n", facts->unwalked.message);
+                print_content(copy->manifest->stored_file, facts);
 }
 
 /* What the walk found; names as in the manifest. */
@@ -391,6 +397,34 @@ static void verification_clear(struct verification *verification)
         proof_means_clear(&verification->means);
 }
 
+/* A snapshot.db that etcd's own tools saved, or that was taken out of a copy. Returns an exit status. */
+static int verify_file(const struct verification *verification)
+{
+        const char *const directories[] = { verification->means.scratch_dir, "/var/tmp", NULL };
+        _cleanup_close_ int fd = open(verification->name, O_RDONLY | O_CLOEXEC);
+        _cleanup_json_ json_object *object = json_object_new_object();
+        _cleanup_failure_ failure = {};
+        _cleanup_facts_ facts = {};
+        int r;
+
+        r = fd < 0 ? -errno : snapshot_file_examine(fd, directories, NULL, &facts, &failure);
+        if (verification->json) {
+                if (json_set_string(object, "name", verification->name) < 0 ||
+                    json_set_string(object, "result", result_name(r, PROOF_CONTENT)) < 0 ||
+                    json_set_string(object, "reason", failure.reason) < 0 ||
+                    json_set_string(object, "message", failure.message) < 0 ||
+                    json_set_bool(object, "walked", facts.walked) < 0 ||
+                    (facts.walked && set_database(object, &facts.database) < 0))
+                        return EXIT_UNHEALTHY;
+                print_json(object);
+        } else if (r < 0) {
+                fprintf(stderr, "%s: %s\n", verification->name, failure.message ?: strerror(-r));
+        } else {
+                print_content(verification->name, &facts);
+        }
+        return r < 0 ? EXIT_UNHEALTHY : EXIT_GOOD;
+}
+
 int backup_run_verify(int argc, char *argv[], void *userdata)
 {
         _cleanup_json_ json_object *results = json_object_new_array();
@@ -402,6 +436,8 @@ int backup_run_verify(int argc, char *argv[], void *userdata)
         int status;
 
         status = parse_verify(argc, argv, &verification);
+        if (status == EXIT_GOOD && verification.name && strchr(verification.name, '/'))
+                return verify_file(&verification);
         if (status == EXIT_GOOD)
                 status = target_list_load(userdata, &list);
         if (status == EXIT_GOOD)

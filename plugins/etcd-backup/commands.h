@@ -4,6 +4,7 @@
 /* capi-node etcd-backup snapshot|list|verify|restore|drill. */
 
 int backup_run_snapshot(int argc, char *argv[], void *userdata);
+int backup_run_prune(int argc, char *argv[], void *userdata);
 int backup_run_list(int argc, char *argv[], void *userdata);
 int backup_run_verify(int argc, char *argv[], void *userdata);
 int backup_run_restore(int argc, char *argv[], void *userdata);

@@ -7,28 +7,13 @@
 #include <unistd.h>
 
 #include "age-key.h"
+#include "files.h"
+#include "include.h"
+#include "plugin.h"
 #include "quantity.h"
 
 /* One for each who may restore; the header is written for each of them, to every copy. */
 #define RECIPIENTS_MAX 64
-
-static const struct config_key retention_keys[] = {
-        { .name = "keepLast",
-          .help = "How many verified copies stay; older ones go after a newer one was verified.",
-          .kind = CONFIG_INTEGER,
-          .offset = offsetof(struct target_retention, keep_last),
-          .fallback = "12",
-          .minimum = 1,
-          .maximum = 10000 },
-        {},
-};
-
-static const struct config_type retention_type = {
-        .name = "retention",
-        .help = "Which copies stay.",
-        .size = sizeof(struct target_retention),
-        .keys = retention_keys,
-};
 
 /* What a reboot empties, and what the snapshot's unit cannot write: there a copy would seem to be and then be
  * gone. */
@@ -363,6 +348,15 @@ static const struct config_key backup_keys[] = {
           .kind = CONFIG_OBJECT,
           .offset = offsetof(struct backup_config, encryption),
           .type = &encryption_type },
+        { .name = "include",
+          .help = "What else of the node is saved, for a new machine: pki, manifests, encryption-config, "
+                  "kubeadm. "
+                  "Keys and tokens only where copies are encrypted.",
+          .kind = CONFIG_STRINGS,
+          .offset = offsetof(struct backup_config, include),
+          .fallback = "[ \"pki\", \"manifests\", \"encryption-config\", \"kubeadm\" ]",
+          .maximum = 4,
+          .check = include_check_name },
         { .name = "targets",
           .help = "Where copies go; a target that fails does not keep the others from theirs.",
           .kind = CONFIG_OBJECTS,
@@ -460,4 +454,24 @@ char *node_name(char buffer[static NODE_NAME_SIZE])
             config_check_name(buffer, &allowed) < 0)
                 strcpy(buffer, "node");
         return buffer;
+}
+
+int backup_config_load(const char *root, struct backup_config **ret, struct failure *failure)
+{
+        static const struct plugin plugin = { .name = "etcd-backup", .config = &backup_config_type };
+        _cleanup_free_ char *config_path = path_under(root, "/etc/capi-node-agent/etcd-backup.json"),
+                            *state_dir = path_under(root, BACKUP_STATE_DIR);
+        struct plugin_context ctx = {
+                .plugin = &plugin, .root = root, .config_path = config_path, .state_dir = state_dir
+        };
+        void *config;
+        int r;
+
+        if (!config_path || !state_dir)
+                return -ENOMEM;
+        r = plugin_load_config(&ctx, &config, failure);
+        if (r < 0)
+                return r;
+        *ret = config;
+        return 0;
 }

@@ -6,16 +6,13 @@
 #include <stdbool.h>
 
 #include "config.h"
+#include "retention-rules.h"
 
 #define BACKUP_TARGETS_MAX 8
 
 struct etcd_access {
         char *endpoint;
         char *ca_file, *cert_file, *key_file; /* not used by an http:// endpoint */
-};
-
-struct target_retention {
-        int64_t keep_last;
 };
 
 struct backup_encryption {
@@ -54,6 +51,7 @@ struct backup_config {
         char *cluster;
         struct etcd_access etcd;
         struct backup_encryption encryption;
+        struct config_strings include; /* of include.h */
         struct config_objects targets; /* struct backup_target */
         struct backup_drill drill;
 };
@@ -62,6 +60,12 @@ extern const struct config_type backup_config_type;
 
 /* "directory", "s3". */
 const char *target_kind_name(int kind);
+
+#define BACKUP_STATE_DIR "/var/lib/capi-node-agent/etcd-backup"
+
+/* The configuration below root, or the last good one of the state; for the programs that run and end.
+ * plugin_load_config's errors, with a failure. config_free frees it. */
+int backup_config_load(const char *root, struct backup_config **ret, struct failure *failure);
 
 /* The i-th target. */
 const struct backup_target *backup_config_target(const struct backup_config *config, size_t i);

@@ -9,7 +9,6 @@
 #include "copies.h"
 #include "log.h"
 #include "quantity.h"
-#include "retention.h"
 
 /* Few dirty pages at a time: a large flush at the end would stand in front of the fsync of etcd's log. */
 #define SYNC_WINDOW (UINT64_C(8) << 20)
@@ -17,6 +16,11 @@
 bool destination_failed(const struct destination *destination)
 {
         return destination->failure.reason != NULL;
+}
+
+bool destination_takes_stream(const struct destination *destination)
+{
+        return destination->target->kind == TARGET_DIRECTORY && !destination_failed(destination);
 }
 
 static void fail(struct destination *destination, int error, const char *reason, const char *what)
@@ -78,6 +82,8 @@ void destination_open(struct destination *destination, const struct backup_targe
         int r;
 
         *destination = (struct destination){ .target = target, .file = NEW_FILE_NONE };
+        if (target->kind != TARGET_DIRECTORY)
+                return;
         destination->directory = path_under(root, target->path);
         r = destination->directory ? prepare(destination, root, cluster, node, ret_sequence) : -ENOMEM;
         if (r < 0 && !destination_failed(destination))
@@ -88,6 +94,7 @@ void destination_close(struct destination *destination)
 {
         new_file_discard(&destination->file);
         store_close(destination->store);
+        copies_clear(&destination->copies);
         failure_clear(&destination->failure);
         free(destination->directory);
         *destination = (struct destination){ .file = NEW_FILE_NONE };
@@ -215,30 +222,19 @@ void destination_publish(struct destination *destination, const struct manifest 
                 fail(destination, r, "WriteFailed", "publish the copy");
 }
 
-unsigned destination_prune(struct destination *destination, const char *cluster, const char *node)
+unsigned destination_prune(struct destination *destination, const struct prune_request *request)
 {
-        struct failure *failure = &destination->failure;
-        _cleanup_copies_ copies = {};
-        _cleanup_free_ bool *removes = NULL;
+        _cleanup_failure_ found = {};
+        _cleanup_prune_plan_ plan = {};
         unsigned removed = 0;
         int r;
 
-        r = store_list(destination->store, cluster, node, &copies, failure);
-        if (r >= 0) {
-                removes = calloc(copies.count + 1, sizeof(*removes));
-                r = removes ? 0 : -ENOMEM;
-        }
+        r = prune_decide(request, destination->target, destination->store, &plan, &found);
         if (r >= 0)
-                retention_choose(&destination->target->retention, &copies, removes);
-
-        for (size_t i = 0; r >= 0 && i < copies.count; i++) {
-                if (!removes[i])
-                        continue;
-                r = store_remove(destination->store, &copies.items[i], failure);
-                if (r >= 0)
-                        removed++;
-        }
-        if (r < 0 && !destination_failed(destination))
-                fail(destination, r, "PruneFailed", "remove old copies");
+                r = prune_carry_out(destination->store, &plan, &removed, &found);
+        if (r < 0)
+                (void)failure_set(&destination->failure, r, "PruneFailed",
+                                  "target %s: the copy is there, but old ones cannot be removed: %s",
+                                  destination->target->name, found.message ?: strerror(-r));
         return removed;
 }

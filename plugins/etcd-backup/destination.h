@@ -8,21 +8,30 @@
 #include "configuration.h"
 #include "files.h"
 #include "manifest.h"
+#include "prune.h"
 #include "store.h"
 #include "verify.h"
 
 struct destination {
         const struct backup_target *target;
         struct store *store;
-        char *directory;
+        char *directory; /* NULL: it is no directory, and gets its copies by destination_deliver */
         struct new_file file;
         uint64_t written;
         struct failure failure; /* why it failed; empty: it did not */
+
+        bool attempted, delivered; /* by destination_deliver: it was tried; the new copy is there */
+        bool surveyed;             /* by destination_survey, with … */
+        struct copies copies;
 };
 
 bool destination_failed(const struct destination *destination);
 
-/* Makes the directory, sweeps what killed runs left, and tells the highest sequence number there. */
+/* Whether it is a directory that has not failed: the stream goes there. */
+bool destination_takes_stream(const struct destination *destination);
+
+/* Makes the directory, sweeps what killed runs left, and tells the highest sequence number there. What is no
+ * directory is not asked before there is a copy for it. */
 void destination_open(struct destination *destination, const struct backup_target *target, const char *root,
                       const char *cluster, const char *node, uint64_t *ret_sequence);
 void destination_close(struct destination *destination); /* drops what was not published */
@@ -45,4 +54,4 @@ void destination_verify(struct destination *destination, const struct manifest *
 void destination_publish(struct destination *destination, const struct manifest *manifest);
 
 /* Carries out the retention. Returns how many copies went. */
-unsigned destination_prune(struct destination *destination, const char *cluster, const char *node);
+unsigned destination_prune(struct destination *destination, const struct prune_request *request);

@@ -26,6 +26,10 @@ enum {
         STATUS_IS_LEARNER = 10,
 };
 
+/* rpc.proto: MemberListRequest.linearizable is false when absent (3.4 has no other), as here. */
+enum { MEMBERS_HEADER = 1, MEMBERS_MEMBER = 2 };
+enum { MEMBER_ID = 1, MEMBER_NAME = 2, MEMBER_IS_LEARNER = 5 };
+
 struct etcd_client {
         struct http_client *http;
         const struct etcd_access *access;
@@ -35,6 +39,10 @@ struct etcd_client {
         bool status_seen;
         etcd_status_fn status_done;
         void *status_userdata;
+
+        struct member_list members;
+        etcd_members_fn members_done;
+        void *members_userdata;
 
         etcd_message_fn on_message;
         etcd_snapshot_fn snapshot_done;
@@ -46,6 +54,7 @@ struct etcd_client *etcd_client_free(struct etcd_client *client)
         if (!client)
                 return NULL;
         http_client_free(client->http);
+        member_list_clear(&client->members);
         free(client->ca_file);
         free(client->cert_file);
         free(client->key_file);
@@ -277,4 +286,95 @@ int etcd_snapshot_start(struct etcd_client *client, etcd_message_fn on_message, 
                                   .userdata = client,
                           },
                           on_snapshot_done, NULL);
+}
+
+static int parse_member(const struct protobuf_field *message, struct member_list *list)
+{
+        struct protobuf_reader reader = { message->bytes, message->bytes + message->size };
+        const uint8_t *name = (const uint8_t *)"";
+        struct protobuf_field field;
+        bool is_learner = false;
+        size_t name_size = 0;
+        uint64_t id = 0;
+        int r;
+
+        while ((r = protobuf_next(&reader, &field)) > 0) {
+                if (field.wire == PROTOBUF_VARINT && field.number == MEMBER_ID) {
+                        id = field.value;
+                } else if (field.wire == PROTOBUF_VARINT && field.number == MEMBER_IS_LEARNER) {
+                        is_learner = field.value != 0;
+                } else if (field.wire == PROTOBUF_BYTES && field.number == MEMBER_NAME) {
+                        name = field.bytes;
+                        name_size = field.size;
+                }
+        }
+        return r < 0 ? r : member_list_add(list, id, (const char *)name, name_size, is_learner);
+}
+
+int etcd_members_parse(const uint8_t *message, size_t size, struct member_list *ret)
+{
+        struct protobuf_reader reader = { message, message + size };
+        _cleanup_member_list_ list = {};
+        struct etcd_status header = {};
+        struct protobuf_field field;
+        int r;
+
+        while ((r = protobuf_next(&reader, &field)) > 0) {
+                r = 0;
+                if (field.wire == PROTOBUF_BYTES && field.number == MEMBERS_HEADER)
+                        r = parse_header(&field, &header);
+                else if (field.wire == PROTOBUF_BYTES && field.number == MEMBERS_MEMBER)
+                        r = parse_member(&field, &list);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+
+        list.cluster_id = header.cluster_id;
+        *ret = list;
+        list = (struct member_list){};
+        return 0;
+}
+
+static int on_members_message(struct grpc_call *call, const uint8_t *message, size_t size, void *userdata)
+{
+        struct etcd_client *client = userdata;
+
+        (void)call;
+        member_list_clear(&client->members);
+        return etcd_members_parse(message, size, &client->members);
+}
+
+static void on_members_done(struct grpc_call *call, int error, const struct failure *found, void *userdata)
+{
+        _cleanup_failure_ failure = {};
+        struct etcd_client *client = userdata;
+
+        (void)call;
+        if (error >= 0 && client->members.count == 0)
+                error = -ECONNRESET;
+        if (error < 0)
+                explain(client, error, found, &failure);
+        client->members_done(error < 0 ? NULL : &client->members, error, &failure, client->members_userdata);
+}
+
+int etcd_members_start(struct etcd_client *client, etcd_members_fn done, void *userdata)
+{
+        member_list_clear(&client->members);
+        client->members_done = done;
+        client->members_userdata = userdata;
+        return grpc_start(client->http,
+                          &(struct grpc_request){
+                                  .base_url = client->access->endpoint,
+                                  .method = "/etcdserverpb.Cluster/MemberList",
+                                  .ca_file = client->ca_file,
+                                  .cert_file = client->cert_file,
+                                  .key_file = client->key_file,
+                                  .connect_timeout_usec = ANSWER_USEC,
+                                  .timeout_usec = ANSWER_USEC,
+                                  .on_message = on_members_message,
+                                  .userdata = client,
+                          },
+                          on_members_done, NULL);
 }

@@ -9,6 +9,7 @@
 
 #include "configuration.h"
 #include "grpc.h"
+#include "member-list.h"
 
 struct etcd_status {
         uint64_t cluster_id, member_id;
@@ -21,6 +22,9 @@ struct etcd_status {
 
 /* Returns -EBADMSG for bytes that are not a StatusResponse. */
 int etcd_status_parse(const uint8_t *message, size_t size, struct etcd_status *ret);
+
+/* Returns -EBADMSG for bytes that are not a MemberListResponse. Sets members and cluster id only. */
+int etcd_members_parse(const uint8_t *message, size_t size, struct member_list *ret);
 
 struct etcd_client;
 
@@ -36,6 +40,12 @@ DEFINE_CLEANUP(struct etcd_client *, etcd_client_free)
 typedef void (*etcd_status_fn)(const struct etcd_status *status, int error, struct failure *failure,
                                void *userdata);
 int etcd_status_start(struct etcd_client *client, etcd_status_fn done, void *userdata);
+
+/* Who the members are, by this member's own store, so without quorum. done gets members NULL and a failure,
+ * or the list, which is the client's. */
+typedef void (*etcd_members_fn)(const struct member_list *members, int error, struct failure *failure,
+                                void *userdata);
+int etcd_members_start(struct etcd_client *client, etcd_members_fn done, void *userdata);
 
 /* Streams the snapshot's messages. `confirmed`: etcd said itself (grpc-status) that it was whole. */
 typedef int (*etcd_message_fn)(const uint8_t *message, size_t size, void *userdata);

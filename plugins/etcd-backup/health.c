@@ -96,6 +96,9 @@ static void judge_control_plane(const struct health_input *input, struct health_
 
         if (!bad)
                 judge_fresh(input, ret);
+        else if (bad->trouble)
+                SAY(ret, CONDITION_FALSE, "TargetFailed", "no verified copy younger than %s, and: %s",
+                    duration_format(input->max_age_usec, limit), bad->trouble);
         else if (input->last && !input->last->success)
                 SAY(ret, CONDITION_FALSE, "LastRunFailed",
                     "target %s has no verified copy younger than %s, and: %s", bad->name,

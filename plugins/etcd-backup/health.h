@@ -13,6 +13,7 @@ struct health_target {
         const char *name;
         const char *copy; /* the newest whole copy; NULL: none */
         uint64_t age_usec;
+        const char *trouble; /* why the last run could not store a copy there; NULL: it could */
 };
 
 struct health_input {

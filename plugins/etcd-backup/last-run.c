@@ -13,6 +13,7 @@ void last_run_clear(struct last_run *run)
 {
         free(run->reason);
         free(run->message);
+        member_list_clear(&run->members);
         *run = (struct last_run){};
 }
 
@@ -51,6 +52,11 @@ static int parse(json_object *object, struct last_run *run)
                 return r;
         r = get_count(object, "sequence", &run->sequence);
         if (r < 0)
+                return r;
+        run_stages_read(object, run->stage_usec);
+        failure_counts_read(object, &run->reasons);
+        r = member_list_read(object, &run->members);
+        if (r < 0 && r != -ENOENT)
                 return r;
         return moment_read(object, "finished", &run->finished);
 }
@@ -105,7 +111,16 @@ static int format(const struct last_run *run, json_object *object)
         r = json_set_integer(object, "failures", (int64_t)run->failures);
         if (r < 0)
                 return r;
-        return json_set_integer(object, "sequence", (int64_t)run->sequence);
+        r = json_set_integer(object, "sequence", (int64_t)run->sequence);
+        if (r < 0)
+                return r;
+        r = run_stages_write(run->stage_usec, object);
+        if (r < 0)
+                return r;
+        r = failure_counts_write(&run->reasons, object);
+        if (r < 0)
+                return r;
+        return run->members.count > 0 ? member_list_write(&run->members, object) : 0;
 }
 
 int last_run_save(const char *state_dir, const struct last_run *run)

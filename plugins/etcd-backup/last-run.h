@@ -7,7 +7,9 @@
 #include <stdint.h>
 
 #include "cleanup.h"
+#include "member-list.h"
 #include "moment.h"
+#include "run-counts.h"
 
 #define LAST_RUN_FILE "last-run.json"
 
@@ -19,6 +21,9 @@ struct last_run {
         uint64_t duration_usec;
         uint64_t runs, failures; /* since the capability was set up */
         uint64_t sequence;       /* of the last copy */
+        uint64_t stage_usec[STAGE_COUNT];
+        struct failure_counts reasons; /* of the failures */
+        struct member_list members;    /* when last they were told */
 };
 #define _cleanup_last_run_ _cleanup_(last_run_clear) struct last_run
 void last_run_clear(struct last_run *run);

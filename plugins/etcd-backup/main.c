@@ -13,11 +13,13 @@
 static const struct command commands[] = {
         { "snapshot", "", backup_run_snapshot, "Take a verified snapshot now" },
         { "list", "[--json]", backup_run_list, "Show the copies at every target" },
-        { "verify", "[NAME|--all] [--identity FILE] [--json]", backup_run_verify,
+        { "verify", "[NAME|FILE|--all] [--identity FILE] [--json]", backup_run_verify,
           "Prove stored copies: by default the newest of each target" },
         { "restore", "[SOURCE] [--target NAME] [--identity FILE] [--dry-run] [--yes] | --abort",
           backup_run_restore, "Bring this node's etcd back from a copy" },
         { "drill", "", backup_run_drill, "Prove now that the newest copy can be restored" },
+        { "prune", "[--dry-run] [--target NAME] [--json]", backup_run_prune,
+          "Remove what the retention gives up; a dry run explains each copy" },
         {},
 };
 

@@ -23,6 +23,7 @@ struct manifest *manifest_free(struct manifest *manifest)
         free(manifest->node);
         free(manifest->etcd_version);
         free(manifest->stored_file);
+        included_clear(&manifest->included);
         manifest_seal_clear(&manifest->seal);
         free(manifest);
         return NULL;
@@ -146,6 +147,9 @@ int manifest_format(const struct manifest *manifest, bool stored, char **ret_tex
         if (r < 0)
                 return r;
         r = set_file(object, "raw", SNAPSHOT_MEMBER, manifest->raw_size, manifest->raw_sha256);
+        if (r < 0)
+                return r;
+        r = included_write(&manifest->included, object);
         if (r < 0)
                 return r;
         if (stored) {
@@ -343,6 +347,9 @@ static int get_files(json_object *object, struct manifest *manifest, struct fail
         if (r < 0)
                 return r;
         r = get_file(object, "raw", &raw, &manifest->raw_size, manifest->raw_sha256, failure);
+        if (r < 0)
+                return r;
+        r = included_read(object, &manifest->included, failure);
         if (r < 0)
                 return r;
         if (!json_object_object_get_ex(object, "stored", NULL))

@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "digest.h"
 #include "failure.h"
+#include "include-list.h"
 #include "manifest-seal.h"
 #include "moment.h"
 
@@ -36,6 +37,7 @@ struct manifest {
         uint64_t db_size;       /* without the trailing hash */
         uint64_t raw_size;      /* snapshot.db as `sha256sum` sees it */
         uint8_t raw_sha256[SHA256_SIZE];
+        struct included included;
 
         char *stored_file; /* NULL inside the archive, as all below */
         uint64_t stored_size;

@@ -14,10 +14,10 @@ struct proof_means {
 #define _cleanup_proof_means_ _cleanup_(proof_means_clear) struct proof_means
 void proof_means_clear(struct proof_means *means);
 
-/* Whether the manifest is by a holder of the key: -EKEYREJECTED with a failure (NotAuthenticated, NotAuthentic)
- * when it has no MAC or a wrong one. */
-int manifest_prove_authentic(const struct manifest *manifest, const struct authentication_key *key,
-                             struct failure *failure);
+/* Whether the key made the manifest's HMAC; -EKEYREJECTED with a failure (NotAuthenticated, NotAuthentic)
+ * when it has none or a wrong one. */
+int manifest_is_authentic(const struct manifest *manifest, const struct authentication_key *key,
+                          struct failure *failure);
 
 enum proof {
         PROOF_STORED_BYTES, /* they are those that the manifest names */

@@ -14,7 +14,6 @@
 #include "kubeadm-upgrade.h"
 #include "lock.h"
 #include "log.h"
-#include "plugin.h"
 #include "quantity.h"
 #include "restore-talk.h"
 #include "restore.h"
@@ -245,26 +244,6 @@ static int work(const struct arguments *arguments, const char *state_dir, const 
         return EXIT_UNHEALTHY;
 }
 
-static int load_config(const struct arguments *arguments, const char *state_dir, void **ret)
-{
-        static const struct plugin plugin = { .name = "etcd-backup", .config = &backup_config_type };
-        _cleanup_free_ char *config_path =
-                path_under(arguments->root, "/etc/capi-node-agent/etcd-backup.json");
-        struct plugin_context ctx = { .plugin = &plugin,
-                                      .root = arguments->root,
-                                      .config_path = config_path,
-                                      .state_dir = (char *)state_dir };
-        _cleanup_failure_ failure = {};
-        int r;
-
-        if (!config_path)
-                return -ENOMEM;
-        r = plugin_load_config(&ctx, ret, &failure);
-        if (r < 0)
-                log_message(LOG_ERR, NULL, "%s", failure.message ?: strerror(-r));
-        return r;
-}
-
 static int run_locked(const struct arguments *arguments, const char *state_dir,
                       const struct backup_config *config)
 {
@@ -293,7 +272,8 @@ int main(int argc, char *argv[])
 {
         _cleanup_free_ char *state_dir = NULL;
         struct arguments arguments = { .root = "/" };
-        void *config = NULL;
+        struct backup_config *config = NULL;
+        _cleanup_failure_ failure = {};
         int r;
 
         umask(0077);
@@ -305,8 +285,11 @@ int main(int argc, char *argv[])
         state_dir = path_under(arguments.root, "/var/lib/capi-node-agent/etcd-backup");
         if (!state_dir)
                 return EXIT_UNHEALTHY;
-        if (load_config(&arguments, state_dir, &config) < 0)
+        r = backup_config_load(arguments.root, &config, &failure);
+        if (r < 0) {
+                log_message(LOG_ERR, NULL, "%s", failure.message ?: strerror(-r));
                 return EXIT_CONFIGURATION;
+        }
         r = run_locked(&arguments, state_dir, config);
         config_free(&backup_config_type, config);
         return r;

@@ -11,11 +11,12 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "delivery.h"
 #include "etcd-tool.h"
 #include "last-run.h"
 #include "lock.h"
 #include "log.h"
-#include "plugin.h"
+#include "prune-command.h"
 #include "quantity.h"
 #include "snapshot.h"
 #include "source-hash.h"
@@ -23,6 +24,12 @@
 
 /* The help is that of the command that people type. */
 static const struct program program = { .name = "capi-node etcd-backup" };
+
+/* What else uses the network, for the resident program to run (`capi-node etcd-backup COMMAND`). */
+static const struct command commands[] = {
+        { "prune", "[--dry-run] [--target NAME] [--json]", prune_run, "Remove what the retention gives up" },
+        {},
+};
 
 struct arguments {
         const char *root;
@@ -33,18 +40,12 @@ struct arguments {
 static int parse_arguments(int argc, char *argv[], struct arguments *arguments)
 {
         for (int i = 1; i < argc; i++) {
-                if (strcmp(argv[i], "--scheduled") == 0)
-                        arguments->scheduled = true;
-                else if (strcmp(argv[i], "--root") == 0 && i + 1 < argc && argv[i + 1][0] == '/')
-                        arguments->root = argv[++i];
-                else if (strcmp(argv[i], "--root") == 0)
-                        return usage_error(&program, "--root needs an absolute directory");
-                else
+                if (strcmp(argv[i], "--scheduled") != 0)
                         return usage_error(&program,
                                            "unknown argument %s; known are --root DIR and --scheduled",
                                            argv[i]);
+                arguments->scheduled = true;
         }
-
         return 0;
 }
 
@@ -96,6 +97,13 @@ static void take_target_failures(const struct snapshot_result *result, struct fa
         }
 }
 
+/* The last list that etcd told stays, for what is pruned by hand. */
+static const struct member_list *known_members(const struct last_run *before,
+                                               const struct snapshot_result *result)
+{
+        return result->members.count > 0 ? &result->members : &before->members;
+}
+
 static int record(const char *state_dir, const struct last_run *before, const struct snapshot_result *result,
                   uint64_t duration_usec, const char *summary, struct failure *failure)
 {
@@ -106,12 +114,19 @@ static int record(const char *state_dir, const struct last_run *before, const st
                 .duration_usec = duration_usec,
                 .runs = before->runs + 1,
                 .failures = before->failures + (failure->reason ? 1 : 0),
+                .reasons = before->reasons,
                 .sequence = result->sequence > before->sequence ? result->sequence : before->sequence,
         };
         int r;
 
+        memcpy(run.stage_usec, result->stage_usec, sizeof(run.stage_usec));
+        if (failure->reason)
+                failure_counts_add(&run.reasons, failure->reason);
         moment_now(&run.finished);
-        r = last_run_save(state_dir, &run);
+        r = member_list_copy(known_members(before, result), &run.members);
+        if (r >= 0)
+                r = last_run_save(state_dir, &run);
+        member_list_clear(&run.members);
         if (r < 0)
                 return log_error(r, "Cannot write %s/%s", state_dir, LAST_RUN_FILE);
         return 0;
@@ -143,6 +158,18 @@ static void record_source(const char *root, const char *state_dir, const struct 
         keep_tools(root, state_dir);
 }
 
+/* Before the run itself, whose record makes the resident part look. */
+static void record_targets(const char *state_dir, const struct snapshot_result *result)
+{
+        for (size_t i = 0; i < result->count; i++) {
+                int r = destination_record(&result->destinations[i], state_dir);
+
+                if (r < 0)
+                        log_error(r, "Cannot write down what was seen at target %s",
+                                  result->destinations[i].target->name);
+        }
+}
+
 static int take_and_record(const char *root, const char *state_dir, const struct backup_config *config)
 {
         _cleanup_snapshot_result_ result = {};
@@ -171,40 +198,26 @@ static int take_and_record(const char *root, const char *state_dir, const struct
         } else {
                 log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: %s", failure.message);
         }
+        record_targets(state_dir, &result);
         r = record(state_dir, &before, &result, finished.boottime_usec - started.boottime_usec, summary,
                    &failure);
         return r < 0 || failure.reason ? EXIT_UNHEALTHY : EXIT_GOOD;
 }
 
-static int load_config(const char *root, const char *state_dir, void **ret)
-{
-        static const struct plugin plugin = { .name = "etcd-backup", .config = &backup_config_type };
-        _cleanup_free_ char *config_path = path_under(root, "/etc/capi-node-agent/etcd-backup.json");
-        struct plugin_context ctx = {
-                .plugin = &plugin, .root = root, .config_path = config_path, .state_dir = (char *)state_dir
-        };
-        _cleanup_failure_ failure = {};
-        int r;
-
-        if (!config_path)
-                return -ENOMEM;
-        r = plugin_load_config(&ctx, ret, &failure);
-        if (r < 0)
-                log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: %s",
-                            failure.message ?: strerror(-r));
-        return r;
-}
-
 static int run_locked(const struct arguments *arguments, const char *state_dir)
 {
         _cleanup_close_ int lock = -EBADF;
-        void *config = NULL;
+        struct backup_config *config = NULL;
+        _cleanup_failure_ failure = {};
         struct lock_holder holder;
         int r;
 
-        r = load_config(arguments->root, state_dir, &config);
-        if (r < 0)
+        r = backup_config_load(arguments->root, &config, &failure);
+        if (r < 0) {
+                log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: %s",
+                            failure.message ?: strerror(-r));
                 return EXIT_CONFIGURATION;
+        }
 
         r = directory_make(state_dir, 0700);
         if (r >= 0)
@@ -229,6 +242,7 @@ static int run_locked(const struct arguments *arguments, const char *state_dir)
 int main(int argc, char *argv[])
 {
         _cleanup_free_ char *state_dir = NULL;
+        static const struct command *const tables[] = { commands, NULL };
         struct arguments arguments = { .root = "/" };
         int r;
 
@@ -240,13 +254,18 @@ int main(int argc, char *argv[])
         }
         umask(0077);
         log_open("etcd-snapshot");
+        r = take_root(&program, &argc, argv, &arguments.root);
+        if (r != 0)
+                return r;
+        if (argc > 1 && argv[1][0] != '-')
+                return command_run(&program, tables, argc - 1, argv + 1, (void *)arguments.root);
         r = parse_arguments(argc, argv, &arguments);
         if (r != 0)
                 return r;
         r = block_signals();
         if (r < 0)
                 return EXIT_UNHEALTHY;
-        state_dir = path_under(arguments.root, "/var/lib/capi-node-agent/etcd-backup");
+        state_dir = path_under(arguments.root, BACKUP_STATE_DIR);
         if (!state_dir)
                 return EXIT_UNHEALTHY;
         return run_locked(&arguments, state_dir);

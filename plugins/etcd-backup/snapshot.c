@@ -8,7 +8,9 @@
 
 #include "archive.h"
 #include "copies.h"
+#include "delivery.h"
 #include "etcd.h"
+#include "include.h"
 #include "log.h"
 #include "progress.h"
 #include "quantity.h"
@@ -29,6 +31,7 @@ struct job {
 
         bool asking; /* a Status call is under way */
         int status_error;
+        bool listing; /* a MemberList call is under way */
         struct etcd_status status;
 
         bool streaming;
@@ -41,6 +44,8 @@ struct job {
         bool walks_from_disk; /* one pass did not do */
         struct progress progress;
         struct manifest *manifest;
+        struct interrupt interrupt;
+        bool spooled; /* the last destination is the spool */
 };
 
 void snapshot_result_clear(struct snapshot_result *result)
@@ -49,6 +54,7 @@ void snapshot_result_clear(struct snapshot_result *result)
                 destination_close(&result->destinations[i]);
         free(result->destinations);
         manifest_free(result->manifest);
+        member_list_clear(&result->members);
         failure_clear(&result->remark);
         *result = (struct snapshot_result){};
 }
@@ -99,37 +105,78 @@ static int canceled(struct job *job)
                            "stopped by a signal before the copy was complete; nothing was kept");
 }
 
+static bool has_remote(const struct job *job)
+{
+        for (size_t i = 0; i < job->result->count; i++)
+                if (!job->result->destinations[i].directory)
+                        return true;
+        return false;
+}
+
+static bool any_takes_stream(const struct job *job)
+{
+        for (size_t i = 0; i < job->result->count; i++)
+                if (destination_takes_stream(&job->result->destinations[i]))
+                        return true;
+        return false;
+}
+
+static void open_destination(struct job *job, const struct backup_target *target)
+{
+        const struct snapshot_request *request = job->request;
+        struct snapshot_result *result = job->result;
+        uint64_t sequence = 0;
+
+        destination_open(&result->destinations[result->count++], target, request->root,
+                         request->config->cluster, request->node, &sequence);
+        if (sequence > result->sequence)
+                result->sequence = sequence;
+}
+
+/* The spool stands in when no directory can take what others are to get. Returns it, or NULL. */
+static struct destination *open_spool(struct job *job)
+{
+        struct snapshot_result *result = job->result;
+
+        if (job->spooled || any_takes_stream(job) || !has_remote(job))
+                return NULL;
+        job->spooled = true;
+        open_destination(job, &delivery_spool);
+        return &result->destinations[result->count - 1];
+}
+
 static int open_destinations(struct job *job)
 {
         const struct backup_config *config = job->request->config;
         struct snapshot_result *result = job->result;
 
         result->sequence = job->request->sequence;
-        result->destinations = calloc(config->targets.count, sizeof(*result->destinations));
+        result->destinations = calloc(config->targets.count + 1, sizeof(*result->destinations));
         if (!result->destinations)
                 return -ENOMEM;
-        for (size_t i = 0; i < config->targets.count; i++) {
-                uint64_t sequence = 0;
-
-                destination_open(&result->destinations[i], backup_config_target(config, i),
-                                 job->request->root, config->cluster, job->request->node, &sequence);
-                if (sequence > result->sequence)
-                        result->sequence = sequence;
-                result->count++;
-        }
+        for (size_t i = 0; i < config->targets.count; i++)
+                open_destination(job, backup_config_target(config, i));
+        (void)open_spool(job);
+        /* Where copies of an earlier node of this name may lie that are not counted here, ours are the later
+         * ones all the same. */
+        if (result->sequence == 0 && has_remote(job))
+                result->sequence = now_realtime_usec() / USEC_PER_SEC;
         return 0;
 }
 
-/* 0 while at least one target can still get its copy; else the failure of the first becomes the run's. */
+/* 0 while at least one directory can still get its copy, from where the others get theirs; else the first
+ * failure becomes the run's. */
 static int any_destination(struct job *job)
 {
         const struct snapshot_result *result = job->result;
+        size_t first = 0;
 
-        for (size_t i = 0; i < result->count; i++)
-                if (!destination_failed(&result->destinations[i]))
-                        return 0;
-        return failure_set(job->failure, -EIO, result->destinations[0].failure.reason, "%s",
-                           result->destinations[0].failure.message);
+        if (any_takes_stream(job))
+                return 0;
+        while (first + 1 < result->count && !destination_failed(&result->destinations[first]))
+                first++;
+        return failure_set(job->failure, -EIO, result->destinations[first].failure.reason, "%s",
+                           result->destinations[first].failure.message);
 }
 
 static int load_key(struct job *job)
@@ -254,13 +301,41 @@ static int take_status(struct job *job)
         return 0;
 }
 
+/* Without it only this node's copies are pruned, so a failure is none of the run. */
+static void on_members(const struct member_list *members, int error, struct failure *found, void *userdata)
+{
+        struct job *job = userdata;
+
+        (void)error;
+        (void)found;
+        job->listing = false;
+        if (!members || member_list_copy(members, &job->result->members) < 0)
+                return;
+        job->result->members.self_id = job->status.member_id;
+        job->result->members.revision = job->status.revision;
+}
+
+static int take_members(struct job *job)
+{
+        int r;
+
+        r = etcd_members_start(job->etcd, on_members, job);
+        if (r < 0)
+                return r;
+        job->listing = true;
+        return wait_while(job, &job->listing);
+}
+
 static bool name_is_free(const struct job *job, const char *name)
 {
         for (size_t i = 0; i < job->result->count; i++) {
-                _cleanup_free_ char *archive = copy_path(job->result->destinations[i].directory, name, "");
+                const char *directory = job->result->destinations[i].directory;
+                _cleanup_free_ char *archive = directory ? copy_path(directory, name, "") : NULL;
                 _cleanup_free_ char *manifest =
-                        copy_path(job->result->destinations[i].directory, name, MANIFEST_SUFFIX);
+                        directory ? copy_path(directory, name, MANIFEST_SUFFIX) : NULL;
 
+                if (!directory)
+                        continue;
                 if (!archive || !manifest || access(archive, F_OK) == 0 || access(manifest, F_OK) == 0)
                         return false;
         }
@@ -291,7 +366,7 @@ static int on_stored(const void *data, size_t size, void *userdata)
         struct job *job = userdata;
 
         for (size_t i = 0; i < job->result->count; i++)
-                if (!destination_failed(&job->result->destinations[i]))
+                if (destination_takes_stream(&job->result->destinations[i]))
                         destination_write(&job->result->destinations[i], data, size);
         return any_destination(job);
 }
@@ -308,7 +383,7 @@ static const char **list_scratch_directories(const struct job *job)
                 return NULL;
         directories[n++] = job->request->state_dir;
         for (size_t i = 0; i < result->count && !encrypts(job); i++)
-                if (!destination_failed(&result->destinations[i]))
+                if (destination_takes_stream(&result->destinations[i]))
                         directories[n++] = result->destinations[i].directory;
         return directories;
 }
@@ -323,12 +398,16 @@ static int open_reader(struct job *job)
 /* The first message has told the size. */
 static int begin_archive(struct job *job)
 {
+        struct destination *spool;
         int r;
 
         for (size_t i = 0; i < job->result->count; i++)
-                if (!destination_failed(&job->result->destinations[i]))
+                if (destination_takes_stream(&job->result->destinations[i]))
                         destination_begin(&job->result->destinations[i], job->manifest->stored_file,
                                           job->stream.total);
+        spool = open_spool(job);
+        if (spool && !destination_failed(spool))
+                destination_begin(spool, job->manifest->stored_file, job->stream.total);
         r = any_destination(job);
         if (r < 0)
                 return r;
@@ -466,6 +545,39 @@ static int walk(struct job *job)
         return choose_name(job);
 }
 
+static int on_included(const struct included_file *file, const void *data, uint64_t modified_usec,
+                       void *userdata)
+{
+        struct job *job = userdata;
+        int r;
+
+        r = archive_begin_with_mode(job->writer, file->name, file->mode, file->size, modified_usec);
+        if (r >= 0)
+                r = archive_add(job->writer, data, file->size);
+        return r < 0 ? r : included_add(&job->manifest->included, file);
+}
+
+/* Behind the database. What cannot be taken along is said, and costs nobody the backup. */
+static int include_files(struct job *job)
+{
+        const struct include_request request = {
+                .root = job->request->root,
+                .names = &job->request->config->include,
+                .encrypted = encrypts(job),
+                .etcd_version = job->manifest->etcd_version,
+        };
+        struct include_result result = {};
+        int r;
+
+        r = include_collect(&request, on_included, job, &result);
+        job->manifest->included.withheld = result.withheld;
+        if (result.left_out > 0 && !job->result->remark.reason)
+                (void)failure_set(&job->result->remark, 0, result.first.reason, "%s%s", result.first.message,
+                                  result.left_out > 1 ? "; nor are other files" : "");
+        failure_clear(&result.first);
+        return r;
+}
+
 static int finish_archive(struct job *job)
 {
         struct manifest *manifest = job->manifest;
@@ -474,6 +586,9 @@ static int finish_archive(struct job *job)
 
         manifest->db_size = job->stream.total;
         manifest->raw_size = job->stream.total + SHA256_SIZE;
+        r = include_files(job);
+        if (r < 0)
+                return r;
         r = manifest_format(manifest, false, &text);
         if (r < 0)
                 return r;
@@ -492,74 +607,139 @@ static int finish_archive(struct job *job)
         return seal_finish(job->seal, &manifest->stored_size, manifest->stored_sha256);
 }
 
-static int verify_and_publish(struct job *job)
+static int verify(struct job *job)
 {
         const struct age_opener *opener = job->seal ? seal_opener(job->seal) : NULL;
         _cleanup_free_ const char **directories = job->walks_from_disk ? list_scratch_directories(job) : NULL;
         const struct interrupt interrupt = { stop_asked, job };
         struct snapshot_result *result = job->result;
-        int r;
 
         if (job->walks_from_disk && !directories)
                 return -ENOMEM;
         for (size_t i = 0; i < result->count; i++) {
                 struct destination *destination = &result->destinations[i];
 
-                if (!destination_failed(destination))
+                if (destination_takes_stream(destination))
                         destination_verify(destination, job->manifest, opener, directories, &interrupt);
                 if (stop_asked(job))
                         return canceled(job);
         }
 
         job->manifest->verified_usec = now_realtime_usec();
+        return any_destination(job);
+}
+
+static int publish(struct job *job)
+{
+        struct snapshot_result *result = job->result;
+        int r;
+
         if (job->key.data) {
                 r = manifest_authenticate(job->manifest, &job->key);
                 if (r < 0)
                         return r;
         }
         for (size_t i = 0; i < result->count; i++)
-                if (!destination_failed(&result->destinations[i]))
+                if (destination_takes_stream(&result->destinations[i]))
                         destination_publish(&result->destinations[i], job->manifest);
         return any_destination(job);
 }
 
+/* From the first directory that has the copy. */
+static bool describe_delivery(struct job *job, struct delivery *ret)
+{
+        *ret = (struct delivery){ .root = job->request->root,
+                                  .cluster = job->manifest->cluster,
+                                  .node = job->manifest->node,
+                                  .newest = job->manifest,
+                                  .interrupt = &job->interrupt };
+        for (size_t i = 0; i < job->result->count && !ret->source; i++)
+                if (destination_takes_stream(&job->result->destinations[i]))
+                        ret->source = job->result->destinations[i].directory;
+        return ret->source != NULL;
+}
+
+/* To the targets that are no directories; each fails for itself. */
+static int deliver(struct job *job)
+{
+        struct delivery delivery;
+
+        job->interrupt = (struct interrupt){ stop_asked, job };
+        if (!describe_delivery(job, &delivery))
+                return any_destination(job);
+        for (size_t i = 0; i < job->result->count; i++)
+                if (!job->result->destinations[i].directory)
+                        destination_deliver(&job->result->destinations[i], &delivery);
+        return 0;
+}
+
+/* What they hold after it all; and nothing waits in the spool that has arrived everywhere. */
+static int survey(struct job *job)
+{
+        bool arrived = true;
+        struct delivery delivery;
+        int r;
+
+        if (!describe_delivery(job, &delivery))
+                return 0;
+        for (size_t i = 0; i < job->result->count; i++) {
+                struct destination *destination = &job->result->destinations[i];
+
+                if (destination->directory)
+                        continue;
+                destination_survey(destination, &delivery);
+                arrived &= destination->delivered;
+        }
+        r = delivery_clear_spool(job->request->root, job->manifest->cluster, job->manifest->node,
+                                 arrived || !job->spooled ? NULL : job->manifest);
+        if (r < 0)
+                log_error(r, "Cannot remove old copies from the spool");
+        return 0;
+}
+
 /* Only where a newer verified copy stands now. */
-static void prune(struct job *job)
+static int prune(struct job *job)
 {
         struct snapshot_result *result = job->result;
+        struct prune_request request = {
+                .config = job->request->config,
+                .root = job->request->root,
+                .node = job->request->node,
+                .key = &job->key,
+                .cluster_id = job->manifest->cluster_id,
+                .members = result->members.count > 0 ? &result->members : NULL,
+        };
+
+        prune_look_at_clock(job->request->root, job->request->state_dir, &request.present);
 
         for (size_t i = 0; i < result->count; i++)
-                if (!destination_failed(&result->destinations[i]))
-                        result->pruned += destination_prune(&result->destinations[i], job->manifest->cluster,
-                                                            job->manifest->node);
+                if (!destination_failed(&result->destinations[i]) &&
+                    result->destinations[i].target != &delivery_spool)
+                        result->pruned += destination_prune(&result->destinations[i], &request);
+        return 0;
 }
+
+/* In their order, each with what its time counts as. */
+static const struct step {
+        int (*run)(struct job *job);
+        enum run_stage stage;
+} steps[] = {
+        { job_open, STAGE_ASK },          { take_status, STAGE_ASK }, { take_members, STAGE_ASK },
+        { choose_name, STAGE_ASK },       { receive, STAGE_STREAM },  { walk, STAGE_WALK },
+        { finish_archive, STAGE_STREAM }, { verify, STAGE_VERIFY },   { publish, STAGE_PUBLISH },
+        { deliver, STAGE_DELIVER },       { prune, STAGE_PRUNE },     { survey, STAGE_DELIVER },
+};
 
 static int run(struct job *job)
 {
-        int r;
+        for (size_t i = 0; i < ELEMENTS(steps); i++) {
+                uint64_t begin = now_boottime_usec();
+                int r = steps[i].run(job);
 
-        r = job_open(job);
-        if (r < 0)
-                return r;
-        r = take_status(job);
-        if (r < 0)
-                return r;
-        r = choose_name(job);
-        if (r < 0)
-                return r;
-        r = receive(job);
-        if (r < 0)
-                return r;
-        r = walk(job);
-        if (r < 0)
-                return r;
-        r = finish_archive(job);
-        if (r < 0)
-                return r;
-        r = verify_and_publish(job);
-        if (r < 0)
-                return r;
-        prune(job);
+                job->result->stage_usec[steps[i].stage] += now_boottime_usec() - begin;
+                if (r < 0)
+                        return r;
+        }
 
         job->result->sequence = job->manifest->sequence;
         job->result->manifest = TAKE_PTR(job->manifest);

@@ -5,6 +5,8 @@
 
 #include "configuration.h"
 #include "destination.h"
+#include "member-list.h"
+#include "run-counts.h"
 
 struct snapshot_request {
         const struct backup_config *config;
@@ -20,6 +22,8 @@ struct snapshot_result {
         bool confirmed;        /* etcd ended the stream in good order */
         struct failure remark; /* what a person should know of a copy that is good all the same */
         unsigned pruned;
+        struct member_list members; /* none: etcd did not tell */
+        uint64_t stage_usec[STAGE_COUNT];
         uint64_t sequence; /* to be remembered */
 };
 #define _cleanup_snapshot_result_ _cleanup_(snapshot_result_clear) struct snapshot_result

@@ -12,7 +12,7 @@
 
 #define READ_SIZE (256 * 1024)
 
-enum member { MEMBER_NONE, MEMBER_SNAPSHOT, MEMBER_MANIFEST };
+enum member { MEMBER_NONE, MEMBER_SNAPSHOT, MEMBER_OF_NODE, MEMBER_MANIFEST };
 
 struct examination {
         struct failure *failure;
@@ -26,6 +26,7 @@ struct examination {
         uint64_t db_left; /* bytes of the database before its hash */
         uint8_t trailer[SHA256_SIZE];
         size_t trailer_size;
+        struct included_reader included;
         char *manifest_text;
         size_t manifest_size;
         struct archive_facts facts;
@@ -43,6 +44,7 @@ static void examination_clear(struct examination *examination)
         hasher_free(examination->hasher);
         etcd_reader_free(examination->reader);
         scratch_close(&examination->scratch);
+        included_reader_clear(&examination->included);
         free(examination->manifest_text);
         archive_facts_clear(&examination->facts);
 }
@@ -78,11 +80,20 @@ static int begin_manifest(struct examination *examination, uint64_t size)
 static int on_begin(const char *name, uint64_t size, void *userdata)
 {
         struct examination *examination = userdata;
+        int r;
 
         if (examination->member == MEMBER_NONE && strcmp(name, SNAPSHOT_MEMBER) == 0)
                 return begin_snapshot(examination, size);
-        if (examination->member == MEMBER_SNAPSHOT && strcmp(name, MANIFEST_MEMBER) == 0)
-                return begin_manifest(examination, size);
+        if (examination->member == MEMBER_SNAPSHOT || examination->member == MEMBER_OF_NODE) {
+                if (strcmp(name, MANIFEST_MEMBER) == 0)
+                        return begin_manifest(examination, size);
+                if (included_name_is_sound(name)) {
+                        examination->member = MEMBER_OF_NODE;
+                        r = included_reader_begin(&examination->included, name, size);
+                        if (r != -E2BIG)
+                                return r;
+                }
+        }
         return failure_set(examination->failure, -EBADMSG, "ArchiveDamaged",
                            "it holds an unexpected member %s", name);
 }
@@ -97,6 +108,8 @@ static int on_data(const void *data, size_t size, void *userdata)
                 examination->manifest_size += size;
                 return 0;
         }
+        if (examination->member == MEMBER_OF_NODE)
+                return included_reader_add(&examination->included, data, size);
 
         examination->db_left -= of_db;
         if (examination->whole)
@@ -176,12 +189,17 @@ static int on_end(void *userdata)
 
         if (examination->member == MEMBER_SNAPSHOT)
                 return end_snapshot(examination);
+        if (examination->member == MEMBER_OF_NODE)
+                return included_reader_end(&examination->included);
 
         r = manifest_parse(examination->manifest_text, examination->manifest_size,
                            &examination->facts.manifest, examination->failure);
         if (r < 0)
                 failure_prefix(examination->failure, "%s in the archive", MANIFEST_MEMBER);
-        return r == -EPROTONOSUPPORT || r == -EINVAL ? -EBADMSG : r;
+        if (r < 0)
+                return r == -EPROTONOSUPPORT || r == -EINVAL ? -EBADMSG : r;
+        return included_reader_match(&examination->included, &examination->facts.manifest->included,
+                                     examination->failure);
 }
 
 /* Where what is read goes: all of it into the hash, and if there is a reader, into that, decrypted if there
@@ -329,6 +347,72 @@ int archive_examine(int fd, const struct age_opener *opener, const char *const *
         return 0;
 }
 
+static int read_snapshot(int fd, struct examination *examination)
+{
+        _cleanup_free_ uint8_t *buffer = malloc(READ_SIZE);
+        uint64_t size = examination->facts.raw_size;
+        int r;
+
+        if (!buffer)
+                return -ENOMEM;
+        for (uint64_t at = 0; at < size;) {
+                ssize_t n =
+                        pread(fd, buffer, size - at < READ_SIZE ? (size_t)(size - at) : READ_SIZE, (off_t)at);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0) {
+                        r = n < 0 ? -errno : -EIO; /* 0: cut while it was read */
+                        return failure_set(examination->failure, r, "ReadFailed", "cannot read it: %s",
+                                           strerror(-r));
+                }
+                if (interrupted(examination->interrupt))
+                        return -ECANCELED;
+                r = on_data(buffer, (size_t)n, examination);
+                if (r < 0)
+                        return r;
+                at += (uint64_t)n;
+        }
+        return end_snapshot(examination);
+}
+
+int snapshot_file_examine(int fd, const char *const *scratch_directories, const struct interrupt *interrupt,
+                          struct archive_facts *ret, struct failure *failure)
+{
+        _cleanup_(examination_clear) struct examination examination = {
+                .failure = failure,
+                .interrupt = interrupt,
+                .scratch_directories = scratch_directories,
+                .scratch = SCRATCH_NONE,
+        };
+        struct archive_facts *facts = &examination.facts;
+        off_t size = lseek(fd, 0, SEEK_END);
+        int r;
+
+        if (size < 0)
+                return -errno;
+        if (size % TAR_BLOCK_SIZE != SHA256_SIZE) /* pages are multiples of it */
+                return failure_set(
+                        failure, -EBADMSG, "HashMissing",
+                        "it does not end with etcd's hash of it: it was cut, or is no snapshot but a file "
+                        "that etcd works on");
+        r = begin_snapshot(&examination, (uint64_t)size);
+        if (r >= 0)
+                r = read_snapshot(fd, &examination);
+        if (r >= 0 && facts->walk_error == -EOPNOTSUPP) {
+                failure_clear(&facts->unwalked);
+                r = etcd_database_read(fd, (uint64_t)size - SHA256_SIZE, interrupt, &facts->database,
+                                       failure);
+                facts->walked = r >= 0;
+        }
+        if (r < 0)
+                return r;
+
+        *ret = examination.facts;
+        examination.facts = (struct archive_facts){};
+        return 0;
+}
+
 static int check_stored(uint64_t size, const uint8_t sha256[static SHA256_SIZE],
                         const struct manifest *manifest, struct failure *failure)
 {
@@ -379,7 +463,7 @@ int archive_facts_match(const struct archive_facts *facts, const struct manifest
             memcmp(facts->raw_sha256, manifest->raw_sha256, SHA256_SIZE) != 0 ||
             inside->cluster_id != manifest->cluster_id || inside->revision != manifest->revision ||
             inside->sequence != manifest->sequence || inside->walked != manifest->walked ||
-            inside->hash != manifest->hash ||
+            inside->hash != manifest->hash || !included_equal(&inside->included, &manifest->included) ||
             memcmp(inside->raw_sha256, manifest->raw_sha256, SHA256_SIZE) != 0)
                 return failure_set(failure, -EBADMSG, "ManifestChanged",
                                    "the manifest beside the archive does not belong to what is inside");

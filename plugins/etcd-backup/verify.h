@@ -34,6 +34,11 @@ void archive_facts_clear(struct archive_facts *facts);
 int archive_examine(int fd, const struct age_opener *opener, const char *const *scratch_directories,
                     const struct interrupt *interrupt, struct archive_facts *ret, struct failure *failure);
 
+/* The same for a snapshot.db as etcd's own tools save it, with the hash at its end (-EBADMSG with HashMissing
+ * when there is none). Such a one has no manifest. */
+int snapshot_file_examine(int fd, const char *const *scratch_directories, const struct interrupt *interrupt,
+                          struct archive_facts *ret, struct failure *failure);
+
 /* Whether what an archive holds is what the manifest beside it claims; -EBADMSG with a failure. */
 int archive_facts_match(const struct archive_facts *facts, const struct manifest *manifest,
                         struct failure *failure);

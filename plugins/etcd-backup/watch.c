@@ -17,6 +17,7 @@ static struct backup_watch *watch_free(struct backup_watch *watch)
         for (size_t i = 0; i < watch->n_targets; i++) {
                 file_watch_free(watch->targets[i].watch);
                 copies_clear(&watch->targets[i].copies);
+                target_state_clear(&watch->targets[i].state);
                 free(watch->targets[i].directory);
         }
         free(watch->targets);
@@ -31,11 +32,28 @@ static struct backup_watch *watch_free(struct backup_watch *watch)
 }
 DEFINE_CLEANUP(struct backup_watch *, watch_free)
 
+static void look_at_state(struct backup_watch *watch, struct watched_target *target)
+{
+        int r;
+
+        copies_clear(&target->copies);
+        target_state_clear(&target->state);
+        r = target_state_load(watch->ctx->state_dir, target->target->name, &target->state);
+        if (r < 0 && r != -ENOENT)
+                log_error(r, "Cannot read what the last run saw at target %s", target->target->name);
+        if (target->state.newest)
+                (void)copies_add(&target->copies, TAKE_PTR(target->state.newest), true);
+}
+
 static void look_at_copies(struct backup_watch *watch, struct watched_target *target)
 {
         struct copies copies;
         int r;
 
+        if (!target->directory) {
+                look_at_state(watch, target);
+                return;
+        }
         r = copies_load(target->directory, watch->config->cluster, watch->node, &copies);
         if (r < 0) {
                 log_error(r, "Cannot list the copies in %s", target->directory);
@@ -65,7 +83,8 @@ static void judge(struct backup_watch *watch, struct health_verdict *ret)
         for (size_t i = 0; i < watch->n_targets; i++) {
                 const struct copy *newest = copies_newest(&watch->targets[i].copies);
 
-                targets[i] = (struct health_target){ .name = watch->targets[i].target->name };
+                targets[i] = (struct health_target){ .name = watch->targets[i].target->name,
+                                                     .trouble = watch->targets[i].state.failure.message };
                 if (newest) {
                         targets[i].copy = newest->manifest->stored_file;
                         targets[i].age_usec = moment_age(&newest->manifest->finished, &present);
@@ -191,6 +210,8 @@ static int watch_targets(struct backup_watch *watch)
                 struct watched_target *target = &watch->targets[watch->n_targets++];
 
                 target->target = backup_config_target(config, i);
+                if (target->target->kind != TARGET_DIRECTORY)
+                        continue;
                 target->directory = path_under(watch->ctx->root, target->target->path);
                 r = watch_path(watch, target->directory, &target->watch);
                 if (r < 0)

@@ -10,14 +10,16 @@
 #include "file-watch.h"
 #include "last-run.h"
 #include "plugin.h"
+#include "target-state.h"
 
 #define CONDITION_ETCD_BACKUP  "EtcdBackupHealthy"
 #define CONDITION_ETCD_RESTORE "EtcdRestoreProven"
 
 struct watched_target {
         const struct backup_target *target;
-        char *directory;
-        struct copies copies;
+        char *directory; /* NULL: what is there, the last run told */
+        struct target_state state;
+        struct copies copies; /* of a directory; else the newest alone */
         struct file_watch *watch;
 };
 

@@ -42,6 +42,7 @@ extern const size_t n_checks;
 struct check_run {
         const struct check *check;
         struct node *node;
+        void *userdata; /* what is under way, for cancel; NULL at the start */
         /* Stops what start has begun; called at the deadline, at a change of configuration and at exit. The
          * scheduler forgets it when the run has finished. NULL: nothing to stop. */
         void (*cancel)(struct check_run *run);

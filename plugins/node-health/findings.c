@@ -3,15 +3,10 @@
 #include "findings.h"
 
 #include <math.h>
-#include <string.h>
-#include <sys/utsname.h>
 
-#include "files.h"
 #include "metric.h"
 #include "quantity.h"
 #include "timestamp.h"
-
-#define OS_RELEASE_MAX (64 * 1024)
 
 /* In metrics; not the enum's order, so that a rule can say "> 0" for all that is not good. */
 static const double status_values[] = {
@@ -79,57 +74,23 @@ static int add_metrics(const struct node *node, const struct check_state *state,
         return state->check->metrics(node, metrics);
 }
 
-/* The value of PRETTY_NAME in an os-release(5) text, cut out in place; NULL: there is none. Its shell quoting
- * is at most one pair of quotes in practice. */
-static char *pretty_name(char *text)
+/* What the report's reader may look up; absent when there is nothing of it. */
+static int add_info(const struct node *node, struct report *report)
 {
-        static const char key[] = "PRETTY_NAME=";
-        char *rest = text;
+        int r = 0;
 
-        for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
-                char *value = line + strlen(key);
-                size_t length;
-
-                if (strncmp(line, key, strlen(key)) != 0)
-                        continue;
-                length = strlen(value);
-                if (length >= 2 && (value[0] == '"' || value[0] == '\'') && value[length - 1] == value[0]) {
-                        value[length - 1] = '\0';
-                        value++;
-                }
-                return value;
-        }
-        return NULL;
-}
-
-static int add_os(const char *root, json_object *versions)
-{
-        static const char *const paths[] = { "/etc/os-release", "/usr/lib/os-release" };
-
-        for (size_t i = 0; i < ELEMENTS(paths); i++) {
-                _cleanup_free_ char *path = path_under(root, paths[i]), *text = NULL;
-                size_t size;
-
-                if (!path)
-                        return -ENOMEM;
-                if (file_read(path, OS_RELEASE_MAX, &text, &size) >= 0)
-                        return json_set_string(versions, "os", pretty_name(text));
-        }
-        return json_set_string(versions, "os", NULL);
+        report->info = report->info ?: json_object_new_object();
+        if (!report->info)
+                return -ENOMEM;
+        if (node->certificates.count > 0)
+                r = json_set(report->info, "certificates", certificates_describe(&node->certificates));
+        return r < 0 ? r : scs_add_info(&node->scs, report->info);
 }
 
 static int add_versions(const struct node *node, struct report *report)
 {
-        struct utsname name;
-        int r;
-
         report->versions = json_object_new_object();
-        if (!report->versions)
-                return -ENOMEM;
-        if (uname(&name) < 0)
-                return -errno;
-        r = json_set_string(report->versions, "kernel", name.release);
-        return r < 0 ? r : add_os(node->root, report->versions);
+        return report->versions ? versions_describe(node, report->versions) : -ENOMEM;
 }
 
 int findings_add(const struct node *node, const struct check_state *states, size_t count,
@@ -149,5 +110,6 @@ int findings_add(const struct node *node, const struct check_state *states, size
                 if (r < 0)
                         return r;
         }
-        return add_versions(node, report);
+        r = add_versions(node, report);
+        return r < 0 ? r : add_info(node, report);
 }

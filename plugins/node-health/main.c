@@ -14,13 +14,16 @@ static const struct condition_type conditions[] = {
         { .type = "CertificatesValid", .severity = SEVERITY_WARNING },
         { .type = "ControlPlaneReady", .severity = SEVERITY_FATAL },
         { .type = "EtcdReady", .severity = SEVERITY_FATAL },
+        { .type = "KernelDeadlock", .severity = SEVERITY_FATAL, .good_when_false = true },
         { .type = "NodeServicesReady", .severity = SEVERITY_FATAL },
         { .type = "NodeStorageReady", .severity = SEVERITY_FATAL },
+        { .type = "ReadonlyFilesystem", .severity = SEVERITY_FATAL, .good_when_false = true },
         {},
 };
 static const char *const good_reasons[] = {
-        "AllCertificatesValid", "ControlPlaneAnswers", "EtcdAnswers",
-        "AllServicesRunning",   "AllStorageUsable",
+        "AllCertificatesValid",    "ControlPlaneAnswers", "EtcdAnswers",
+        "KernelHasNoDeadlock",     "AllServicesRunning",  "AllStorageUsable",
+        "FilesystemIsNotReadOnly",
 };
 _Static_assert(ELEMENTS(conditions) == ELEMENTS(good_reasons) + 1, "one reason for each condition");
 

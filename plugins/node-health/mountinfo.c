@@ -6,11 +6,13 @@
 
 /* id, parent, device, root, mount point, options; then any number of optional fields, a dash, and type,
  * source, super options. */
+#define FIELD_DEVICE      2
 #define FIELD_MOUNT_POINT 4
 #define FIELDS_BEFORE     6
 
 void mount_clear(struct mount *mount)
 {
+        free(mount->device);
         free(mount->mount_point);
         free(mount->type);
         free(mount->source);
@@ -59,14 +61,17 @@ static size_t next_field(const char **at, const char **ret_field)
 int mountinfo_parse_line(const char *line, struct mount *ret)
 {
         _cleanup_(mount_clear) struct mount mount = {};
-        const char *at = line, *field, *point = NULL, *type, *source, *options;
-        size_t length, point_length = 0, type_length, source_length, options_length;
+        const char *at = line, *field, *device = NULL, *point = NULL, *type, *source, *options;
+        size_t length, device_length = 0, point_length = 0, type_length, source_length, options_length;
 
         for (unsigned i = 0; i < FIELDS_BEFORE; i++) {
                 length = next_field(&at, &field);
                 if (length == 0)
                         return -EBADMSG;
-                if (i == FIELD_MOUNT_POINT) {
+                if (i == FIELD_DEVICE) {
+                        device = field;
+                        device_length = length;
+                } else if (i == FIELD_MOUNT_POINT) {
                         point = field;
                         point_length = length;
                 }
@@ -91,11 +96,12 @@ int mountinfo_parse_line(const char *line, struct mount *ret)
         if (options_length == 0)
                 return -EBADMSG;
 
+        mount.device = strndup(device, device_length);
         mount.mount_point = unescape(point, point_length);
         mount.type = strndup(type, type_length);
         mount.source = unescape(source, source_length);
         mount.super_options = strndup(options, options_length);
-        if (!mount.mount_point || !mount.type || !mount.source || !mount.super_options)
+        if (!mount.device || !mount.mount_point || !mount.type || !mount.source || !mount.super_options)
                 return -ENOMEM;
         *ret = mount;
         mount = (struct mount){};

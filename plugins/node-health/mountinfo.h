@@ -11,6 +11,7 @@
 #include "cleanup.h"
 
 struct mount {
+        char *device;        /* "253:1" */
         char *mount_point;   /* unescaped */
         char *type;          /* "ext4" */
         char *source;        /* unescaped: "/dev/vda1" */

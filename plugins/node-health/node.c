@@ -14,6 +14,13 @@ void node_init(struct node *node, sd_event *event, const char *root)
                 .space.probe = PROBE_NONE,
                 .inodes.probe = PROBE_NONE,
                 .clock_error_seconds = NAN,
+                .api_server_url = "https://127.0.0.1:6443",
+                .clock_skew_seconds = NAN,
+                .etcd = { .wal_fsync_p99_seconds = NAN, .backend_commit_p99_seconds = NAN },
+                .clock_offset_seconds = NAN,
+                .reboot_required_seconds = NAN,
+                .kernel_log = KERNEL_LOG_NONE,
+                .dns = DNS_WATCH_NONE,
         };
 }
 
@@ -32,7 +39,11 @@ void node_done(struct node *node)
 {
         unit_watch_stop(&node->kubelet);
         unit_watch_stop(&node->containerd);
+        units_stop(&node->units);
         unit_bus_close(&node->bus);
+        http_client_free(node->http);
         probe_stop(&node->space.probe);
         probe_stop(&node->inodes.probe);
+        dns_watch_stop(&node->dns);
+        kernel_log_close(&node->kernel_log);
 }

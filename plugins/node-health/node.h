@@ -5,9 +5,21 @@
 
 #include <systemd/sd-event.h>
 
+#include "certificates.h"
 #include "disk.h"
+#include "dns.h"
+#include "etcd.h"
+#include "http-client.h"
+#include "kernel-limits.h"
+#include "kernel-log.h"
 #include "node-health-config.h"
+#include "oom.h"
+#include "pressure.h"
+#include "runtime.h"
+#include "scs.h"
 #include "unit-bus.h"
+#include "units.h"
+#include "versions.h"
 
 struct node {
         sd_event *event;
@@ -17,7 +29,24 @@ struct node {
         struct unit_bus bus;
         struct unit_watch kubelet, containerd;
         struct disk_watch space, inodes;
-        double clock_error_seconds; /* NAN: not measured */
+
+        struct units_watch units;
+        struct http_client *http; /* made when it is needed first */
+        struct runtime runtime;
+        struct etcd_watch etcd;
+        struct certificate_files certificates;
+        struct versions versions;
+        char api_server_url[300];  /* of kube-apiserver on this node */
+        uint64_t api_asked_usec;   /* CLOCK_REALTIME, when the endpoint was asked last */
+        double clock_skew_seconds; /* the API server's clock is ahead by; NAN: not measured */
+        double clock_error_seconds, clock_offset_seconds; /* NAN: not measured */
+        double reboot_required_seconds;
+        struct kernel_log kernel_log;
+        struct kernel_limits limits;
+        struct pressure_watch pressure;
+        struct oom_watch oom;
+        struct dns_watch dns;
+        struct scs_facts scs;
 };
 
 void node_init(struct node *node, sd_event *event, const char *root);

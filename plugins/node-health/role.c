@@ -32,6 +32,13 @@ static bool any_exists(const char *const *paths, const char *root)
         return false;
 }
 
+bool role_has_joined(const char *root)
+{
+        static const char *const marks[] = { KUBELET_CONF, NULL };
+
+        return any_exists(marks, root);
+}
+
 bool role_holds(enum role role, const char *root)
 {
         switch (role) {

@@ -15,3 +15,8 @@ enum role {
 /* Looks at kubeadm's files under root, each time anew. A static pod whose manifest was moved away, as for a
  * restore, is still one that the node should run: kubeadm's other files for it tell. */
 bool role_holds(enum role role, const char *root);
+
+/* Whether kubeadm has run: there is a kubelet.conf, which, unlike bootstrap-success.complete in /run,
+ * outlives a reboot. */
+#define KUBELET_CONF "/etc/kubernetes/kubelet.conf"
+bool role_has_joined(const char *root);

@@ -42,6 +42,7 @@ static void run_ended(struct scheduled_run *run, enum check_status before, bool 
         uint64_t now_usec = now_realtime_usec();
 
         run->run.cancel = NULL;
+        run->run.userdata = NULL;
         run->state->last_run_realtime_usec = now_usec;
         if (run->state->result.status != before || run->state->since_realtime_usec == 0)
                 run->state->since_realtime_usec = now_usec;
@@ -65,6 +66,7 @@ void check_finish_absent(struct check_run *run)
         bool changed = schedule_absent(scheduled->state, now_boottime_usec());
 
         run->cancel = NULL;
+        run->userdata = NULL;
         (void)arm(scheduled->scheduler);
         if (changed)
                 scheduled->scheduler->changed(scheduled->scheduler->userdata);
@@ -75,6 +77,7 @@ static void cancel(struct scheduled_run *run)
         if (run->run.cancel)
                 run->run.cancel(&run->run);
         run->run.cancel = NULL;
+        run->run.userdata = NULL;
 }
 
 static void expire(struct scheduler *scheduler, struct check_state *state, uint64_t now_usec)

@@ -13,10 +13,6 @@
 #define BACKOFF_MIN_USEC (1 * USEC_PER_SEC)
 #define BACKOFF_MAX_USEC USEC_PER_MIN
 
-/* kubeadm writes it when the node has joined; unlike /run/cluster-api/bootstrap-success.complete it outlives
- * a reboot. */
-#define KUBELET_CONF "/etc/kubernetes/kubelet.conf"
-
 #define SYSTEMD "org.freedesktop.systemd1"
 
 /* Single properties: GetAll of a service is 250 of them, for which systemd reads cgroup files. */
@@ -91,9 +87,7 @@ static int connect_bus(const struct node *node, sd_bus **ret)
         return 0;
 }
 
-/* Makes sure that there is a connection, or one under way. Every attempt counts as failed until systemd
- * answers over it; each failure puts the next one off for longer. */
-static int open_bus(struct node *node)
+int unit_bus_open(struct node *node)
 {
         struct unit_bus *bus = &node->bus;
         uint64_t now_usec = now_boottime_usec(), backoff_usec = bus->backoff_usec * 2;
@@ -113,7 +107,7 @@ static int open_bus(struct node *node)
         return r;
 }
 
-static void bus_works(struct unit_bus *bus)
+void unit_bus_works(struct unit_bus *bus)
 {
         bus->backoff_usec = 0;
         bus->next_try_usec = 0;
@@ -147,7 +141,7 @@ static void finish_look(struct unit_watch *watch)
         uint64_t now_usec = now_boottime_usec();
         struct check_result result;
 
-        bus_works(&run->node->bus);
+        unit_bus_works(&run->node->bus);
         watch->run = NULL;
         watch->facts = watch->incoming;
         unit_history_note(&watch->history, &watch->facts, now_usec);
@@ -215,20 +209,17 @@ static int ask(struct unit_watch *watch, sd_bus *bus)
 
 /* Before kubeadm has run a kubelet that does not run is no fault: kubeadm's package restarts it in vain until
  * then. */
-static int not_bootstrapped(struct unit_watch *watch, struct check_run *run)
+static bool not_bootstrapped(struct unit_watch *watch, struct check_run *run)
 {
-        _cleanup_free_ char *path = path_under(run->node->root, KUBELET_CONF);
         struct check_result result;
 
-        if (!path)
-                return -ENOMEM;
-        if (access(path, F_OK) == 0)
-                return 0;
+        if (role_has_joined(run->node->root))
+                return false;
         watch->history = (struct unit_history){};
         check_result_set(&result, CHECK_UNKNOWN, "NotBootstrapped",
                          "kubeadm has not run yet: there is no " KUBELET_CONF);
         check_finish(run, &result);
-        return 1;
+        return true;
 }
 
 static void cancel_kubelet(struct check_run *run)
@@ -245,14 +236,11 @@ static int start(struct check_run *run, struct unit_watch *watch)
 {
         int r;
 
-        if (watch->after_join) {
-                r = not_bootstrapped(watch, run);
-                if (r != 0)
-                        return r < 0 ? r : 0;
-        }
+        if (watch->after_join && not_bootstrapped(watch, run))
+                return 0;
         watch->run = run;
         watch->incoming = (struct unit_facts){};
-        r = open_bus(run->node);
+        r = unit_bus_open(run->node);
         if (r >= 0)
                 r = ask(watch, run->node->bus.bus);
         if (r < 0)

@@ -35,6 +35,12 @@ struct unit_watch {
         struct unit_answer answers[UNIT_PROPERTIES_MAX];
 };
 
+/* Makes sure that node->bus has a connection, or one under way. Every attempt counts as failed until
+ * unit_bus_works was told that systemd answered over it; each failure puts the next one off for longer.
+ * Returns 0 or negative errno. */
+int unit_bus_open(struct node *node);
+void unit_bus_works(struct unit_bus *bus);
+
 void unit_watch_stop(struct unit_watch *watch);
 void unit_bus_close(struct unit_bus *bus);
 

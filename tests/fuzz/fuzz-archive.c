@@ -15,7 +15,8 @@ static int on_begin(const char *name, uint64_t size, void *userdata)
         struct told *told = userdata;
 
         PROMISE(!told->inside);
-        PROMISE(name[0] != '\0' && !strchr(name, '/') && strlen(name) < TAR_NAME_SIZE_MAX);
+        PROMISE(name[0] != '\0' && strlen(name) < TAR_NAME_SIZE_MAX);
+        PROMISE(!strchr(name, '/') || included_name_is_sound(name));
         *told = (struct told){ .inside = true, .announced = size };
         return 0;
 }

@@ -74,6 +74,18 @@ int backup_node_reset(void **state)
         return 0;
 }
 
+bool shell(const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL, *command = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        assert_true(vasprintf(&text, format, ap) > 0);
+        va_end(ap);
+        assert_true(asprintf(&command, "cd %s && { set -e; %s; }", root, text) > 0);
+        return system(command) == 0;
+}
+
 pid_t start_snapshot(const char *option)
 {
         return program_start(ETCD_SNAPSHOT, (const char *[]){ "--root", root, option, NULL });

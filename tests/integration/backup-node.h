@@ -25,6 +25,9 @@ char *under(const char *path); /* ROOT/path, owned by the caller */
 void configure_endpoint(const char *endpoint);
 void configure_port(unsigned port); /* the member's, or a proxy's in front of it */
 
+/* Whether a shell command, run in the root with set -e, succeeds. */
+bool shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 pid_t start_snapshot(const char *option);
 int take_snapshot(void);                                 /* returns the exit status, or -signal */
 int run_plugin(const char *command, const char *option); /* the same; NULL: no option */

@@ -28,10 +28,27 @@ static const char bus_configuration[] =
 struct fake_unit *fake_systemd_unit(struct fake_systemd *fake, const char *name)
 {
         for (size_t i = 0; i < ELEMENTS(fake->units); i++)
-                if (strcmp(fake->units[i].name, name) == 0)
+                if (fake->units[i].name && strcmp(fake->units[i].name, name) == 0)
                         return &fake->units[i];
         fail_msg("there is no %s", name);
         return NULL;
+}
+
+struct fake_unit *fake_systemd_add(struct fake_systemd *fake, const char *name)
+{
+        size_t i = 0;
+
+        while (i < ELEMENTS(fake->units) && fake->units[i].name)
+                i++;
+        assert_true(i < ELEMENTS(fake->units));
+        fake->units[i] = (struct fake_unit){ .name = name,
+                                             .load_state = "loaded",
+                                             .active_state = "active",
+                                             .sub_state = "running",
+                                             .result = "success",
+                                             .type = "simple",
+                                             .enabled = true };
+        return &fake->units[i];
 }
 
 static int reply_property(sd_bus_message *message, const struct fake_unit *unit, const char *property)
@@ -43,6 +60,7 @@ static int reply_property(sd_bus_message *message, const struct fake_unit *unit,
                 { "ActiveState", unit->active_state },
                 { "SubState", unit->sub_state },
                 { "Result", unit->result },
+                { "Type", unit->type },
         };
 
         for (size_t i = 0; i < ELEMENTS(texts); i++)
@@ -52,6 +70,12 @@ static int reply_property(sd_bus_message *message, const struct fake_unit *unit,
                 return sd_bus_reply_method_return(message, "v", "u", unit->n_restarts);
         if (strcmp(property, "ExecMainStatus") == 0)
                 return sd_bus_reply_method_return(message, "v", "i", 1);
+        if (strcmp(property, "ConditionResult") == 0)
+                return sd_bus_reply_method_return(message, "v", "b", !unit->condition_failed);
+        if (strcmp(property, "TriggeredBy") == 0)
+                return unit->triggered_by
+                               ? sd_bus_reply_method_return(message, "v", "as", 1, unit->triggered_by)
+                               : sd_bus_reply_method_return(message, "v", "as", 0);
         return sd_bus_reply_method_errorf(message, SD_BUS_ERROR_UNKNOWN_PROPERTY, "no %s", property);
 }
 
@@ -67,6 +91,77 @@ static int on_get(sd_bus_message *message, void *userdata, sd_bus_error *ret_err
                 return 1;
         return reply_property(message, fake_systemd_unit(fake, name), property);
 }
+
+static bool contains(char **list, const char *text)
+{
+        for (; list && *list; list++)
+                if (strcmp(*list, text) == 0)
+                        return true;
+        return false;
+}
+
+static void free_list(char ***list)
+{
+        for (char **item = *list; item && *item; item++)
+                free(*item);
+        free(*list);
+}
+
+/* ListUnitsByPatterns(states, patterns) and ListUnitsByNames(names). */
+static int on_list_units(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+        struct fake_systemd *fake = userdata;
+        bool by_names = sd_bus_message_is_method_call(message, NULL, "ListUnitsByNames") > 0;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(free_list) char **wanted = NULL;
+
+        if (fake->silent)
+                return 1;
+        assert_true(sd_bus_message_read_strv(message, &wanted) >= 0);
+        assert_true(sd_bus_message_new_method_return(message, &reply) >= 0);
+        assert_true(sd_bus_message_open_container(reply, 'a', "(ssssssouso)") >= 0);
+        for (size_t i = 0; i < ELEMENTS(fake->units) && fake->units[i].name; i++) {
+                const struct fake_unit *unit = &fake->units[i];
+
+                if (contains(wanted, by_names ? unit->name : unit->active_state))
+                        assert_true(sd_bus_message_append(reply, "(ssssssouso)", unit->name, "",
+                                                          unit->load_state, unit->active_state,
+                                                          unit->sub_state, "", UNITS "/x", 0, "", "/") >= 0);
+        }
+        assert_true(sd_bus_message_close_container(reply) >= 0);
+        return sd_bus_send(NULL, reply, NULL);
+}
+
+static int on_list_files(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+        struct fake_systemd *fake = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+
+        if (fake->silent)
+                return 1;
+        assert_true(sd_bus_message_new_method_return(message, &reply) >= 0);
+        assert_true(sd_bus_message_open_container(reply, 'a', "(ss)") >= 0);
+        for (size_t i = 0; i < ELEMENTS(fake->units) && fake->units[i].name; i++) {
+                char path[256];
+
+                (void)snprintf(path, sizeof(path), "/lib/systemd/system/%s", fake->units[i].name);
+                if (fake->units[i].enabled)
+                        assert_true(sd_bus_message_append(reply, "(ss)", path, "enabled") >= 0);
+        }
+        assert_true(sd_bus_message_append(reply, "(ss)", "/lib/systemd/system/getty@.service", "enabled") >=
+                    0);
+        assert_true(sd_bus_message_close_container(reply) >= 0);
+        return sd_bus_send(NULL, reply, NULL);
+}
+
+static const sd_bus_vtable manager[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("ListUnitsByPatterns", "asas", "a(ssssssouso)", on_list_units,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListUnitsByNames", "as", "a(ssssssouso)", on_list_units, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListUnitFilesByPatterns", "asas", "a(ss)", on_list_files, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
 
 static bool try_connect(void *userdata)
 {
@@ -88,9 +183,10 @@ void fake_systemd_start(struct fake_systemd *fake, const char *root)
         _cleanup_free_ char *directory = path_under(root, "/run/dbus"), *text = NULL, *option = NULL;
 
         fake->root = root;
-        fake->units[0] = (struct fake_unit){ "kubelet.service", "loaded", "active", "running", "success", 0 };
-        fake->units[1] =
-                (struct fake_unit){ "containerd.service", "loaded", "active", "running", "success", 0 };
+        for (size_t i = 0; i < ELEMENTS(fake->units); i++)
+                fake->units[i].name = NULL;
+        (void)fake_systemd_add(fake, "kubelet.service");
+        (void)fake_systemd_add(fake, "containerd.service");
         assert_int_equal(directory_make(directory, 0755), 0);
         assert_true(asprintf(&text, bus_configuration, root) > 0);
         root_write(root, "run/dbus/bus.conf", text, 0644);
@@ -99,6 +195,8 @@ void fake_systemd_start(struct fake_systemd *fake, const char *root)
                                      (const char *const[]){ option, "--nofork", "--nopidfile", NULL });
         wait_until(try_connect, fake, "the bus");
         assert_true(sd_bus_add_fallback(fake->bus, NULL, UNITS, on_get, fake) >= 0);
+        assert_true(sd_bus_add_object_vtable(fake->bus, NULL, "/org/freedesktop/systemd1",
+                                             "org.freedesktop.systemd1.Manager", manager, fake) >= 0);
 }
 
 void fake_systemd_stop(struct fake_systemd *fake)

@@ -46,7 +46,7 @@ static void make_files(const char *root)
         identity_clear(&ca);
         identity_clear(&other);
         identity_clear(&server);
-        root_write(root, SWIFT_CREDENTIALS + 1,
+        root_write(root, &SWIFT_CREDENTIALS[1],
                    "# of Swift's tempauth\n[default]\naws_access_key_id = " SWIFT_KEY
                    "\naws_secret_access_key = " SWIFT_SECRET "\n",
                    0600);

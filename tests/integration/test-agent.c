@@ -18,6 +18,7 @@
 #include "program.h"
 #include "report.h"
 #include "timestamp.h"
+#include "x509.h"
 
 #define GATEWAY_JSON                                                                                 \
         "{\"certFile\":\"%1$s/server.crt\",\"keyFile\":\"%1$s/server.key\",\"clientCAFile\":\"%1$s/" \
@@ -305,6 +306,47 @@ static void the_gateways_material_is_checked_placed_and_withdrawn(void **state)
         wait_until(is_gateway_forgotten, node, "forgetting");
 }
 
+/* The pin of what is placed; "" while nothing is. */
+static void placed_pin(const struct node *node, char pin[static CERTIFICATE_PIN_SIZE])
+{
+        _cleanup_free_ char *text = root_read(node->root, "run/capi-node-agent/gateway/tls.crt");
+        _cleanup_certificates_ chain = {};
+
+        pin[0] = '\0';
+        if (!text)
+                return;
+        assert_true(certificates_parse("tls.crt", text, strlen(text), &chain, NULL) >= 0);
+        assert_int_equal(certificate_pin(chain.items[0], pin), 0);
+}
+
+static void without_a_certificate_the_agent_makes_one_and_its_key_stays(void **state)
+{
+        struct node *node = *state;
+        _cleanup_free_ char *config = NULL, *own = NULL, *material = NULL;
+        char pin[CERTIFICATE_PIN_SIZE], pin_after[CERTIFICATE_PIN_SIZE];
+        struct stat st;
+
+        assert_true(asprintf(&config, "{\"clientCAFile\":\"%s/ca.crt\",\"scrape\":{\"commonNames\":[\"x\"]}}",
+                             node->root) > 0);
+        root_write(node->root, "etc/capi-node-agent/gateway.json", config, 0644);
+        wait_for_capability(node, "gateway", "state", "InForce");
+        placed_pin(node, pin);
+        assert_true(pin[0] != '\0');
+        assert_true(asprintf(&own, "%s/var/lib/capi-node-agent/gateway/tls.key", node->root) > 0);
+        assert_int_equal(stat(own, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+
+        /* A certificate that is gone, as one that runs out, is made anew of the same key. */
+        assert_int_equal(program_stop(node->agent, SIGTERM), 0);
+        assert_true(asprintf(&material, "%s/var/lib/capi-node-agent/gateway/tls.crt", node->root) > 0);
+        assert_int_equal(unlink(material), 0);
+        start_agent(node);
+        wait_until(is_placed, &(struct placed){ node, "var/lib/capi-node-agent/gateway/tls.crt", "tls.crt" },
+                   "the new certificate");
+        placed_pin(node, pin_after);
+        assert_string_equal(pin_after, pin);
+}
+
 static void a_renewed_certificate_is_followed_and_a_wrong_one_is_not(void **state)
 {
         struct node *node = *state;
@@ -316,8 +358,8 @@ static void a_renewed_certificate_is_followed_and_a_wrong_one_is_not(void **stat
         wait_for_capability(node, "gateway", "state", "InForce");
         identity_save(&renewed, node->root, "server");
         wait_until(is_placed, &(struct placed){ node, "server.crt", "tls.crt" }, "the renewed certificate");
-
         before = root_read(node->root, "run/capi-node-agent/gateway/tls.crt");
+
         identity_save(&stranger, node->root, "other");
         {
                 _cleanup_free_ char *certificate = root_read(node->root, "other.crt");
@@ -373,6 +415,8 @@ int main(void)
                                                 remove_node),
                 cmocka_unit_test_setup_teardown(the_textfile_carries_the_metrics, make_node, remove_node),
                 cmocka_unit_test_setup_teardown(the_gateways_material_is_checked_placed_and_withdrawn,
+                                                make_node, remove_node),
+                cmocka_unit_test_setup_teardown(without_a_certificate_the_agent_makes_one_and_its_key_stays,
                                                 make_node, remove_node),
                 cmocka_unit_test_setup_teardown(a_renewed_certificate_is_followed_and_a_wrong_one_is_not,
                                                 make_node, remove_node),

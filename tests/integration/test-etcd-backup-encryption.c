@@ -16,20 +16,6 @@
 
 #define KEY_FILE "etc/capi-node-agent/etcd-backup.key"
 
-/* Runs a shell command in the scratch root. */
-static bool shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static bool shell(const char *format, ...)
-{
-        _cleanup_free_ char *text = NULL, *command = NULL;
-        va_list ap;
-
-        va_start(ap, format);
-        assert_true(vasprintf(&text, format, ap) > 0);
-        va_end(ap);
-        assert_true(asprintf(&command, "cd %s && { set -e; %s; }", root, text) > 0);
-        return system(command) == 0;
-}
-
 /* Two recipients and a key, either as wanted. */
 static void configure(bool encrypts, bool authenticates)
 {

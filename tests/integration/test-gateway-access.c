@@ -3,6 +3,8 @@
 /* Whom the real gateway answers, and how that changes while it runs. */
 
 #include <setjmp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "cleanup.h"
 #include "files.h"
@@ -84,6 +89,30 @@ static void forbids_who_is_of_the_ca_but_not_listed(void **state)
         reply = ask(node->port, &node->kubelet, "GET", "/nothing", "");
         assert_int_equal(reply.status, 403);
         reply_clear(&reply);
+}
+
+static void a_scraper_reads_the_metrics_and_nothing_else(void **state)
+{
+        struct gateway_node *node = *state;
+        static const struct {
+                const char *target;
+                int status;
+        } cases[] = { { "/metrics", 200 },  { "/metrics?x=1", 200 },
+                      { "/healthz", 403 },  { "/v1/health", 403 },
+                      { "/metrics/", 403 }, { "/v1/conditions/NodeStorageReady", 403 } };
+
+        gateway_write_config(node, node->port,
+                             "\"allow\":{\"commonNames\":[\"management\"]},"
+                             "\"scrape\":{\"organizations\":[\"capi:health-readers\"]}");
+        free(gateway_wait_notify(node, "STATUS=Serving"));
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                struct reply reply = ask(node->port, &node->prometheus, "GET", cases[i].target, "");
+
+                assert_int_equal(reply.status, cases[i].status);
+                reply_clear(&reply);
+        }
+        assert_int_equal(status_for(node, &node->management), 200);
+        assert_int_equal(status_for(node, &node->kubelet), 403);
 }
 
 static void forbids_names_that_only_look_listed(void **state)
@@ -342,7 +371,7 @@ static void says_why_it_cannot_serve_and_exits(void **state)
         node->pid = 0;
 }
 
-static void listens_on_ipv4_where_there_is_no_ipv6(void **state)
+static void listens_on_both_wildcards_with_one_port(void **state)
 {
         struct gateway_node *node = *state;
         _cleanup_free_ char *text = NULL;
@@ -358,6 +387,59 @@ static void listens_on_ipv4_where_there_is_no_ipv6(void **state)
         assert_int_equal(status_for(node, &node->management), 200);
 }
 
+/* As on a kernel without IPv6, which systemd's RestrictAddressFamilies= shows in the same way: the gateway
+ * may make no socket of that family. */
+static void start_without_ipv6(struct gateway_node *node)
+{
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        const struct sock_fprog filter = { ELEMENTS(code), code };
+
+        node->pid = fork();
+        if (node->pid != 0)
+                return;
+        if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+                _exit(99);
+        execl(GATEWAY, GATEWAY, "daemon", "--root", node->root, NULL);
+        _exit(99);
+}
+
+static void write_listen(const struct gateway_node *node, bool with_ipv4)
+{
+        _cleanup_free_ char *text = NULL;
+        char v4[32] = "";
+
+        if (with_ipv4)
+                (void)snprintf(v4, sizeof(v4), "\"0.0.0.0:%u\",", node->port);
+        assert_true(asprintf(&text, "{\"listen\":[%s\"[::]:%u\"]," GATEWAY_ALLOW "}", v4, node->port) > 0);
+        root_write(node->root, DIRECTORY "/gateway.json", text, 0640);
+}
+
+static void a_kernel_without_ipv6_is_served_on_ipv4_but_an_address_of_it_is_an_error(void **state)
+{
+        struct gateway_node *node = *state;
+
+        assert_int_equal(program_stop(node->pid, SIGTERM), 0);
+        write_listen(node, true);
+        start_without_ipv6(node);
+        free(gateway_wait_notify(node, "READY=1"));
+        assert_int_equal(status_for(node, &node->management), 200);
+        assert_int_equal(program_stop(node->pid, SIGTERM), 0);
+
+        write_listen(node, false);
+        start_without_ipv6(node);
+        free(gateway_wait_notify(node, "no other address is configured"));
+        assert_int_equal(program_wait(node->pid), 1);
+        node->pid = 0;
+}
+
 #define PROMISE(name) cmocka_unit_test_setup_teardown(name, gateway_node_start, gateway_node_stop)
 
 int main(void)
@@ -365,6 +447,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 PROMISE(answers_a_listed_common_name_and_a_listed_organization),
                 PROMISE(forbids_who_is_of_the_ca_but_not_listed),
+                PROMISE(a_scraper_reads_the_metrics_and_nothing_else),
                 PROMISE(forbids_names_that_only_look_listed),
                 PROMISE(forbids_a_subject_with_two_common_names),
                 PROMISE(finishes_no_handshake_without_a_good_client_certificate),
@@ -377,7 +460,8 @@ int main(void)
                 PROMISE(follows_the_address_and_returns_to_the_old_one_when_that_fails),
                 PROMISE(closes_and_exits_when_its_configuration_is_withdrawn),
                 PROMISE(says_why_it_cannot_serve_and_exits),
-                PROMISE(listens_on_ipv4_where_there_is_no_ipv6),
+                PROMISE(listens_on_both_wildcards_with_one_port),
+                PROMISE(a_kernel_without_ipv6_is_served_on_ipv4_but_an_address_of_it_is_an_error),
         };
 
         (void)signal(SIGPIPE, SIG_IGN);

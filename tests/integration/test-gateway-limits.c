@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "cleanup.h"
@@ -293,6 +294,103 @@ static void connections_that_say_nothing_keep_nobody_out(void **state)
         client_close(&idle);
 }
 
+/* ---- the rate of one client ---- */
+
+static void who_asks_too_often_is_told_when_to_come_back_and_others_are_served(void **state)
+{
+        struct gateway_node *node = *state;
+        struct client greedy;
+        struct reply reply;
+        _cleanup_free_ char *field = NULL;
+        unsigned served = 0;
+
+        gateway_write_config(node, node->port, GATEWAY_ALLOW ",\"connections\":8,\"requestsPerSecond\":1");
+        free(gateway_wait_notify(node, "STATUS=Serving"));
+        greedy = client_connect(node->port, &node->management);
+        for (;;) {
+                client_request(&greedy, "GET", "/healthz", "");
+                reply = client_receive(&greedy, false);
+                if (reply.status != 200)
+                        break;
+                reply_clear(&reply);
+                assert_true(served++ < 60);
+        }
+        assert_true(served >= 9); /* one for each connection, and a second's worth */
+        assert_int_equal(reply.status, 429);
+        field = reply_field(&reply, "Retry-After");
+        assert_string_equal(field, "1");
+        reply_clear(&reply);
+        assert_int_equal((int)gateway_metric(node, "capi_node_gateway_refused_total{reason=\"rate\"}"), 1);
+        client_close(&greedy);
+}
+
+/* ---- many who wait ---- */
+
+#define WAITERS 200
+
+static void two_hundred_waiters_hear_of_a_change(void **state)
+{
+        struct gateway_node *node = *state;
+        static struct client waiters[WAITERS];
+        struct reply reply;
+        uint64_t start, took;
+
+        for (size_t i = 0; i < WAITERS; i++) {
+                waiters[i] = client_connect(node->port, &node->management);
+                client_request(&waiters[i], "GET", "/v1/health?wait=60", "");
+        }
+        wait_until(has_noticed_all, node, "the gateway's reading of all requests");
+        start = now_boottime_usec();
+        gateway_write_health(node, 2, false, "1m");
+        for (size_t i = 0; i < WAITERS; i++) {
+                reply = client_receive(&waiters[i], false);
+                assert_int_equal(reply.status, 200);
+                assert_non_null(strstr(reply.body, "Unhealthy"));
+                reply_clear(&reply);
+        }
+        took = now_boottime_usec() - start;
+        print_message("the last of %d waiters heard after %u ms\n", WAITERS,
+                      (unsigned)(took / USEC_PER_MSEC));
+        for (size_t i = 0; i < WAITERS; i++)
+                client_close(&waiters[i]);
+}
+
+/* ---- no descriptor left ---- */
+
+static uint64_t cpu_ticks(pid_t pid)
+{
+        _cleanup_(fclosep) FILE *file = NULL;
+        unsigned long user, system;
+        char path[64], text[4096] = "";
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+        file = fopen(path, "re");
+        assert_non_null(file);
+        assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+        assert_int_equal(sscanf(strrchr(text, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+                                &user, &system),
+                         2);
+        return user + system;
+}
+
+static void without_descriptors_it_waits_without_spinning_and_serves_again(void **state)
+{
+        struct gateway_node *node = *state;
+        int silent[24];
+        uint64_t ticks;
+
+        assert_int_equal(prlimit(node->pid, RLIMIT_NOFILE, &(struct rlimit){ 24, 24 }, NULL), 0);
+        /* The kernel completes the connections that the gateway cannot accept. */
+        for (size_t i = 0; i < ELEMENTS(silent); i++)
+                silent[i] = tcp_connect(node->port);
+        ticks = cpu_ticks(node->pid);
+        assert_int_equal(poll(NULL, 0, 2000), 0);
+        assert_true(cpu_ticks(node->pid) - ticks < (uint64_t)sysconf(_SC_CLK_TCK));
+        for (size_t i = 0; i < ELEMENTS(silent); i++)
+                closep(&silent[i]);
+        assert_int_equal(status_with_field(node, 10), 200);
+}
+
 #define PROMISE(name) cmocka_unit_test_setup_teardown(name, gateway_node_start, gateway_node_stop)
 
 int main(void)
@@ -303,6 +401,9 @@ int main(void)
                 PROMISE(who_is_slow_is_cut_off_after_5_seconds),
                 PROMISE(one_connection_too_many_is_closed_at_once),
                 PROMISE(connections_that_say_nothing_keep_nobody_out),
+                PROMISE(who_asks_too_often_is_told_when_to_come_back_and_others_are_served),
+                PROMISE(two_hundred_waiters_hear_of_a_change),
+                PROMISE(without_descriptors_it_waits_without_spinning_and_serves_again),
         };
 
         (void)signal(SIGPIPE, SIG_IGN);

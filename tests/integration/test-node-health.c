@@ -21,8 +21,12 @@
 #include "program.h"
 #include "report.h"
 
-#define CONFIG_PATH  "etc/capi-node-agent/node-health.json"
-#define EVERY_SECOND "{ \"interval\": \"1s\" }"
+#define CONFIG_PATH "etc/capi-node-agent/node-health.json"
+/* What listens on this machine, and not below the root, is looked at in test-node-health-services.c. */
+#define SERVICES_OFF                                                                             \
+        "\"bootstrap\": { \"enabled\": false }, \"container-runtime\": { \"enabled\": false }, " \
+        "\"kubelet-health\": { \"enabled\": false }, \"kube-proxy\": { \"enabled\": false }"
+#define EVERY_SECOND "{ \"interval\": \"1s\", \"checks\": { " SERVICES_OFF " } }"
 
 struct node {
         char *root, *report_path;
@@ -330,9 +334,9 @@ static void checks_that_are_switched_off_set_no_condition(void **state)
         start_plugin(node);
         wait_and_drop(node, "NodeServicesReady", CONDITION_UNKNOWN, "NotBootstrapped");
         root_write(node->root, CONFIG_PATH,
-                   "{ \"interval\": \"1s\", \"checks\": { \"kubelet\": { \"enabled\": false }, "
-                   "\"containerd\": { "
-                   "\"enabled\": false } } }",
+                   "{ \"interval\": \"1s\", \"checks\": { " SERVICES_OFF
+                   ", \"kubelet\": { \"enabled\": false }, \"containerd\": { \"enabled\": false }, "
+                   "\"api-endpoint\": { \"enabled\": false }, \"units\": { \"enabled\": false } } }",
                    0644);
         wait_until(no_services_condition, node, "a report without NodeServicesReady");
         wait_and_drop(node, "NodeStorageReady", CONDITION_TRUE, "AllStorageUsable");

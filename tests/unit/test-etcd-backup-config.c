@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "configuration.h"
@@ -37,17 +38,87 @@ static void the_smallest_file_has_everything(void **state)
         assert_int_equal(config->targets.count, 1);
         assert_string_equal(backup_config_target(config, 0)->name, "local");
         assert_int_equal(backup_config_target(config, 0)->kind, TARGET_DIRECTORY);
-        assert_int_equal(backup_config_target(config, 0)->retention.keep_last, 12);
+        assert_int_equal(backup_config_target(config, 0)->retention.keep_verified, 1);
+        assert_int_equal(retention_keep_last(&backup_config_target(config, 0)->retention), 12);
         config_free(&backup_config_type, parsed);
+}
+
+static const struct target_retention *parse_retention(const char *rules, void **ret)
+{
+        char text[512];
+
+        (void)snprintf(text, sizeof(text),
+                       "{\"targets\":[{\"name\":\"a\",\"path\":\"/a\",\"retention\":%s}]}", rules);
+        assert_int_equal(config_parse(&backup_config_type, "f", text, strlen(text), ret, NULL), 0);
+        return &backup_config_target(*ret, 0)->retention;
+}
+
+static void the_newest_are_counted_only_where_nothing_else_says_how_many(void **state)
+{
+        static const struct {
+                const char *rules;
+                uint64_t last;
+        } cases[] = {
+                { "{}", 12 },
+                { "{\"keepVerified\":3,\"minFree\":\"5%\"}", 12 },
+                { "{\"keepLast\":7,\"maxAge\":\"1d\"}", 7 },
+                { "{\"tiers\":[{\"every\":\"1h\",\"for\":\"1d\"},{\"every\":\"1d\"}]}", 0 },
+                { "{\"maxAge\":\"1d\"}", UINT64_MAX },
+                { "{\"maxBytes\":\"1G\"}", UINT64_MAX },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                void *config = NULL;
+
+                assert_int_equal(retention_keep_last(parse_retention(cases[i].rules, &config)),
+                                 cases[i].last);
+                config_free(&backup_config_type, config);
+        }
+}
+
+static void free_space_is_a_size_or_a_part(void **state)
+{
+        void *config = NULL;
+
+        assert_int_equal(retention_min_free(parse_retention("{\"minFree\":\"10%\"}", &config), 1000), 100);
+        config_free(&backup_config_type, config);
+        assert_int_equal(retention_min_free(parse_retention("{\"minFree\":\"1K\"}", &config), 1000), 1024);
+        config_free(&backup_config_type, config);
+        assert_int_equal(retention_min_free(parse_retention("{}", &config), 1000), 0);
+        config_free(&backup_config_type, config);
+}
+
+static void refuse_retention(const char *rules, const char *word)
+{
+        char text[512];
+
+        (void)snprintf(text, sizeof(text),
+                       "{\"targets\":[{\"name\":\"a\",\"path\":\"/a\",\"retention\":%s}]}", rules);
+        assert_refused(text, word);
+}
+
+static void retention_that_makes_no_sense_is_refused(void **state)
+{
+        refuse_retention("{\"keepLast\":0}", "keepLast");
+        refuse_retention("{\"keepVerified\":0}", "keepVerified");
+        refuse_retention("{\"tiers\":[]}", "tiers");
+        refuse_retention("{\"tiers\":[{\"for\":\"1d\"}]}", "every");
+        refuse_retention("{\"tiers\":[{\"every\":\"2d\",\"for\":\"1d\"}]}",
+                         "/targets/0/retention/tiers/0/for");
+        refuse_retention("{\"tiers\":[{\"every\":\"1d\"},{\"every\":\"1h\"}]}", "/tiers/1/every");
+        refuse_retention("{\"minFree\":\"100%\"}", "minFree");
+        refuse_retention("{\"minFree\":\"much\"}", "minFree");
+}
+
+static void only_known_things_are_included(void **state)
+{
+        assert_refused("{\"include\":[\"pki\",\"everything\"]}", "/include/1");
 }
 
 static void what_is_not_honoured_yet_is_refused(void **state)
 {
-        assert_refused("{\"include\":[\"pki\"]}", "include");
         assert_refused("{\"drill\":{}}", "drill");
         assert_refused("{\"targets\":[{\"name\":\"a\",\"type\":\"s3\",\"path\":\"/a\"}]}", "directory");
-        assert_refused("{\"targets\":[{\"name\":\"a\",\"path\":\"/a\",\"retention\":{\"tiers\":[]}}]}",
-                       "tiers");
 }
 
 static void targets_do_not_share_names_or_paths(void **state)
@@ -111,6 +182,10 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_smallest_file_has_everything),
+                cmocka_unit_test(the_newest_are_counted_only_where_nothing_else_says_how_many),
+                cmocka_unit_test(free_space_is_a_size_or_a_part),
+                cmocka_unit_test(retention_that_makes_no_sense_is_refused),
+                cmocka_unit_test(only_known_things_are_included),
                 cmocka_unit_test(what_is_not_honoured_yet_is_refused),
                 cmocka_unit_test(a_target_lasts),
                 cmocka_unit_test(recipients_are_keys_of_age),

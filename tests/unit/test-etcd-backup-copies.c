@@ -13,7 +13,6 @@
 #include "copies.h"
 #include "etcd-copy.h"
 #include "files.h"
-#include "retention.h"
 #include "verify.h"
 
 static char directory[] = "/tmp/test-etcd-backup-copies-XXXXXX";
@@ -171,39 +170,6 @@ static void removes_archive_and_manifest(void **state)
         assert_int_equal(copies_sweep(directory, "c", "n"), 0);
 }
 
-/* 'w' whole, 'd' damaged, newest first; expects 'k' kept or 'r' removed. */
-static void assert_retention(int64_t keep_last, const char *given, const char *expected)
-{
-        const struct target_retention retention = { .keep_last = keep_last };
-        struct copy items[16] = {};
-        const struct copies copies = { .items = items, .count = strlen(given) };
-        char decided[17] = "";
-        bool removes[16];
-
-        for (size_t i = 0; i < copies.count; i++)
-                items[i].whole = given[i] == 'w';
-        retention_choose(&retention, &copies, removes);
-        for (size_t i = 0; i < copies.count; i++)
-                decided[i] = removes[i] ? 'r' : 'k';
-        assert_string_equal(decided, expected);
-}
-
-static void keeps_the_newest_verified_copies(void **state)
-{
-        assert_retention(3, "", "");
-        assert_retention(3, "ww", "kk");
-        assert_retention(3, "wwwww", "kkkrr");
-        assert_retention(1, "www", "krr");
-}
-
-static void damaged_copies_count_for_nothing(void **state)
-{
-        assert_retention(2, "dwww", "kkkr");
-        assert_retention(2, "ddd", "kkk");
-        assert_retention(2, "wdwdw", "kkkrr");
-        assert_retention(1, "dddw", "kkkk");
-}
-
 #define COPIES_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -217,8 +183,6 @@ int main(void)
                 COPIES_TEST(verification_finds_damage_that_the_size_hides),
                 COPIES_TEST(sweeps_only_own_leftovers),
                 COPIES_TEST(removes_archive_and_manifest),
-                cmocka_unit_test(keeps_the_newest_verified_copies),
-                cmocka_unit_test(damaged_copies_count_for_nothing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

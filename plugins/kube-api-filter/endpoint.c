@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "endpoint.h"
+
+#include <netdb.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "cidr.h"
+#include "kubeconfig.h"
+
+#define HTTPS      "https://"
+#define HTTPS_PORT "443"
+
+void endpoint_clear(struct endpoint *endpoint)
+{
+        free(endpoint->host);
+        free(endpoint->port);
+        free(endpoint->ca_file);
+        free(endpoint->ca_pem);
+        *endpoint = (struct endpoint){};
+}
+
+/* "https://HOST:PORT/…", "https://[V6]:PORT". */
+static int split_server(const char *server, struct endpoint *endpoint)
+{
+        const char *host = server + strlen(HTTPS), *end, *port;
+
+        if (strncmp(server, HTTPS, strlen(HTTPS)) != 0)
+                return -EINVAL;
+        if (host[0] == '[') {
+                end = strchr(++host, ']');
+                if (!end)
+                        return -EINVAL;
+                port = end + 1;
+        } else {
+                end = port = host + strcspn(host, ":/");
+        }
+        endpoint->host = strndup(host, (size_t)(end - host));
+        endpoint->port = *port == ':' ? strndup(port + 1, strcspn(port + 1, "/")) : strdup(HTTPS_PORT);
+        return endpoint->host && endpoint->port ? 0 : -ENOMEM;
+}
+
+int endpoint_load(const char *root, const char *path, struct endpoint *ret, struct failure *failure)
+{
+        _cleanup_(endpoint_clear) struct endpoint endpoint = {};
+        _cleanup_kubeconfig_ kubeconfig = {};
+        int r;
+
+        r = kubeconfig_load(root, path, &kubeconfig, failure);
+        if (r < 0)
+                return r;
+        r = split_server(kubeconfig.server, &endpoint);
+        if (r < 0)
+                return r;
+        endpoint.ca_file = TAKE_PTR(kubeconfig.ca.path);
+        endpoint.ca_pem = TAKE_PTR(kubeconfig.ca.pem);
+        *ret = endpoint;
+        endpoint = (struct endpoint){};
+        return 0;
+}
+
+static int trust_pem(SSL_CTX *context, const char *pem)
+{
+        BIO *bio = BIO_new_mem_buf(pem, -1);
+        X509 *certificate;
+        int n = 0;
+
+        while (bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+                n += X509_STORE_add_cert(SSL_CTX_get_cert_store(context), certificate);
+                X509_free(certificate);
+        }
+        BIO_free(bio);
+        return n > 0 ? 0 : -EINVAL;
+}
+
+static SSL_CTX *make_context(const struct endpoint *endpoint)
+{
+        SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+        int r = 0;
+
+        if (!context)
+                return NULL;
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+        if (endpoint->ca_pem)
+                r = trust_pem(context, endpoint->ca_pem);
+        else if (endpoint->ca_file)
+                r = SSL_CTX_load_verify_file(context, endpoint->ca_file) == 1 ? 0 : -EINVAL;
+        else
+                r = SSL_CTX_set_default_verify_paths(context) == 1 ? 0 : -EINVAL;
+        if (r < 0) {
+                SSL_CTX_free(context);
+                return NULL;
+        }
+        return context;
+}
+
+static int connect_any(const struct endpoint *endpoint, int report)
+{
+        const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+        struct addrinfo *found = NULL;
+        int fd = -EBADF, r;
+
+        r = getaddrinfo(endpoint->host, endpoint->port, &hints, &found);
+        if (r != 0) {
+                dprintf(report, "cannot resolve %s: %s\n", endpoint->host, gai_strerror(r));
+                return -EHOSTUNREACH;
+        }
+        for (const struct addrinfo *a = found; a && fd < 0; a = a->ai_next) {
+                fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
+                if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
+                        r = -errno;
+                        close(fd);
+                        fd = -EBADF;
+                }
+        }
+        freeaddrinfo(found);
+        if (fd < 0)
+                dprintf(report, "cannot connect to %s port %s: %s\n", endpoint->host, endpoint->port,
+                        strerror(-r));
+        return fd;
+}
+
+static const char *tls_error(const SSL *tls)
+{
+        long verified = SSL_get_verify_result(tls);
+        const char *text = ERR_reason_error_string(ERR_peek_last_error());
+
+        return verified != X509_V_OK ? X509_verify_cert_error_string(verified)
+               : text                ? text
+                                     : "connection closed";
+}
+
+static void speak(const struct endpoint *endpoint, SSL *tls, int report)
+{
+        char request[512], answer[16] = "";
+        enum ip_family family;
+        ip_number number;
+        int n;
+
+        if (ip_parse(endpoint->host, &family, &number) >= 0)
+                (void)X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), endpoint->host);
+        else if (SSL_set1_host(tls, endpoint->host) == 1)
+                (void)SSL_set_tlsext_host_name(tls, endpoint->host);
+        if (SSL_connect(tls) != 1) {
+                dprintf(report, "TLS with %s port %s: %s\n", endpoint->host, endpoint->port, tls_error(tls));
+                return;
+        }
+        n = snprintf(request, sizeof(request),
+                     "GET /livez HTTP/1.1\r\nHost: %.253s\r\nConnection: close\r\n\r\n", endpoint->host);
+        if (SSL_write(tls, request, n) != n || SSL_read(tls, answer, sizeof(answer) - 1) < 7 ||
+            strncmp(answer, "HTTP/1.", 7) != 0)
+                dprintf(report, "no HTTP answer from %s port %s\n", endpoint->host, endpoint->port);
+        else
+                /* 200, 401 or 403: the API server spoke, and that is the question. */
+                dprintf(report, "answered\n");
+}
+
+void endpoint_ask(const struct endpoint *endpoint, int report)
+{
+        SSL_CTX *context = make_context(endpoint);
+        SSL *tls;
+        int fd;
+
+        if (!context) {
+                dprintf(report, "cannot read the CA of %s\n", endpoint->host);
+                return;
+        }
+        fd = connect_any(endpoint, report);
+        tls = fd < 0 ? NULL : SSL_new(context);
+        if (tls && SSL_set_fd(tls, fd) == 1)
+                speak(endpoint, tls, report);
+        SSL_free(tls);
+        if (fd >= 0)
+                close(fd);
+        SSL_CTX_free(context);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Bringing a list's networks into the kernel, as sets that no rule refers to yet. */
+
+#include "netlink.h"
+#include "ruleset.h"
+
+/* Loads what `before` (may be NULL) has not loaded already: sets that are the same are used again; of a set
+ * that differs little, only the difference is loaded. generation must be new. Returns 0 or -errno. */
+int loaded_list_make(struct netlink *netlink, struct filter_list *list, const struct loaded_list *before,
+                     uint32_t generation, struct loaded_list **ret);
+struct loaded_list *loaded_list_free(struct loaded_list *loaded);
+DEFINE_CLEANUP(struct loaded_list *, loaded_list_free)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The table's rules, made in one transaction from what shall be in force:
+ *
+ *   input (hook input, priority -10, policy accept): TCP to the ports jumps to judge_v4 or judge_v6
+ *   judge_*: loopback, own addresses, link-local are accepted; while it is disabled, all; the candidate list
+ * as long as its element lives; the current list otherwise; all, when there is none list_*_GENERATION: one
+ * set for each class, then the drop
+ *
+ * Sets of a list are never changed: a new list has new sets, loaded beforehand, and the rules are switched to
+ * them. So a packet is judged by the old or by the new list, never by half of one. (An rbtree set in which a
+ * transaction is at work may also miss valid intervals: kernels before 6.19, commit 7e43e0a1141d.) */
+
+#include <stdint.h>
+
+#include "list.h"
+#include "netlink.h"
+#include "table.h"
+
+#define RULESET_PRIORITY    (-10) /* before filter (ufw, Docker, Calico: 0), behind kube-proxy (-110); free */
+#define RULESET_SOURCES     "sources"
+#define RULESET_REFUSED     "refused"
+#define RULESET_SOURCES_MAX 4096
+
+/* Which sets hold a class's networks: those of base but for minus, and those of plus. Each is the generation
+ * in the set's name; 0: there is none. */
+struct loaded_set {
+        uint32_t base, plus, minus;
+        struct filter_list *base_list; /* whose networks base has; NULL without a base */
+};
+
+/* A list whose sets are in the kernel. */
+struct loaded_list {
+        struct filter_list *list;
+        uint32_t generation;
+        struct loaded_set sets[CLASSES][IP_FAMILIES];
+};
+
+struct ruleset {
+        const struct loaded_list *current;   /* NULL: everyone is let in */
+        const struct loaded_list *candidate; /* NULL: none */
+        uint64_t candidate_usec;             /* how long the kernel prefers it to the current one */
+        uint64_t disabled_usec;              /* how long the kernel lets everyone in; 0: not */
+        uint32_t generation;                 /* of this transaction; no earlier one may have had it */
+};
+
+enum set_part { SET_BASE, SET_PLUS, SET_MINUS };
+#define SET_NAME_SIZE 64
+/* "allow_v4_7", "allow_v4_plus_9", "allow_v4_minus_9". */
+char *set_name(enum source_class class, enum ip_family family, enum set_part part, uint32_t generation,
+               char buffer[static SET_NAME_SIZE]);
+
+/* The name of a counter or a dynamic set: "PREFIX_v4", and for accepted classes "accepted_CLASS_v4". */
+char *family_suffix(const char *prefix, enum ip_family family, char buffer[static SET_NAME_SIZE]);
+
+/* Makes the table if it is not there. */
+int ruleset_make_table(struct netlink *netlink);
+
+/* Puts the rules in force in one transaction that also removes every set, chain and object of the table that
+ * they do not need, and reads the table as it then is. Returns 0 or -errno. */
+int ruleset_commit(struct netlink *netlink, const struct ruleset *ruleset, struct table *ret_table);
+
+/* Removes the table, if it is there. */
+int ruleset_remove(struct netlink *netlink);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* From the configuration and what the node knows of itself to the list that shall be in force. */
+
+#include <stdbool.h>
+
+#include "failure.h"
+#include "filter-config.h"
+#include "list.h"
+#include "names.h"
+
+/* The networks that the node's addresses are in, and the addresses themselves. */
+struct node_networks {
+        struct cidr_set networks[IP_FAMILIES], addresses[IP_FAMILIES];
+};
+int node_networks_read(struct node_networks *ret);
+void node_networks_clear(struct node_networks *networks);
+#define _cleanup_node_networks_ _cleanup_(node_networks_clear) struct node_networks
+
+/* names: what the management's names resolved to. Returns 0, or -errno with a failure (AllowFileRefused,
+ * AddressesUnreadable). */
+int sources_collect(const char *root, const struct filter_config *config, const struct names *names,
+                    struct filter_list **ret, struct failure *failure);

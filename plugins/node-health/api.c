@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "api.h"
+
+#include <string.h>
+
+#include "http-probe.h"
+#include "kubeconfig.h"
+#include "node.h"
+#include "x509.h"
+
+#define NODE_USER_PREFIX "system:node:"
+
+static void finish_unknown(struct check_run *run, const char *reason, const char *message)
+{
+        struct check_result result;
+
+        check_result_set(&result, CHECK_UNKNOWN, reason, "%s", message);
+        check_finish(run, &result);
+}
+
+/* Returns 0, 1 when the run was ended because there is none to use, or -ENOMEM. */
+static int load_credential(struct check_run *run, struct kubeconfig *ret)
+{
+        _cleanup_failure_ failure = {};
+        int r;
+
+        r = kubeconfig_load(run->node->root, KUBELET_CONF, ret, &failure);
+        if (r == -ENOMEM || r >= 0)
+                return r;
+        if (r == -ENOENT)
+                finish_unknown(run, "NotBootstrapped", "kubeadm has not run yet: there is no " KUBELET_CONF);
+        else
+                finish_unknown(run, failure.reason, failure.message);
+        return 1;
+}
+
+static int ask(struct check_run *run, const struct kubeconfig *kubeconfig, const char *base_url,
+               const char *path, http_done_fn done)
+{
+        struct http_request request = {
+                .method = "GET",
+                .ca_file = kubeconfig->ca.path,
+                .ca_pem = kubeconfig->ca.pem,
+                .cert_file = kubeconfig->certificate.path,
+                .cert_pem = kubeconfig->certificate.pem,
+                .key_file = kubeconfig->key.path,
+                .key_pem = kubeconfig->key.pem,
+                .proxy = base_url ? NULL : kubeconfig->proxy,
+        };
+        _cleanup_free_ char *url = NULL;
+
+        if (asprintf(&url, "%s%s", base_url ?: kubeconfig->server, path) < 0)
+                return -ENOMEM;
+        request.url = url;
+        return http_probe_start(run, &request, done);
+}
+
+int api_start(struct check_run *run, const char *base_url, const char *path, http_done_fn done)
+{
+        _cleanup_kubeconfig_ kubeconfig = {};
+        int r;
+
+        r = load_credential(run, &kubeconfig);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        return ask(run, &kubeconfig, base_url, path, done);
+}
+
+/* The node's name, as the API server goes by it: from the certificate. */
+static int read_node_name(const struct kubeconfig_material *material, char **ret, struct failure *failure)
+{
+        _cleanup_certificates_ certificates = {};
+        _cleanup_free_ char *name = NULL;
+        char *node;
+        int r;
+
+        r = material->pem ? certificates_parse(KUBELET_CONF, material->pem, strlen(material->pem),
+                                               &certificates, failure)
+                          : certificates_load(material->path, &certificates, failure);
+        if (r < 0)
+                return r;
+        r = certificate_common_name(certificates.items[0], &name);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || strncmp(name, NODE_USER_PREFIX, strlen(NODE_USER_PREFIX)) != 0 || strchr(name, '/') ||
+            strchr(name, '?'))
+                return failure_set(failure, -EINVAL, "NotANodeCertificate",
+                                   "the certificate of " KUBELET_CONF " is not a node's: its common name "
+                                   "does not begin with " NODE_USER_PREFIX);
+        node = strdup(name + strlen(NODE_USER_PREFIX));
+        if (!node)
+                return -ENOMEM;
+        *ret = node;
+        return 0;
+}
+
+int api_start_node(struct check_run *run, http_done_fn done)
+{
+        _cleanup_free_ char *name = NULL, *path = NULL;
+        _cleanup_kubeconfig_ kubeconfig = {};
+        _cleanup_failure_ failure = {};
+        int r;
+
+        r = load_credential(run, &kubeconfig);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        r = read_node_name(&kubeconfig.certificate, &name, &failure);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                finish_unknown(run, failure.reason, failure.message);
+                return 0;
+        }
+        if (asprintf(&path, "/api/v1/nodes/%s", name) < 0)
+                return -ENOMEM;
+        return ask(run, &kubeconfig, NULL, path, done);
+}
+
+void api_judge(const struct http_service *service, struct http_transfer *transfer, int error,
+               struct check_result *ret)
+{
+        long status = error < 0 ? 0 : http_status(transfer);
+
+        if (status == 401 || status == 403)
+                check_result_set(ret, CHECK_WARN, "CredentialRefused",
+                                 "%s refuses the kubelet's certificate (%ld); look at its expiry in "
+                                 "/var/lib/kubelet/pki and at journalctl -u kubelet",
+                                 service->name, status);
+        else
+                http_probe_judge(service, transfer, error, ret);
+}
+
+json_object *api_take_object(struct check_run *run, struct http_transfer *transfer, int error)
+{
+        static const struct http_service service = {
+                .name = "the cluster's API endpoint",
+                .prefix = "APIEndpoint",
+                .remedy = "look at the check api-endpoint",
+        };
+        struct check_result result;
+        json_object *object = NULL;
+        const char *body;
+        size_t size;
+
+        api_judge(&service, transfer, error, &result);
+        if (result.status == CHECK_OK) {
+                body = http_body(transfer, &size);
+                if (json_parse(body, size, &object, NULL) >= 0 &&
+                    json_object_is_type(object, json_type_object))
+                        return object;
+                json_object_put(object);
+                check_result_set(&result, CHECK_UNKNOWN, "AnswerUnreadable",
+                                 "the API server's answer is not a JSON object");
+        }
+        if (result.status == CHECK_FAIL)
+                result.status = CHECK_UNKNOWN;
+        check_finish(run, &result);
+        return NULL;
+}

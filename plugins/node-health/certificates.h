@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* When the certificates expire that kubeadm and the kubelet made, as files and inside of kubeconfigs. */
+
+#include "check.h"
+
+#define CERTIFICATE_FILES_MAX 24
+
+struct certificate_file {
+        const char *path;        /* in the table; NULL: not looked at */
+        uint64_t not_after_usec; /* CLOCK_REALTIME, of the certificate that expires first */
+        bool is_ca;
+};
+
+struct certificate_files {
+        struct certificate_file items[CERTIFICATE_FILES_MAX];
+        size_t count;
+};
+
+int certificates_start(struct check_run *run);
+int certificates_metrics(const struct node *node, json_object *metrics);
+/* The files as an array of objects; NULL: no memory. */
+json_object *certificates_describe(const struct certificate_files *files);

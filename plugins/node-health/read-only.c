@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "read-only.h"
+
+#include <string.h>
+
+#include "files.h"
+#include "mountinfo.h"
+#include "node.h"
+#include "text.h"
+
+/* By the super options: ProtectSystem=strict makes every mount of this service read-only. Newer kernels leave
+ * a broken ext4 "rw" and show "emergency_ro" or "shutdown" beside it (fs/ext4/super.c _ext4_show_options). */
+static bool is_read_only(const struct mount *mount)
+{
+        return mount_option(mount->super_options, "ro") ||
+               mount_option(mount->super_options, "emergency_ro") ||
+               mount_option(mount->super_options, "shutdown");
+}
+
+/* Images, which cannot be written at all: nothing has gone wrong. */
+static bool is_image(const struct mount *mount)
+{
+        static const char *const types[] = { "squashfs", "erofs", "iso9660", "cramfs" };
+
+        for (size_t i = 0; i < ELEMENTS(types); i++)
+                if (strcmp(mount->type, types[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* Of this process, also with --root: the mounts are the kernel's, not the tree's. */
+static int find_mount(const char *root, const char *path, struct mount *ret)
+{
+        _cleanup_free_ char *full = path_under(root, path);
+        _cleanup_(fclosep) FILE *stream = NULL;
+
+        if (!full)
+                return -ENOMEM;
+        stream = fopen("/proc/self/mountinfo", "re");
+        return stream ? mountinfo_find(stream, full, ret) : -errno;
+}
+
+static void judge_root(const struct mount *mount, struct check_result *ret)
+{
+        if (is_read_only(mount))
+                check_result_set(ret, CHECK_FAIL, "RootReadOnly",
+                                 "the file system of %s (%s on %s) is read-only; look for I/O errors in: "
+                                 "journalctl -k; "
+                                 "then repair it and reboot",
+                                 mount->mount_point, mount->type, mount->source);
+        else
+                check_result_set(ret, CHECK_OK, "RootWritable", "the root file system can be written");
+}
+
+int read_only_root_start(struct check_run *run)
+{
+        _cleanup_(mount_clear) struct mount mount = {};
+        struct check_result result;
+        int r;
+
+        r = find_mount(run->node->root, "/", &mount);
+        if (r < 0)
+                return r;
+        judge_root(&mount, &result);
+        check_finish(run, &result);
+        return 0;
+}
+
+/* Adds the mount to the list when it is read-only, each once. */
+static void add(const struct mount *mount, char *list, size_t size)
+{
+        char entry[256];
+
+        (void)snprintf(entry, sizeof(entry), "%s (%s on %s)", mount->mount_point, mount->type, mount->source);
+        if (is_read_only(mount) && !is_image(mount) && !strstr(list, entry))
+                text_append(list, size, "%s%s", list[0] != '\0' ? ", " : "", entry);
+}
+
+int read_only_filesystem_start(struct check_run *run)
+{
+        const struct config_strings *paths = &run->node->config->checks.read_only_filesystem.paths;
+        struct check_result result;
+        char list[384] = "";
+        bool any = false;
+
+        for (size_t i = 0; i < paths->count; i++) {
+                _cleanup_(mount_clear) struct mount mount = {};
+                int r = find_mount(run->node->root, paths->items[i], &mount);
+
+                if (r == -ENOENT)
+                        continue; /* a bare chroot: no mount holds it */
+                if (r < 0)
+                        return r;
+                any = true;
+                add(&mount, list, sizeof(list));
+        }
+        if (!any)
+                return -ENOENT;
+        if (list[0] != '\0')
+                check_result_set(
+                        &result, CHECK_FAIL, "FilesystemIsReadOnly",
+                        "read-only: %s; look for I/O errors in: journalctl -k; then repair it and reboot",
+                        list);
+        else
+                check_result_set(&result, CHECK_OK, "FilesystemIsNotReadOnly",
+                                 "the file systems that the node needs can be written");
+        check_finish(run, &result);
+        return 0;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Whole runs with targets at a real S3 server: what arrives, what waits, and what is told. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backup-node.h"
+#include "fault-proxy.h"
+#include "files.h"
+#include "last-run.h"
+#include "program.h"
+#include "s3-list.h"
+#include "store.h"
+#include "swift.h"
+#include "target-state.h"
+
+#define SPOOL STATE "/spool"
+
+static struct swift swift;
+static struct fault_proxy proxy;
+static char prefix[32];
+
+static int set_up(void **state)
+{
+        (void)backup_node_set_up(state);
+        swift_start(&swift, root);
+        fault_proxy_start(&proxy, swift.port);
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        fault_proxy_stop(&proxy);
+        swift_stop(&swift);
+        return backup_node_tear_down(state);
+}
+
+static int begin(void **state)
+{
+        static unsigned number;
+
+        proxy.fault = NULL;
+        (void)snprintf(prefix, sizeof(prefix), "run-%u/", ++number);
+        return backup_node_reset(state);
+}
+
+#define LOCAL "{ \"name\": \"local\", \"path\": \"/" SNAPSHOTS "\" }"
+
+static void configure(const char *format, ...) _printf_(1, 2);
+static void configure(const char *format, ...)
+{
+        _cleanup_free_ char *targets = NULL, *text = NULL;
+        va_list list;
+
+        va_start(list, format);
+        assert_true(vasprintf(&targets, format, list) > 0);
+        va_end(list);
+        assert_true(asprintf(&text,
+                             "{ \"cluster\": \"" CLUSTER "\", \"etcd\": { \"endpoint\": \"%s\" },\n"
+                             "  \"targets\": [ %s ] }\n",
+                             member.endpoint, targets) > 0);
+        root_write(root, CONFIG, text, 0600);
+}
+
+/* Through the proxy. Owned by the caller. */
+static char *offsite_allowing(const char *name, const char *bucket, const char *plaintext)
+{
+        char *text = NULL;
+
+        assert_true(
+                asprintf(&text,
+                         "{ \"name\": \"%s\", \"type\": \"s3\", \"endpoint\": \"%s\", \"bucket\": \"%s\",\n"
+                         "  \"prefix\": \"%s\", \"credentialsFile\": \"" SWIFT_CREDENTIALS "\",\n"
+                         "  \"allowPlaintext\": %s }",
+                         name, proxy.endpoint, bucket, prefix, plaintext) > 0);
+        return text;
+}
+
+static char *offsite(const char *name, const char *bucket)
+{
+        return offsite_allowing(name, bucket, "true");
+}
+
+static void configure_local_and_offsite(void)
+{
+        _cleanup_free_ char *target = offsite("offsite", SWIFT_BUCKET);
+
+        configure(LOCAL ", %s", target);
+}
+
+static void configure_offsite_alone(void)
+{
+        _cleanup_free_ char *target = offsite("offsite", SWIFT_BUCKET);
+
+        configure("%s", target);
+}
+
+static struct s3_access access_to_swift(void)
+{
+        return (struct s3_access){ .endpoint = swift.plain_endpoint,
+                                   .region = (char *)"us-east-1",
+                                   .bucket = (char *)SWIFT_BUCKET,
+                                   .prefix = prefix,
+                                   .credentials_file = (char *)SWIFT_CREDENTIALS };
+}
+
+/* So many whole copies are there, and nothing else. */
+static void assert_arrived(size_t n)
+{
+        const struct backup_target target = { .name = (char *)"check",
+                                              .kind = TARGET_S3,
+                                              .s3 = access_to_swift() };
+        _cleanup_(store_closep) struct store *store = NULL;
+        _cleanup_(s3_closep) struct s3 *s3 = NULL;
+        _cleanup_s3_objects_ objects = {};
+        _cleanup_s3_uploads_ uploads = {};
+        _cleanup_copies_ copies = {};
+
+        assert_int_equal(store_open(&target, root, NULL, &store, NULL), 0);
+        assert_int_equal(store_list(store, CLUSTER, NULL, &copies, NULL), 0);
+        assert_int_equal(copies.count, n);
+        for (size_t i = 0; i < n; i++)
+                assert_true(copies.items[i].whole);
+        assert_int_equal(s3_open(&target.s3, root, NULL, &s3, NULL), 0);
+        assert_int_equal(s3_list_objects(s3, prefix, &objects, NULL), 0);
+        assert_int_equal(s3_list_uploads(s3, prefix, &uploads, NULL), 0);
+        assert_int_equal(objects.count, 2 * n);
+        assert_int_equal(uploads.count, 0);
+}
+
+static size_t count_spooled(void)
+{
+        _cleanup_free_ char *directory = under(SPOOL);
+        _cleanup_copies_ copies = {};
+
+        assert_int_equal(copies_load(directory, CLUSTER, NULL, &copies), 0);
+        return copies.count;
+}
+
+static void assert_trouble(const char *target, const char *reason)
+{
+        _cleanup_free_ char *state_dir = under(STATE);
+        _cleanup_target_state_ state = {};
+
+        assert_int_equal(target_state_load(state_dir, target, &state), 0);
+        if (!reason) {
+                assert_null(state.failure.reason);
+                assert_non_null(state.newest);
+                return;
+        }
+        assert_string_equal(state.failure.reason, reason);
+        assert_non_null(strstr(state.failure.message, target));
+}
+
+#define REFUSAL                                               \
+        "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n" \
+        "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+
+static void a_copy_stays_here_and_goes_there(void **state)
+{
+        configure_local_and_offsite();
+        assert_int_equal(run_plugin("validate", NULL), 0);
+        assert_int_equal(take_snapshot(), 0);
+        assert_only_whole_copies(1);
+        assert_arrived(1);
+        assert_last_run("VerifiedCopyTaken");
+        assert_trouble("offsite", NULL);
+        assert_false(root_has(root, SPOOL));
+}
+
+static void what_a_target_missed_is_made_up_for_newest_first(void **state)
+{
+        struct fault away = { .answer = REFUSAL };
+
+        configure_local_and_offsite();
+        assert_int_equal(take_snapshot(), 0);
+        proxy.fault = &away;
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(take_snapshot(), 1);
+                assert_last_run("AccessDenied");
+                assert_trouble("offsite", "AccessDenied");
+        }
+        assert_arrived(1);
+        assert_only_whole_copies(3);
+        proxy.fault = NULL;
+        assert_int_equal(take_snapshot(), 0);
+        assert_only_whole_copies(4);
+        assert_arrived(4);
+        assert_trouble("offsite", NULL);
+}
+
+static void without_a_directory_one_copy_waits_in_the_spool(void **state)
+{
+        struct fault away = { .answer = REFUSAL };
+
+        configure_offsite_alone();
+        proxy.fault = &away;
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(take_snapshot(), 1);
+                assert_int_equal(count_spooled(), 1);
+        }
+        proxy.fault = NULL;
+        assert_int_equal(take_snapshot(), 0);
+        assert_int_equal(count_spooled(), 0);
+        assert_arrived(2);
+}
+
+static void a_directory_that_fails_does_not_keep_the_others_from_their_copy(void **state)
+{
+        _cleanup_free_ char *target = offsite("offsite", SWIFT_BUCKET);
+
+        root_write(root, "file", "in the way", 0600);
+        configure("{ \"name\": \"local\", \"path\": \"/file/below\" }, %s", target);
+        assert_int_equal(take_snapshot(), 1);
+        assert_last_run("TargetNotWritable");
+        assert_arrived(1);
+        assert_int_equal(count_spooled(), 0);
+}
+
+static void each_target_fails_for_itself(void **state)
+{
+        _cleanup_free_ char *bad = offsite("elsewhere", "no-such-bucket"),
+                            *good = offsite("offsite", SWIFT_BUCKET);
+
+        configure("%s, " LOCAL ", %s", bad, good);
+        assert_int_equal(take_snapshot(), 1);
+        assert_last_run("NoSuchBucket");
+        assert_trouble("elsewhere", "NoSuchBucket");
+        assert_trouble("offsite", NULL);
+        assert_only_whole_copies(1);
+        assert_arrived(1);
+}
+
+static bool upload_is_held(void *userdata)
+{
+        const struct fault *fault = userdata;
+
+        return atomic_load(&fault->seen) > 0;
+}
+
+static void interrupt_upload(int signal, int status)
+{
+        struct fault slow = { .method = "PUT", .match = "partNumber=2", .body_bytes = 100000, .stall = true };
+        pid_t pid;
+
+        proxy.fault = &slow;
+        pid = start_snapshot(NULL);
+        wait_until(upload_is_held, &slow, "the second part");
+        assert_int_equal(program_stop(pid, signal), status);
+        proxy.fault = NULL;
+        assert_only_whole_copies(1); /* the local one was verified before */
+}
+
+static void a_signal_in_the_middle_of_an_upload_leaves_nothing_there(void **state)
+{
+        configure_local_and_offsite();
+        interrupt_upload(SIGTERM, 1);
+        assert_last_run("Canceled");
+        assert_arrived(0);
+}
+
+static void a_kill_in_the_middle_of_an_upload_is_swept_by_the_next_run(void **state)
+{
+        configure_local_and_offsite();
+        interrupt_upload(SIGKILL, -SIGKILL);
+        assert_int_equal(take_snapshot(), 0);
+        assert_only_whole_copies(2);
+        assert_arrived(2);
+}
+
+static void copies_leave_the_node_in_plain_only_when_that_is_allowed(void **state)
+{
+        _cleanup_free_ char *target = offsite_allowing("offsite", SWIFT_BUCKET, "false");
+
+        configure("%s", target);
+        assert_int_equal(run_plugin("validate", NULL), 78);
+        assert_int_equal(take_snapshot(), 78);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup(f, begin)
+        static const struct CMUnitTest tests[] = {
+                TEST(a_copy_stays_here_and_goes_there),
+                TEST(what_a_target_missed_is_made_up_for_newest_first),
+                TEST(without_a_directory_one_copy_waits_in_the_spool),
+                TEST(a_directory_that_fails_does_not_keep_the_others_from_their_copy),
+                TEST(each_target_fails_for_itself),
+                TEST(a_signal_in_the_middle_of_an_upload_leaves_nothing_there),
+                TEST(a_kill_in_the_middle_of_an_upload_is_swept_by_the_next_run),
+                TEST(copies_leave_the_node_in_plain_only_when_that_is_allowed),
+        };
+
+        return cmocka_run_group_tests(tests, set_up, tear_down);
+}

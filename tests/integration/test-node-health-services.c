@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The real plugin below a scratch root, beside a real API server with its etcd, and servers of the test for
+ * what these do not do on demand. The container runtime and a whole control plane are in tests/node. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <openssl/pem.h>
+#include <signal.h>
+#include <string.h>
+
+#include "answers.h"
+#include "cleanup.h"
+#include "fake-systemd.h"
+#include "files.h"
+#include "kube-apiserver.h"
+#include "program.h"
+#include "report.h"
+
+static struct kube_apiserver server;
+
+struct node {
+        char *root, *report_path;
+        pid_t plugin;
+        struct fake_systemd systemd;
+};
+
+static int make_node(void **state)
+{
+        struct node *node = calloc(1, sizeof(*node));
+
+        assert_non_null(node);
+        node->root = root_make();
+        node->report_path = path_under(node->root, "/run/capi-node-agent/reports/node-health.json");
+        *state = node;
+        return 0;
+}
+
+static int remove_node(void **state)
+{
+        struct node *node = *state;
+
+        if (node->plugin > 0)
+                assert_int_equal(program_stop(node->plugin, SIGTERM), 0);
+        fake_systemd_stop(&node->systemd);
+        root_remove(node->root);
+        free(node->report_path);
+        free(node);
+        return 0;
+}
+
+static void make_directory(const struct node *node, const char *name)
+{
+        _cleanup_free_ char *path = path_under(node->root, name);
+
+        assert_int_equal(directory_make(path, 0755), 0);
+}
+
+/* Starts the plugin with these checks on, and all others off. */
+static void start_plugin(struct node *node, const char *const *names)
+{
+        static const char *const all[] = {
+                "bootstrap",    "kubelet",          "containerd",   "container-runtime", "kubelet-health",
+                "kube-proxy",   "api-endpoint",     "units",        "api-server",        "controller-manager",
+                "scheduler",    "static-pods",      "etcd",         "etcd-leader",       "etcd-database",
+                "etcd-latency", "etcd-maintenance", "certificates", "versions",          "topology",
+        };
+        char text[2048] = "";
+        size_t length = 0;
+
+        for (size_t i = 0; i < ELEMENTS(all); i++) {
+                bool on = false;
+
+                for (const char *const *name = names; *name; name++)
+                        on |= strcmp(*name, all[i]) == 0;
+                length += (size_t)snprintf(text + length, sizeof(text) - length,
+                                           "%s\"%s\": { \"enabled\": %s }",
+                                           i > 0 ? ", " : "{ \"interval\": \"1s\", \"checks\": { ", all[i],
+                                           on ? "true" : "false");
+        }
+        (void)snprintf(text + length, sizeof(text) - length, " } }");
+        root_write(node->root, "etc/capi-node-agent/node-health.json", text, 0644);
+        node->plugin =
+                program_start(NODE_HEALTH, (const char *const[]){ "--root", node->root, "daemon", NULL });
+}
+#define START(node, ...) start_plugin(node, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void write_manifest(const struct node *node, const char *name, const char *format, ...) _printf_(3, 4);
+static void write_manifest(const struct node *node, const char *name, const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL, *path = NULL;
+        va_list arguments;
+
+        va_start(arguments, format);
+        assert_true(vasprintf(&text, format, arguments) > 0);
+        va_end(arguments);
+        make_directory(node, "/etc/kubernetes/manifests");
+        assert_true(asprintf(&path, "etc/kubernetes/manifests/%s.yaml", name) > 0);
+        root_write(node->root, path, text, 0600);
+}
+
+static void write_certificate(const struct node *node, const char *path, int days)
+{
+        struct identity identity = identity_make(&server.ca, "test", "test", false, days);
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *stream = open_memstream(&text, &size);
+
+        assert_int_equal(PEM_write_X509(stream, identity.certificate), 1);
+        assert_int_equal(fclose(stream), 0);
+        root_write(node->root, path, text, 0644);
+        identity_clear(&identity);
+}
+
+/* ---- waiting ---- */
+
+static struct report *read_report(const struct node *node)
+{
+        _cleanup_failure_ failure = {};
+        struct report *report = NULL;
+        int r;
+
+        r = report_load(node->report_path, &report, &failure);
+        if (r < 0 && r != -ENOENT)
+                fail_msg("%s", failure.message);
+        return report;
+}
+
+struct expectation {
+        struct node *node;
+        const char *check, *status, *reason; /* of a check, or of a condition; status NULL: it is not there */
+};
+
+static bool check_is(void *userdata)
+{
+        const struct expectation *expected = userdata;
+        _cleanup_(report_freep) struct report *report = NULL;
+
+        fake_systemd_serve(&expected->node->systemd);
+        report = read_report(expected->node);
+        for (size_t i = 0; report && report->checks && i < json_object_array_length(report->checks); i++) {
+                json_object *check = json_object_array_get_idx(report->checks, i);
+
+                if (strcmp(json_string(check, "name"), expected->check) == 0)
+                        return expected->status &&
+                               strcmp(json_string(check, "status"), expected->status) == 0 &&
+                               strcmp(json_string(check, "reason"), expected->reason) == 0;
+        }
+        return report && report->checks && !expected->status;
+}
+
+static bool condition_is(void *userdata)
+{
+        const struct expectation *expected = userdata;
+        _cleanup_(report_freep) struct report *report = NULL;
+
+        fake_systemd_serve(&expected->node->systemd);
+        report = read_report(expected->node);
+        for (size_t i = 0; report && i < report->n_conditions; i++)
+                if (strcmp(report->conditions[i].type, expected->check) == 0)
+                        return expected->status &&
+                               strcmp(condition_status_name(report->conditions[i].status),
+                                      expected->status) == 0 &&
+                               strcmp(report->conditions[i].reason, expected->reason) == 0;
+        return report && !expected->status;
+}
+
+static void wait_check(struct node *node, const char *check, const char *status, const char *reason)
+{
+        struct expectation expected = { node, check, status, reason };
+
+        wait_longer(40, check_is, &expected, reason ?: check);
+}
+
+static void wait_condition(struct node *node, const char *type, const char *status, const char *reason)
+{
+        struct expectation expected = { node, type, status, reason };
+
+        wait_longer(40, condition_is, &expected, reason ?: type);
+}
+
+/* ---- a real API server ---- */
+
+static void join(struct node *node)
+{
+        kube_join(&server, node->root, "cp-0", server.port);
+        write_manifest(node, "kube-apiserver", "- --advertise-address=127.0.0.1\n- --secure-port=%u\n",
+                       server.port);
+        write_manifest(node, "etcd",
+                       "- --listen-metrics-urls=%s,http://192.0.2.1:2381\nimage: k8s/etcd:3.4.23\n",
+                       server.etcd.endpoint);
+}
+
+static void an_api_server_and_its_etcd_are_ready_and_named_when_they_are_gone(void **state)
+{
+        struct node *node = *state;
+        _cleanup_(report_freep) struct report *report = NULL;
+
+        join(node);
+        START(node, "api-endpoint", "api-server", "etcd", "etcd-leader", "etcd-database", "etcd-latency",
+              "versions");
+        wait_condition(node, "ControlPlaneReady", "True", "ControlPlaneAnswers");
+        wait_condition(node, "EtcdReady", "True", "EtcdAnswers");
+        wait_check(node, "api-endpoint", "OK", "APIEndpointAnswers");
+        wait_check(node, "etcd-database", "OK", "EtcdDatabaseFits");
+        wait_check(node, "etcd-latency", "OK", "EtcdDiskFast");
+
+        kube_apiserver_stop(&server, SIGTERM);
+        wait_condition(node, "ControlPlaneReady", "False", "APIServerNotListening");
+        wait_check(node, "api-endpoint", "Fail", "APIEndpointNotListening");
+        /* When the API server is lost, no node is to blame for it. */
+        wait_condition(node, "NodeServicesReady", "True", "AllServicesRunning");
+        wait_condition(node, "EtcdReady", "True", "EtcdAnswers");
+        kube_apiserver_start(&server);
+        wait_condition(node, "ControlPlaneReady", "True", "ControlPlaneAnswers");
+
+        assert_int_equal(kill(server.etcd.pid, SIGSTOP), 0);
+        wait_condition(node, "EtcdReady", "False", "EtcdNotAnswering");
+        assert_int_equal(kill(server.etcd.pid, SIGCONT), 0);
+        wait_condition(node, "EtcdReady", "True", "EtcdAnswers");
+        report = read_report(node);
+        assert_string_equal(json_string(report->versions, "etcd"), "3.4.23");
+}
+
+static void labels_and_versions_come_from_the_node_object(void **state)
+{
+        struct node *node = *state;
+        _cleanup_(report_freep) struct report *report = NULL;
+
+        json_object_put(
+                kube_request(&server, "POST", "/api/v1/nodes", "application/json",
+                             "{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"cp-0\","
+                             "\"labels\":{\"topology.kubernetes.io/zone\":\"nova\","
+                             "\"topology.kubernetes.io/region\":\"one\"}},"
+                             "\"status\":{\"nodeInfo\":{\"kubeletVersion\":\"v1.20.2\"}}}"));
+        join(node);
+        make_directory(node, "/run/cloud-init");
+        root_write(node->root, "run/cloud-init/instance-data.json",
+                   "{\"v1\":{\"availability_zone\":\"az-2\",\"region\":null}}", 0644);
+        START(node, "versions", "topology");
+        wait_check(node, "topology", "Warn", "TopologyLabelsWrong");
+        wait_check(node, "versions", "OK", "VersionsFit");
+        report = read_report(node);
+        assert_string_equal(json_string(report->versions, "kubelet"), "v1.20.2");
+        assert_int_equal(json_string(report->versions, "apiServer")[0], 'v');
+}
+
+static void on_a_worker_no_row_of_a_control_plane_is_reported(void **state)
+{
+        struct node *node = *state;
+
+        kube_join(&server, node->root, "cp-0", server.port);
+        START(node, "api-endpoint", "api-server", "scheduler", "static-pods", "etcd", "kube-proxy",
+              "etcd-maintenance");
+        wait_check(node, "api-endpoint", "OK", "APIEndpointAnswers");
+        wait_check(node, "api-server", NULL, NULL);
+        wait_check(node, "etcd", NULL, NULL);
+        wait_check(node, "kube-proxy", NULL, NULL);
+        wait_condition(node, "ControlPlaneReady", NULL, NULL);
+        wait_condition(node, "EtcdReady", NULL, NULL);
+}
+
+/* ---- what a real one cannot be made to say ---- */
+
+#define ANSWER(status, fields, body, length) \
+        "HTTP/1.1 " status "\r\n" fields "Content-Length: " #length "\r\n\r\n" body
+
+static void a_clock_far_from_the_api_servers_is_told(void **state)
+{
+        static const char *const late[] = {
+                ANSWER("200 OK", "Date: Sat, 01 Jan 2022 00:00:00 GMT\r\n", "ok", 2), NULL
+        };
+        struct identity identity = identity_make(&server.ca, "127.0.0.1", "test", false, 1);
+        struct answers answers = { .texts = late };
+        struct node *node = *state;
+
+        answers_start(&answers, &identity);
+        kube_join(&server, node->root, "cp-0", answers.port);
+        START(node, "api-endpoint");
+        wait_check(node, "api-endpoint", "Warn", "ClockSkewed");
+        answers_stop(&answers);
+        identity_clear(&identity);
+}
+
+static void a_refused_credential_is_a_warning_of_its_own(void **state)
+{
+        static const char *const refused[] = { ANSWER("401 Unauthorized", "", "no", 2), NULL };
+        struct identity identity = identity_make(&server.ca, "127.0.0.1", "test", false, 1);
+        struct answers answers = { .texts = refused };
+        struct node *node = *state;
+
+        answers_start(&answers, &identity);
+        kube_join(&server, node->root, "cp-0", answers.port);
+        START(node, "api-endpoint");
+        wait_check(node, "api-endpoint", "Warn", "CredentialRefused");
+        answers_stop(&answers);
+        identity_clear(&identity);
+}
+
+static void a_scheduler_with_a_certificate_of_its_own_is_asked_and_believed(void **state)
+{
+        static const char *const good[] = { ANSWER("200 OK", "", "ok", 2), NULL };
+        static const char *const bad[] = { ANSWER("500 Oops", "", "leaderElection", 14), NULL };
+        struct identity identity = identity_make(NULL, "whoever", "test", false, 1);
+        struct answers answers = { .texts = good }, failing = { .texts = bad };
+        struct node *node = *state;
+
+        answers_start(&answers, &identity);
+        answers_start(&failing, &identity);
+        write_manifest(node, "kube-scheduler", "- --bind-address=127.0.0.1\n- --secure-port=%u\n",
+                       answers.port);
+        START(node, "scheduler");
+        wait_condition(node, "ControlPlaneReady", "True", "ControlPlaneAnswers");
+        write_manifest(node, "kube-scheduler", "- --bind-address=127.0.0.1\n- --secure-port=%u\n",
+                       failing.port);
+        wait_condition(node, "ControlPlaneReady", "False", "SchedulerUnhealthy");
+        answers_stop(&answers);
+        answers_stop(&failing);
+        identity_clear(&identity);
+}
+
+/* ---- files ---- */
+
+static json_object *certificate_of(const struct report *report, const char *path)
+{
+        json_object *list = json_member(report->info, "certificates", json_type_array);
+
+        for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+                json_object *item = json_object_array_get_idx(list, i);
+
+                if (strcmp(json_string(item, "path"), path) == 0)
+                        return item;
+        }
+        return NULL;
+}
+
+static void a_certificate_that_expires_is_told_in_time_and_one_inside_a_kubeconfig_too(void **state)
+{
+        _cleanup_free_ char *admin = root_read(server.root, "admin.conf");
+        _cleanup_(report_freep) struct report *report = NULL;
+        struct node *node = *state;
+
+        make_directory(node, "/etc/kubernetes/pki/etcd");
+        write_certificate(node, "etc/kubernetes/pki/apiserver.crt", 300);
+        write_certificate(node, "etc/kubernetes/pki/etcd/server.crt", 3);
+        assert_non_null(admin);
+        root_write(node->root, "etc/kubernetes/admin.conf", admin, 0600);
+        START(node, "certificates");
+        wait_check(node, "certificates", "Warn", "CertificateExpiresSoon");
+        wait_condition(node, "CertificatesValid", "True", "AllCertificatesValid");
+        report = read_report(node);
+        assert_non_null(certificate_of(report, "/etc/kubernetes/pki/etcd/server.crt"));
+        assert_non_null(certificate_of(report, "/etc/kubernetes/admin.conf"));
+        assert_null(certificate_of(report, "/etc/kubernetes/pki/ca.crt"));
+}
+
+static void an_expired_certificate_fails_and_says_which(void **state)
+{
+        struct node *node = *state;
+
+        make_directory(node, "/var/lib/kubelet/pki");
+        write_certificate(node, "var/lib/kubelet/pki/kubelet-client-current.pem", -1);
+        START(node, "certificates");
+        wait_condition(node, "CertificatesValid", "False", "CertificateExpired");
+}
+
+static void a_bootstrap_that_failed_is_told_before_the_node_has_joined(void **state)
+{
+        struct node *node = *state;
+
+        START(node, "bootstrap");
+        wait_check(node, "bootstrap", "Unknown", "NotBootstrapped");
+        make_directory(node, "/run/cloud-init");
+        root_write(node->root, "run/cloud-init/status.json", "{\"v1\":{\"stage\":\"modules-final\"}}", 0644);
+        wait_check(node, "bootstrap", "Unknown", "Bootstrapping");
+        root_write(
+                node->root, "run/cloud-init/result.json",
+                "{\"v1\":{\"datasource\":\"x\",\"errors\":[\"('scripts_user', RuntimeError('1 failed'))\"]}}",
+                0644);
+        wait_condition(node, "NodeServicesReady", "False", "BootstrapFailed");
+        make_directory(node, "/etc/kubernetes");
+        root_write(node->root, "etc/kubernetes/kubelet.conf", "", 0600);
+        wait_check(node, "bootstrap", "Warn", "CloudInitErrors");
+        wait_condition(node, "NodeServicesReady", "True", "AllServicesRunning");
+}
+
+/* ---- units ---- */
+
+/* One failure is not believed at once; the report says what was seen. */
+static bool units_message_has(void *userdata)
+{
+        const struct expectation *expected = userdata;
+        _cleanup_(report_freep) struct report *report = NULL;
+
+        fake_systemd_serve(&expected->node->systemd);
+        report = read_report(expected->node);
+        for (size_t i = 0; report && report->checks && i < json_object_array_length(report->checks); i++) {
+                json_object *check = json_object_array_get_idx(report->checks, i);
+
+                if (strcmp(json_string(check, "name"), "units") == 0)
+                        return strstr(json_string(check, "message"), expected->reason);
+        }
+        return false;
+}
+
+static void units_that_are_not_as_they_should_be_are_named_with_gardeners_exclusions(void **state)
+{
+        struct node *node = *state;
+        struct expectation expected = {
+                node, "units", NULL,
+                "failed: broken.service; still starting: slow.service; enabled, but not running: gone.service"
+        };
+        struct fake_unit *unit;
+
+        fake_systemd_start(&node->systemd, node->root);
+        fake_systemd_add(&node->systemd, "broken.service")->active_state = "failed";
+        fake_systemd_add(&node->systemd, "slow.service")->active_state = "activating";
+        fake_systemd_add(&node->systemd, "gone.service")->active_state = "inactive";
+        unit = fake_systemd_add(&node->systemd, "job.service");
+        unit->active_state = "activating";
+        unit->type = "oneshot";
+        unit = fake_systemd_add(&node->systemd, "restarts.service");
+        unit->active_state = "activating";
+        unit->sub_state = "auto-restart";
+        unit = fake_systemd_add(&node->systemd, "on-timer.service");
+        unit->active_state = "inactive";
+        unit->triggered_by = "on-timer.timer";
+        START(node, "units");
+        wait_until(units_message_has, &expected, "the three units");
+}
+
+static void services_that_are_as_they_should_be_are_fine(void **state)
+{
+        struct node *node = *state;
+        struct fake_unit *unit;
+
+        fake_systemd_start(&node->systemd, node->root);
+        unit = fake_systemd_add(&node->systemd, "elsewhere.service");
+        unit->active_state = "inactive";
+        unit->condition_failed = true;
+        START(node, "units");
+        wait_check(node, "units", "OK", "UnitsFine");
+}
+
+static int make_server(void **state)
+{
+        (void)state;
+        (void)signal(SIGPIPE, SIG_IGN); /* a client of ours that hangs up */
+        kube_apiserver_make(&server);
+        return 0;
+}
+
+static int remove_server(void **state)
+{
+        (void)state;
+        kube_apiserver_remove(&server);
+        return 0;
+}
+
+#define NODE_TEST(test) cmocka_unit_test_setup_teardown(test, make_node, remove_node)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                NODE_TEST(an_api_server_and_its_etcd_are_ready_and_named_when_they_are_gone),
+                NODE_TEST(labels_and_versions_come_from_the_node_object),
+                NODE_TEST(on_a_worker_no_row_of_a_control_plane_is_reported),
+                NODE_TEST(a_clock_far_from_the_api_servers_is_told),
+                NODE_TEST(a_refused_credential_is_a_warning_of_its_own),
+                NODE_TEST(a_scheduler_with_a_certificate_of_its_own_is_asked_and_believed),
+                NODE_TEST(a_certificate_that_expires_is_told_in_time_and_one_inside_a_kubeconfig_too),
+                NODE_TEST(an_expired_certificate_fails_and_says_which),
+                NODE_TEST(a_bootstrap_that_failed_is_told_before_the_node_has_joined),
+                NODE_TEST(units_that_are_not_as_they_should_be_are_named_with_gardeners_exclusions),
+                NODE_TEST(services_that_are_as_they_should_be_are_fine),
+        };
+
+        return cmocka_run_group_tests(tests, make_server, remove_server);
+}
