@@ -16,6 +16,7 @@
 #include "files.h"
 #include "kubeadm-etcd.h"
 #include "program.h"
+#include "swift.h"
 
 #define MANIFEST "etc/kubernetes/manifests/etcd.yaml"
 #define JOURNAL  STATE "/restore/journal.json"
@@ -307,6 +308,37 @@ static void a_drill_without_room_is_put_off(void **state)
         configure_endpoint(member.endpoint);
 }
 
+static void the_copy_may_come_from_s3_when_nothing_is_left_on_the_node(void **state)
+{
+        _cleanup_free_ char *text = NULL, *command = NULL;
+        struct swift swift;
+
+        swift_start(&swift, root);
+        assert_true(asprintf(&text,
+                             "{ \"cluster\": \"" CLUSTER "\", \"etcd\": { \"endpoint\": \"%s\" },\n"
+                             "\"targets\": [ { \"name\": \"local\", \"path\": \"/" SNAPSHOTS "\" },\n"
+                             "{ \"name\": \"offsite\", \"type\": \"s3\", \"endpoint\": \"%s\", \"bucket\": "
+                             "\"" SWIFT_BUCKET "\", \"prefix\": \"restore/\", \"caFile\": \"" SWIFT_CA
+                             "\", \"credentialsFile\": \"" SWIFT_CREDENTIALS
+                             "\", \"allowPlaintext\": true } ] }\n",
+                             member.endpoint, swift.endpoint) > 0);
+        root_write(root, CONFIG, text, 0600);
+        put("after", "of the copy in S3");
+        assert_int_equal(take_snapshot(), 0);
+        put("after", "lost");
+        assert_true(asprintf(&command, "rm -r %s/" SNAPSHOTS, root) > 0);
+        assert_int_equal(system(command), 0);
+
+        assert_int_equal(program_wait(program_start(ETCD_RESTORE,
+                                                    (const char *[]){ "--root", root, "newest", "--target",
+                                                                      "offsite", "--yes", NULL })),
+                         0);
+        kubeadm_etcd_wait();
+        assert_true(has("after", "of the copy in S3"));
+        swift_stop(&swift);
+        configure_endpoint(member.endpoint);
+}
+
 /* ---- of versions that can raise revisions ---- */
 
 static long revision(void)
@@ -380,6 +412,7 @@ int main(void)
                 RESTORE_TEST(a_drill_whose_hash_differs_fails_and_says_so),
                 RESTORE_TEST(a_drill_without_room_is_put_off),
                 RESTORE_TEST(an_encrypted_copy_needs_the_identity_and_is_drilled_by_a_fresh_snapshot),
+                RESTORE_TEST(the_copy_may_come_from_s3_when_nothing_is_left_on_the_node),
                 cmocka_unit_test(a_watch_sees_a_higher_revision_also_on_a_fresh_node),
         };
 
