@@ -21,6 +21,7 @@ static const struct grant {
         enum grant_kind kind;
         const char *unit;
 } grants[] = {
+        { "etcd-backup", GRANT_TIMER, "capi-node-etcd-drill" },
         { "etcd-backup", GRANT_TIMER, "capi-node-etcd-snapshot" },
         { "registry-mirror", GRANT_RESTART, "containerd.service" },
         { "custom-ca", GRANT_RESTART, "containerd.service" },

@@ -69,6 +69,10 @@ int backup_report(struct plugin_context *ctx, struct report *report)
                                      watch->config->randomized_delay_usec);
                 if (r < 0)
                         return r;
+                r = report_add_timer(report, "capi-node-etcd-drill", watch->config->drill.schedule,
+                                     watch->config->randomized_delay_usec);
+                if (r < 0)
+                        return r;
                 r = backup_metrics(report->metrics, watch);
                 if (r < 0)
                         return r;

@@ -33,23 +33,25 @@ static int run_beside(const char *relative, char *const arguments[])
         return -errno;
 }
 
-/* etcd-snapshot with these arguments behind --root; argv ends with NULL. Only returns when it cannot run. */
-static int run_oneshot(const struct plugin_context *ctx, int argc, char *argv[])
+/* A oneshot with these arguments behind --root; argv ends with NULL. Only returns when it cannot run. */
+static int run_oneshot(const char *name, const struct plugin_context *ctx, int argc, char *argv[])
 {
-        char **arguments = calloc((size_t)argc + 4, sizeof(*arguments));
+        _cleanup_free_ const char **arguments = calloc((size_t)argc + 4, sizeof(*arguments));
+        _cleanup_free_ char *installed = NULL;
         int r;
 
-        if (!arguments)
+        if (!arguments || asprintf(&installed, "../%s", name) < 0) {
+                installed = NULL;
                 return EXIT_UNHEALTHY;
-        arguments[0] = (char *)"etcd-snapshot";
-        arguments[1] = (char *)"--root";
-        arguments[2] = (char *)ctx->root;
+        }
+        arguments[0] = name;
+        arguments[1] = "--root";
+        arguments[2] = ctx->root;
         memcpy(arguments + 3, argv, (size_t)argc * sizeof(*argv));
-        r = run_beside("../etcd-snapshot", arguments);
+        r = run_beside(installed, (char *const *)arguments);
         if (r == -ENOENT)
-                r = run_beside("etcd-snapshot", arguments);
-        fprintf(stderr, "cannot run etcd-snapshot: %s\n", strerror(-r));
-        free(arguments);
+                r = run_beside(name, (char *const *)arguments);
+        fprintf(stderr, "cannot run %s: %s\n", name, strerror(-r));
         return EXIT_UNHEALTHY;
 }
 
@@ -57,12 +59,24 @@ int backup_run_snapshot(int argc, char *argv[], void *userdata)
 {
         if (argc > 1)
                 return usage_error(&program, "snapshot takes no arguments");
-        return run_oneshot(userdata, 0, argv);
+        return run_oneshot("etcd-snapshot", userdata, 0, argv);
 }
 
 int backup_run_prune(int argc, char *argv[], void *userdata)
 {
-        return run_oneshot(userdata, argc, argv);
+        return run_oneshot("etcd-snapshot", userdata, argc, argv);
+}
+
+int backup_run_restore(int argc, char *argv[], void *userdata)
+{
+        return run_oneshot("etcd-restore", userdata, argc - 1, argv + 1);
+}
+
+int backup_run_drill(int argc, char *argv[], void *userdata)
+{
+        if (argc > 1)
+                return usage_error(&program, "drill takes no arguments");
+        return run_oneshot("etcd-restore", userdata, argc, argv);
 }
 
 struct target_list {

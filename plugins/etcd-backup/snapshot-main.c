@@ -12,12 +12,15 @@
 
 #include "command.h"
 #include "delivery.h"
+#include "etcd-tool.h"
 #include "last-run.h"
 #include "lock.h"
 #include "log.h"
 #include "prune-command.h"
 #include "quantity.h"
 #include "snapshot.h"
+#include "source-hash.h"
+#include "static-manifests.h"
 
 /* The help is that of the command that people type. */
 static const struct program program = { .name = "capi-node etcd-backup" };
@@ -144,6 +147,32 @@ static int record(const char *state_dir, const struct last_run *before, const st
         return 0;
 }
 
+/* While etcd runs: a restore needs its programs when it does not. */
+static void keep_tools(const char *root, const char *state_dir)
+{
+        _cleanup_free_ char *manifest = NULL, *tag = NULL;
+        int r;
+
+        if (static_manifest_read(root, "etcd", &manifest) < 0)
+                return;
+        tag = static_manifest_image_tag(manifest);
+        r = tag ? etcd_tools_keep(root, state_dir, tag) : -ENOENT;
+        if (r < 0 && r != -ENOENT)
+                log_info("Cannot keep etcd's programs in %s/tools: %s", state_dir, strerror(-r));
+}
+
+/* For a later drill and restore. The copy is good without. */
+static void record_source(const char *root, const char *state_dir, const struct backup_config *config,
+                          const struct manifest *manifest)
+{
+        int r = source_hash_record(root, state_dir, &config->etcd, manifest);
+
+        if (r < 0)
+                log_info("The member's own hash at revision %" PRId64 " is not known: %s", manifest->revision,
+                         strerror(-r));
+        keep_tools(root, state_dir);
+}
+
 /* Before the run itself, whose record makes the resident part look. */
 static void record_targets(const char *state_dir, const struct snapshot_result *result)
 {
@@ -180,6 +209,7 @@ static int take_and_record(const char *root, const char *state_dir, const struct
                 log_success(&result, finished.boottime_usec - started.boottime_usec, summary,
                             sizeof(summary));
                 take_target_failures(&result, &failure);
+                record_source(root, state_dir, config, result.manifest);
         } else {
                 log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: %s", failure.message);
         }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "backup-node.h"
+#include "drill-result.h"
 #include "last-run.h"
 #include "program.h"
 #include "report.h"
@@ -29,9 +30,13 @@ static bool is_reported(void *userdata)
         _cleanup_(report_freep) struct report *report = NULL;
         _cleanup_free_ char *path = under(REPORT);
 
-        return report_load(path, &report, NULL) >= 0 && report->n_conditions == 1 &&
-               report->conditions[0].status == expectation->status &&
-               strcmp(report->conditions[0].reason, expectation->reason) == 0;
+        if (report_load(path, &report, NULL) < 0)
+                return false;
+        for (size_t i = 0; i < report->n_conditions; i++)
+                if (report->conditions[i].status == expectation->status &&
+                    strcmp(report->conditions[i].reason, expectation->reason) == 0)
+                        return true;
+        return false;
 }
 
 static void wait_for_condition(enum condition_status status, const char *reason)
@@ -48,6 +53,7 @@ static size_t requested_timers(void)
 
         assert_int_equal(report_load(path, &report, NULL), 0);
         assert_true(report->n_timers == 0 || strcmp(report->timers[0].unit, "capi-node-etcd-snapshot") == 0);
+        assert_true(report->n_timers == 0 || strcmp(report->timers[1].unit, "capi-node-etcd-drill") == 0);
         return report->n_timers;
 }
 
@@ -70,7 +76,7 @@ static void follows_the_node_from_boot_to_backup_and_beyond(void **state)
         assert_int_equal(requested_timers(), 0);
         root_write(root, "etc/kubernetes/manifests/etcd.yaml", "kind: Pod\n", 0600);
         wait_for_condition(CONDITION_UNKNOWN, "NoBackupYet");
-        assert_int_equal(requested_timers(), 1);
+        assert_int_equal(requested_timers(), 2);
         assert_int_equal(take_snapshot(), 0);
         wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
 
@@ -166,6 +172,27 @@ static void a_joined_worker_is_not_unhealthy(void **state)
         root_write(root, "etc/kubernetes/manifests/etcd.yaml", "kind: Pod\n", 0600);
 }
 
+static void tells_what_the_last_drill_came_to(void **state)
+{
+        _cleanup_free_ char *state_dir = under(STATE), *report = under(REPORT);
+        struct drill_result result = { .outcome = DRILL_PROVEN,
+                                       .reason = (char *)"RestoredCopyMatches",
+                                       .message = (char *)"restored" };
+        pid_t resident;
+
+        (void)unlink(report);
+        resident = start_daemon();
+        wait_for_condition(CONDITION_UNKNOWN, "NoBackupYet");
+        moment_now(&result.finished);
+        assert_int_equal(drill_result_save(state_dir, &result), 0);
+        wait_for_condition(CONDITION_TRUE, "RestoredCopyMatches");
+        result.outcome = DRILL_FAILED;
+        result.reason = (char *)"RestoredDataDiffers";
+        assert_int_equal(drill_result_save(state_dir, &result), 0);
+        wait_for_condition(CONDITION_FALSE, "RestoredDataDiffers");
+        assert_int_equal(program_stop(resident, SIGTERM), 0);
+}
+
 #define BACKUP_TEST(f) cmocka_unit_test_setup(f, backup_node_reset)
 
 int main(void)
@@ -174,6 +201,7 @@ int main(void)
                 BACKUP_TEST(follows_the_node_from_boot_to_backup_and_beyond),
                 BACKUP_TEST(metrics_tell_what_runs_and_copies_come_to),
                 BACKUP_TEST(a_copy_of_long_ago_is_too_old_though_nothing_failed),
+                BACKUP_TEST(tells_what_the_last_drill_came_to),
                 BACKUP_TEST(a_joined_worker_is_not_unhealthy),
         };
 
