@@ -10,6 +10,7 @@
 #include "configuration.h"
 #include "files.h"
 #include "plugin.h"
+#include "progress.h"
 #include "proof.h"
 #include "quantity.h"
 #include "timestamp.h"
@@ -231,6 +232,7 @@ struct verification {
         bool all, json;
         const char *identity_file;
         struct proof_means means;
+        struct progress progress;
         json_object *results;
         unsigned checked, damaged;
 };
@@ -319,15 +321,26 @@ static int append_result(json_object *results, const struct target_entry *target
         return r < 0 ? r : json_append(results, TAKE_PTR(object));
 }
 
+static void on_passed(uint64_t done, uint64_t total, void *userdata)
+{
+        struct verification *verification = userdata;
+
+        progress_show(&verification->progress, done, total);
+}
+
 static int verify_one(struct verification *verification, const struct target_entry *target,
                       const struct copy *copy)
 {
         enum proof proof = PROOF_STORED_BYTES;
         _cleanup_failure_ failure = {};
+        const struct interrupt interrupt = { .userdata = verification, .passed = on_passed };
         _cleanup_facts_ facts = {};
         int r;
 
-        r = copy_prove(target->directory, copy, &verification->means, NULL, &proof, &facts, &failure);
+        if (!verification->json)
+                progress_start(&verification->progress, "Verifying");
+        r = copy_prove(target->directory, copy, &verification->means, &interrupt, &proof, &facts, &failure);
+        progress_end(&verification->progress);
         verification->checked++;
         verification->damaged += r < 0;
         if (verification->json)

@@ -194,7 +194,7 @@ static int examine(const struct copy_source *source, const struct proof_means *m
         int r;
 
         if (means->key.data) {
-                r = manifest_is_authentic(source->manifest, &means->key, failure);
+                r = manifest_prove_authentic(source->manifest, &means->key, failure);
                 if (r < 0)
                         return r;
         }

@@ -10,7 +10,7 @@ void proof_means_clear(struct proof_means *means)
         authentication_key_clear(&means->key);
 }
 
-int manifest_is_authentic(const struct manifest *manifest, const struct authentication_key *key,
+int manifest_prove_authentic(const struct manifest *manifest, const struct authentication_key *key,
                           struct failure *failure)
 {
         uint8_t mac[SHA256_SIZE];
@@ -40,7 +40,7 @@ int copy_prove(const char *directory, const struct copy *copy, const struct proo
         int r = 0;
 
         if (means->key.data)
-                r = manifest_is_authentic(copy->manifest, &means->key, failure);
+                r = manifest_prove_authentic(copy->manifest, &means->key, failure);
         if (r >= 0)
                 r = copy_verify(directory, copy, blind ? NULL : &opener, means->scratch_dir, interrupt,
                                 ret_facts, failure);

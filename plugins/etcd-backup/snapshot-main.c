@@ -97,6 +97,19 @@ static void take_target_failures(const struct snapshot_result *result, struct fa
         }
 }
 
+/* What a person may be waiting for, said once when it begins and once when it ends. */
+static void log_transitions(const struct last_run *before, const struct last_run *now)
+{
+        if (now->success && !before->success && before->runs > 0)
+                log_message(LOG_NOTICE, MESSAGE_SNAPSHOTS_RESUMED,
+                            "Snapshots succeed again; the last failed: %s", before->message);
+        if (now->held && !before->held)
+                log_message(LOG_WARNING, MESSAGE_RETENTION_HELD, "Retention: %s", now->held);
+        if (now->success && !now->held && before->held)
+                log_message(LOG_NOTICE, MESSAGE_RETENTION_RESUMED,
+                            "Retention goes on: the clock is believed again");
+}
+
 /* The last list that etcd told stays, for what is pruned by hand. */
 static const struct member_list *known_members(const struct last_run *before,
                                                const struct snapshot_result *result)
@@ -119,6 +132,8 @@ static int record(const char *state_dir, const struct last_run *before, const st
         };
         int r;
 
+        run.held = result->held[0] ? (char *)result->held : run.success ? NULL : before->held;
+        log_transitions(before, &run);
         memcpy(run.stage_usec, result->stage_usec, sizeof(run.stage_usec));
         if (failure->reason)
                 failure_counts_add(&run.reasons, failure->reason);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "archive.h"
 #include "scratch.h"
@@ -250,11 +251,14 @@ static int finish_intake(struct intake *intake)
 static int read_through(int fd, struct intake *intake, const struct interrupt *interrupt, uint64_t *ret_size)
 {
         _cleanup_free_ uint8_t *buffer = malloc(READ_SIZE);
+        struct stat st;
         off_t at = 0;
         int r;
 
         if (!buffer)
                 return -ENOMEM;
+        if (fstat(fd, &st) < 0)
+                return -errno;
         for (;;) {
                 ssize_t n = pread(fd, buffer, READ_SIZE, at);
 
@@ -273,6 +277,7 @@ static int read_through(int fd, struct intake *intake, const struct interrupt *i
                 if (r < 0)
                         return r;
                 at += n;
+                interrupt_tell(interrupt, (uint64_t)at, (uint64_t)st.st_size);
         }
 
         *ret_size = (uint64_t)at;
@@ -372,6 +377,7 @@ static int read_snapshot(int fd, struct examination *examination)
                 if (r < 0)
                         return r;
                 at += (uint64_t)n;
+                interrupt_tell(examination->interrupt, at, size);
         }
         return end_snapshot(examination);
 }

@@ -100,6 +100,42 @@ static void follows_the_node_from_boot_to_backup_and_beyond(void **state)
         assert_true(copies.count > 0);
 }
 
+/* Of the report's metrics, whether a jq filter holds; `value(NAME; LABELS)` is one. */
+static bool metrics_say(const char *filter)
+{
+        return shell(
+                "jq -e 'def value($name; $labels): .metrics[] | select(.name == \"capi_node_etcd_backup_\" + "
+                "$name).samples[] | select(.labels | contains($labels)).value; %s' " REPORT " >/dev/null",
+                filter);
+}
+
+static void metrics_tell_what_runs_and_copies_come_to(void **state)
+{
+        _cleanup_free_ char *report = under(REPORT);
+        pid_t resident;
+
+        (void)unlink(report);
+        configure_port(free_port());
+        assert_int_equal(take_snapshot(), 1);
+        configure_endpoint(member.endpoint);
+        assert_int_equal(take_snapshot(), 0);
+        assert_int_equal(take_snapshot(), 0);
+        resident = start_daemon();
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+        assert_true(
+                metrics_say("value(\"copies\"; {target: \"local\"}) == 2 and value(\"runs_total\"; {}) == 3 "
+                            "and value(\"failures_total\"; {}) == 1 and value(\"failures_by_reason_total\"; "
+                            "{reason: \"EtcdUnreachable\"}) == 1"));
+        assert_true(metrics_say("value(\"verified_revision\"; {target: \"local\"}) >= 26 and "
+                                "value(\"age_seconds\"; {}) < 60 and "
+                                "now - value(\"last_success_timestamp_seconds\"; {}) < 60"));
+        assert_true(metrics_say("value(\"size_bytes\"; {kind: \"raw\"}) > value(\"size_bytes\"; "
+                                "{kind: \"stored\"}) and value(\"retention_held\"; {}) == 0"));
+        assert_true(metrics_say("value(\"stage_duration_seconds\"; "
+                                "{stage: \"stream\"}) > 0 and value(\"duration_seconds\"; {}) > 0"));
+        assert_int_equal(program_stop(resident, SIGTERM), 0);
+}
+
 static void a_copy_of_long_ago_is_too_old_though_nothing_failed(void **state)
 {
         _cleanup_free_ char *report = under(REPORT), *command = NULL;
@@ -163,6 +199,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 BACKUP_TEST(follows_the_node_from_boot_to_backup_and_beyond),
+                BACKUP_TEST(metrics_tell_what_runs_and_copies_come_to),
                 BACKUP_TEST(a_copy_of_long_ago_is_too_old_though_nothing_failed),
                 BACKUP_TEST(tells_what_the_last_drill_came_to),
                 BACKUP_TEST(a_joined_worker_is_not_unhealthy),
