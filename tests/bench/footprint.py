@@ -51,7 +51,7 @@ def setup(work):
         time.sleep(0.1)
     start(work, "ours:gateway", work.program("agent/gateway/capi-node-gateway"), "--root", work.directory, "daemon")
 
-    root = chroot("bookworm", "collectd-core", "monit", "prometheus-node-exporter")
+    root = chroot("bookworm", "collectd-core", "libmnl0", "monit", "prometheus-node-exporter")
     os.makedirs(os.path.join(root, "proc"), exist_ok=True)
     start(work, "node_exporter", os.path.join(root, "usr/bin/prometheus-node-exporter"),
           "--web.listen-address=127.0.0.1:%d" % PORTS["node_exporter"])
@@ -59,6 +59,8 @@ def setup(work):
         file.write("Interval 10\n" + "".join("LoadPlugin %s\n" % plugin for plugin in (
             "cpu", "df", "disk", "interface", "load", "memory", "processes", "swap", "users")))
     start_in_chroot(work, "collectd", root, "/usr/sbin/collectd", "-f", "-C", "/collectd.conf")
+    with open(os.path.join(root, "etc/passwd"), "w") as file:
+        file.write("root:x:0:0:root:/root:/bin/sh\n")
     with open(os.path.join(root, "monitrc"), "w") as file:
         file.write("set daemon 120\nset pidfile /run/bench-monit.pid\nset idfile /run/bench-monit.id\n"
                    "set statefile /run/bench-monit.state\ncheck system node\n if loadavg (5min) > 100 then alert\n"
