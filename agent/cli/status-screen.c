@@ -362,6 +362,8 @@ static void print_versions(const struct screen *screen, const struct status_file
         if (!stream)
                 return;
         json_object_object_foreach (versions, name, value) {
+                if (!value)
+                        continue;
                 fprintf(stream, "%s%s %s", separator, name, json_object_get_string(value));
                 separator = ", ";
         }

@@ -35,7 +35,7 @@
         "'calendar':'*-*-* 00/2:00:00','next':'2026-11-21T10:34:00Z'}],"                                     \
         "'checks':[{'name':'disk-space','status':'OK','message':'m','since':'2026-11-21T08:00:00Z'},"        \
         "{'name':'dns','status':'Warn','message':'cluster.local takes 2s','since':'2026-11-21T09:58:00Z'}]," \
-        "'versions':{'kernel':'5.15.0','kubelet':'v1.31.1'}}"
+        "'versions':{'kernel':'5.15.0','apiServer':null,'kubelet':'v1.31.1'}}"
 
 #define REPORTS                                                                                            \
         "[{'plugin':'etcd-backup','generatedAt':'2026-11-21T09:59:00Z','validFor':'2m','info':{'copies':[" \
