@@ -73,29 +73,6 @@ static int next_generation(struct filter *filter)
         return state_save(filter->directory, &filter->state);
 }
 
-/* The list that is in force when there is no other: none, but counting what the wanted one would drop. */
-static int audit_of(const struct filter_list *list, struct filter_list **ret)
-{
-        _cleanup_(filter_list_unrefp) struct filter_list *audit = NULL;
-        int r;
-
-        r = filter_list_new(&audit);
-        if (r < 0)
-                return r;
-        audit->audit = true;
-        memcpy(audit->ports, list->ports, sizeof(audit->ports));
-        audit->n_ports = list->n_ports;
-        for (size_t c = 0; r >= 0 && c < CLASSES; c++)
-                for (size_t f = 0; r >= 0 && f < IP_FAMILIES; f++)
-                        r = cidr_set_copy(&list->sets[c][f], &audit->sets[c][f]);
-        if (r >= 0)
-                r = filter_list_finish(audit);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(audit);
-        return 0;
-}
-
 static int load_named(struct filter *filter, const char *digest, const struct loaded_list *known,
                       struct filter_list **ret)
 {
@@ -119,7 +96,8 @@ static int choose_current(struct filter *filter, struct filter_list **ret)
                 *ret = filter_list_ref(filter->wanted);
                 return 0;
         }
-        return filter->wanted ? audit_of(filter->wanted, ret) : 0;
+        /* There is no other: nobody is shut out, and what the wanted one would drop is counted. */
+        return filter->wanted ? filter_list_audit(filter->wanted, ret) : 0;
 }
 
 /* From which of the lists in the kernel most can be used again. */

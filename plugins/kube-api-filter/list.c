@@ -47,9 +47,10 @@ struct filter_list *filter_list_unref(struct filter_list *list)
 {
         if (!list || --list->references > 0)
                 return NULL;
-        for (size_t c = 0; c < CLASSES; c++)
+        for (size_t c = 0; !list->owner && c < CLASSES; c++)
                 for (size_t f = 0; f < IP_FAMILIES; f++)
                         cidr_set_clear(&list->sets[c][f]);
+        filter_list_unref(list->owner);
         free(list);
         return NULL;
 }
@@ -110,6 +111,25 @@ int filter_list_finish(struct filter_list *list)
         return digest_list(list);
 }
 
+int filter_list_audit(struct filter_list *list, struct filter_list **ret)
+{
+        _cleanup_(filter_list_unrefp) struct filter_list *audit = NULL;
+        int r;
+
+        r = filter_list_new(&audit);
+        if (r < 0)
+                return r;
+        *audit = *list;
+        audit->references = 1;
+        audit->audit = true;
+        audit->owner = filter_list_ref(list);
+        r = digest_list(audit);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(audit);
+        return 0;
+}
+
 bool filter_list_has(const struct filter_list *list, enum ip_family family, ip_number address,
                      enum source_class *ret_class, struct cidr_range *ret_range)
 {
@@ -123,20 +143,24 @@ bool filter_list_has(const struct filter_list *list, enum ip_family family, ip_n
         return false;
 }
 
-/* All that a list lets in of one family, whatever the class. */
-static int join(const struct filter_list *list, enum ip_family family, struct cidr_set *ret)
+/* What of a class's networks `after` lets in by none of its classes. */
+static int subtract_list(const struct cidr_set *set, const struct filter_list *after, enum ip_family family,
+                         struct cidr_set *ret)
 {
-        int r;
+        _cleanup_cidr_set_ lost = {};
+        int r = 0;
 
-        for (size_t c = 0; c < CLASSES; c++)
-                for (size_t i = 0; i < list->sets[c][family].count; i++) {
-                        const struct cidr_range *range = &list->sets[c][family].items[i];
+        for (enum source_class c = 0; r >= 0 && c < CLASSES; c++) {
+                struct cidr_set less = {};
 
-                        r = cidr_set_add(ret, range->first, range->last);
-                        if (r < 0)
-                                return r;
-                }
-        cidr_set_merge(ret);
+                r = cidr_set_subtract(c == 0 ? set : &lost, &after->sets[c][family], &less);
+                cidr_set_clear(&lost);
+                lost = less;
+        }
+        if (r < 0)
+                return r;
+        *ret = lost;
+        lost = (struct cidr_set){};
         return 0;
 }
 
@@ -161,18 +185,15 @@ int filter_list_widens(const struct filter_list *before, const struct filter_lis
                 widens = false;
         for (size_t i = 0; i < after->n_ports; i++)
                 widens = widens && has_port(before, after->ports[i]);
-        for (enum ip_family f = 0; widens && f < IP_FAMILIES; f++) {
-                _cleanup_cidr_set_ a = {}, b = {}, lost = {};
+        for (enum ip_family f = 0; widens && f < IP_FAMILIES; f++)
+                for (enum source_class c = 0; widens && c < CLASSES; c++) {
+                        _cleanup_cidr_set_ lost = {};
 
-                r = join(before, f, &a);
-                if (r >= 0)
-                        r = join(after, f, &b);
-                if (r >= 0)
-                        r = cidr_set_subtract(&a, &b, &lost);
-                if (r < 0)
-                        return r;
-                widens = lost.count == 0;
-        }
+                        r = subtract_list(&before->sets[c][f], after, f, &lost);
+                        if (r < 0)
+                                return r;
+                        widens = lost.count == 0;
+                }
         *ret = widens;
         return 0;
 }

@@ -29,6 +29,7 @@ struct filter_list {
         size_t n_ports;
         struct cidr_set sets[CLASSES][IP_FAMILIES];
         char digest[SHA256_TEXT_SIZE]; /* of all of it, once merged */
+        struct filter_list *owner;     /* whose sets these are; NULL: its own */
 };
 
 /* "management", "loadBalancer", …: as the configuration's keys and the sets are called. */
@@ -44,6 +45,9 @@ int filter_list_add(struct filter_list *list, enum source_class class, const str
 int filter_list_add_port(struct filter_list *list, uint16_t port); /* -E2BIG beyond LIST_PORTS_MAX */
 /* Merges every set and makes the digest. Returns 0 or -errno. */
 int filter_list_finish(struct filter_list *list);
+
+/* The same finished list, but only counting; the sets are shared. */
+int filter_list_audit(struct filter_list *list, struct filter_list **ret);
 
 /* Whether the list lets the address in, by which class and which of its ranges (either may be NULL). */
 bool filter_list_has(const struct filter_list *list, enum ip_family family, ip_number address,

@@ -61,6 +61,9 @@ int service_perform(struct service *service, const struct request *request, char
         _cleanup_failure_ failure = {};
         int r;
 
+        /* What the list is made of may have changed a moment ago. */
+        if (service->tick && request->operation == OPERATION_APPLY)
+                service_follow(service);
         service_pause(service);
         r = perform(service, request, &failure, ret_text);
         service_resume(service);

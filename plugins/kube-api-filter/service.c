@@ -317,7 +317,7 @@ static int digest_inputs(const struct service *service, char ret[static SHA256_T
 }
 
 /* The node got an address, kubeadm wrote its files, a name moved: the list follows. */
-static void follow_inputs(struct service *service)
+void service_follow(struct service *service)
 {
         char inputs[SHA256_TEXT_SIZE];
         _cleanup_failure_ failure = {};
@@ -365,7 +365,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
         struct service *service = userdata;
         int r;
 
-        follow_inputs(service);
+        service_follow(service);
         expire_trial(service);
         r = look_up(service);
         if (r >= 0 && proving(service))

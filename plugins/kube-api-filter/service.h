@@ -80,6 +80,8 @@ void service_calm(struct service *service);
 /* Sets the conditions; observe at most once a minute. */
 void service_set_ready(struct service *service);
 void service_observe(struct service *service);
+/* Makes the list anew if what it is made of has changed. */
+void service_follow(struct service *service);
 /* Looks at everything that follows the clock, in the next iteration. */
 int service_tick_now(struct service *service);
 

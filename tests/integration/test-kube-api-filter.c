@@ -84,9 +84,8 @@ static void listed_sources_get_in_and_others_do_not(void **state)
 static void masqueraded_clients_are_who_they_look_like(void **state)
 {
         put_in_force("{" FRIENDS "}");
-        lab_clients(
-                "nft add table ip lab && nft add chain ip lab out '{ type nat hook postrouting "
-                "priority 100; }' && nft add rule ip lab out ip saddr " STRANGER " masquerade");
+        lab_clients("nft add table ip lab && nft add chain ip lab out '{ type nat hook postrouting "
+                    "priority 100; }' && nft add rule ip lab out ip saddr " STRANGER " masquerade");
         assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
         lab_clients("nft delete table ip lab");
         assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
