@@ -167,7 +167,7 @@ void destination_verify(struct destination *destination, const struct manifest *
                 return;
         }
 
-        fault_point("synced");
+        FAULT_POINT("synced");
         if (walk_directories) {
                 r = archive_examine(destination->file.fd, opener, walk_directories, interrupt, &facts,
                                     &failure);
@@ -176,7 +176,7 @@ void destination_verify(struct destination *destination, const struct manifest *
         } else {
                 r = stored_bytes_match(destination->file.fd, manifest, interrupt, &failure);
         }
-        fault_point("read-back");
+        FAULT_POINT("read-back");
         if (r >= 0)
                 return;
         (void)failure_set(&destination->failure, r, r == -ECANCELED ? "Canceled" : "ReadBackFailed",
@@ -202,9 +202,9 @@ static int publish(struct destination *destination, const struct manifest *manif
         r = new_file_publish(&destination->file);
         if (r < 0)
                 return r;
-        fault_point("archive-published");
+        FAULT_POINT("archive-published");
         r = file_write(path, text, strlen(text), 0600);
-        fault_point("manifest-published");
+        FAULT_POINT("manifest-published");
         return r;
 }
 

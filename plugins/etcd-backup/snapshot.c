@@ -483,11 +483,11 @@ static int on_message(const uint8_t *bytes, size_t size, void *userdata)
         if (r < 0)
                 return r;
         if (!job->writer) {
-                fault_point("first-message");
+                FAULT_POINT("first-message");
                 r = begin_archive(job);
                 if (r < 0)
                         return r;
-                fault_point("archive-begun");
+                FAULT_POINT("archive-begun");
         }
         if (!job->stream.proven) /* the last message is the hash */
                 etcd_reader_add(job->reader, message.blob, message.blob_size);
@@ -806,7 +806,7 @@ static int run(struct job *job)
                 job->result->stage_usec[steps[i].stage] += now_boottime_usec() - begin;
                 if (r < 0)
                         return r;
-                fault_point(steps[i].reached);
+                FAULT_POINT(steps[i].reached);
         }
 
         job->result->sequence = job->manifest->sequence;

@@ -250,7 +250,7 @@ static void serve(struct fake_etcd *etcd, int fd)
                         peer.stream = ntohl(id);
                 if (!agreed || peer.stream == 0)
                         continue;
-                if (atomic_fetch_add(&etcd->requests, 1) % 2 == 0)
+                if (atomic_fetch_add(&etcd->requests, 1) % 3 < 2)
                         answer_status(&peer);
                 else
                         answer_snapshot(&peer);

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 
 #include "backup-node.h"
-#include "fault-point.h"
 #include "program.h"
 #include "proxy.h"
+#include "snapshot-states.h"
 
 #define MIDDLE (8u * 1024 * 1024)
 
@@ -25,7 +25,7 @@ static pid_t start_with_faults(void)
 /* Of three copies that are kept, and verified, none is lost before the next one is. */
 static void killed_at_any_state_no_copy_is_lost_and_the_next_run_succeeds(void **state)
 {
-        static const char *const points[] = { FAULT_POINT_NAMES };
+        static const char *const points[] = { SNAPSHOT_STATES };
 
         for (unsigned i = 0; i < 3; i++)
                 assert_int_equal(take_snapshot(), 0);
@@ -33,9 +33,9 @@ static void killed_at_any_state_no_copy_is_lost_and_the_next_run_succeeds(void *
                 struct copies copies;
 
                 print_message("killed at %s\n", points[i]);
-                assert_int_equal(setenv("FAULT_POINT", points[i], 1), 0);
+                assert_int_equal(setenv("CAPI_NODE_FAULT_POINT", points[i], 1), 0);
                 assert_int_equal(program_wait(start_with_faults()), -SIGKILL);
-                unsetenv("FAULT_POINT");
+                unsetenv("CAPI_NODE_FAULT_POINT");
                 copies = load_copies();
                 assert_true(copies.count >= 3);
                 for (size_t c = 0; c < copies.count; c++)
