@@ -16,7 +16,10 @@
 #define QUORUM_USEC (10 * USEC_PER_SEC)
 /* A stalled reader keeps etcd's read transaction open, so that its file grows and a defragmentation hangs
  * with all its lockers behind it (measured: 48 s instead of 6); only closing the connection ends that. */
-#define STALL_USEC (30 * USEC_PER_SEC)
+#ifndef STALL_SECONDS /* less where a test waits for it */
+#define STALL_SECONDS 30
+#endif
+#define STALL_USEC (STALL_SECONDS * USEC_PER_SEC)
 
 /* rpc.proto: ResponseHeader, StatusResponse */
 enum { HEADER_CLUSTER_ID = 1, HEADER_MEMBER_ID = 2, HEADER_REVISION = 3 };
@@ -38,6 +41,11 @@ enum { ALARM_RESPONSE_ALARMS = 2 };
 enum { ALARM_MEMBER_ID = 1, ALARM_TYPE = 2 };
 #define ALARM_CORRUPT 2
 
+/* AlarmResponse, AlarmMember */
+enum { ALARM_RESPONSE_ALARMS = 2 };
+enum { ALARM_MEMBER_ID = 1, ALARM_TYPE = 2 };
+#define ALARM_CORRUPT 2
+
 struct etcd_client {
         struct http_client *http;
         const struct etcd_access *access;
@@ -51,6 +59,11 @@ struct etcd_client {
         struct member_list members;
         etcd_members_fn members_done;
         void *members_userdata;
+        uint64_t corrupt_member;
+        bool corrupt;
+        etcd_corrupt_fn corrupt_done;
+        void *corrupt_userdata;
+
         uint64_t corrupt_member;
         bool corrupt;
         etcd_corrupt_fn corrupt_done;

@@ -10,6 +10,7 @@
 #include "copies.h"
 #include "delivery.h"
 #include "etcd.h"
+#include "fault-point.h"
 #include "include.h"
 #include "log.h"
 #include "progress.h"
@@ -482,9 +483,11 @@ static int on_message(const uint8_t *bytes, size_t size, void *userdata)
         if (r < 0)
                 return r;
         if (!job->writer) {
+                FAULT_POINT("first-message");
                 r = begin_archive(job);
                 if (r < 0)
                         return r;
+                FAULT_POINT("archive-begun");
         }
         if (!job->stream.proven) /* the last message is the hash */
                 etcd_reader_add(job->reader, message.blob, message.blob_size);
@@ -774,15 +777,24 @@ static int prune(struct job *job)
         return 0;
 }
 
-/* In their order, each with what its time counts as. */
+/* In their order, each with what its time counts as, and what is reached then (fault-point.h). */
 static const struct step {
         int (*run)(struct job *job);
         enum run_stage stage;
+        const char *reached;
 } steps[] = {
-        { job_open, STAGE_ASK },          { take_status, STAGE_ASK }, { take_members, STAGE_ASK },
-        { choose_name, STAGE_ASK },       { receive, STAGE_STREAM },  { walk, STAGE_WALK },
-        { finish_archive, STAGE_STREAM }, { verify, STAGE_VERIFY },   { publish, STAGE_PUBLISH },
-        { deliver, STAGE_DELIVER },       { prune, STAGE_PRUNE },     { survey, STAGE_DELIVER },
+        { job_open, STAGE_ASK, "opened" },
+        { take_status, STAGE_ASK, "source-checked" },
+        { take_members, STAGE_ASK, "members-listed" },
+        { choose_name, STAGE_ASK, "named" },
+        { receive, STAGE_STREAM, "received" },
+        { walk, STAGE_WALK, "walked" },
+        { finish_archive, STAGE_STREAM, "archive-finished" },
+        { verify, STAGE_VERIFY, "verified" },
+        { publish, STAGE_PUBLISH, "published" },
+        { deliver, STAGE_DELIVER, "delivered" },
+        { prune, STAGE_PRUNE, "pruned" },
+        { survey, STAGE_DELIVER, "surveyed" },
 };
 
 static int run(struct job *job)
@@ -794,6 +806,7 @@ static int run(struct job *job)
                 job->result->stage_usec[steps[i].stage] += now_boottime_usec() - begin;
                 if (r < 0)
                         return r;
+                FAULT_POINT(steps[i].reached);
         }
 
         job->result->sequence = job->manifest->sequence;
