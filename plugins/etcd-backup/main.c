@@ -11,9 +11,10 @@
 
 static const struct command commands[] = {
         { "snapshot", "", backup_run_snapshot, "Take a verified snapshot now" },
-        { "list", "[--json]", backup_run_list, "Show the copies at every target" },
-        { "verify", "[NAME|FILE|--all] [--identity FILE] [--json]", backup_run_verify,
-          "Prove stored copies: by default the newest of each target" },
+        { "list", "[--all] [--json]", backup_run_list,
+          "Show this node's copies; --all: those of all nodes, also at targets over the network" },
+        { "verify", "[NAME|FILE|--all|--target NAME [COPY]] [--identity FILE] [--json]", backup_run_verify,
+          "Prove stored copies: by default the newest of each directory; --target fetches one to prove it" },
         { "prune", "[--dry-run] [--target NAME] [--json]", backup_run_prune,
           "Remove what the retention gives up; a dry run explains each copy" },
         {},
