@@ -12,9 +12,9 @@
 static const struct command commands[] = {
         { "snapshot", "", backup_run_snapshot, "Take a verified snapshot now" },
         { "list", "[--all] [--json]", backup_run_list,
-          "Show this node's copies; --all: those of all nodes, also at targets over the network" },
+          "Show this node's copies, or those of all nodes at every target" },
         { "verify", "[NAME|FILE|--all|--target NAME [COPY]] [--identity FILE] [--json]", backup_run_verify,
-          "Prove stored copies: by default the newest of each directory; --target fetches one to prove it" },
+          "Prove stored copies: by default the newest of each directory; or fetch one from a target" },
         { "prune", "[--dry-run] [--target NAME] [--json]", backup_run_prune,
           "Remove what the retention gives up; a dry run explains each copy" },
         {},
