@@ -46,7 +46,7 @@ int stored_copy_prove(int fd, const struct manifest *manifest, const struct proo
         int r = 0;
 
         if (means->key.data)
-                r = manifest_is_authentic(manifest, &means->key, failure);
+                r = manifest_prove_authentic(manifest, &means->key, failure);
         if (r >= 0)
                 r = stored_copy_verify(fd, manifest, blind ? NULL : &opener, scratch_directories, interrupt,
                                        ret_facts, failure);
