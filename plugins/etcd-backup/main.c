@@ -12,9 +12,10 @@
 
 static const struct command commands[] = {
         { "snapshot", "", backup_run_snapshot, "Take a verified snapshot now" },
-        { "list", "[--json]", backup_run_list, "Show the copies at every target" },
-        { "verify", "[NAME|FILE|--all] [--identity FILE] [--json]", backup_run_verify,
-          "Prove stored copies: by default the newest of each target" },
+        { "list", "[--all] [--json]", backup_run_list,
+          "Show this node's copies, or those of all nodes at every target" },
+        { "verify", "[NAME|FILE|--all|--target NAME [COPY]] [--identity FILE] [--json]", backup_run_verify,
+          "Prove stored copies: by default the newest of each directory; or fetch one from a target" },
         { "restore", "[SOURCE] [--target NAME] [--identity FILE] [--dry-run] [--yes] | --abort",
           backup_run_restore, "Bring this node's etcd back from a copy" },
         { "drill", "", backup_run_drill, "Prove now that the newest copy can be restored" },

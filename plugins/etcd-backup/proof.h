@@ -30,3 +30,8 @@ enum proof {
 int copy_prove(const char *directory, const struct copy *copy, const struct proof_means *means,
                const struct interrupt *interrupt, enum proof *ret, struct archive_facts *ret_facts,
                struct failure *failure);
+
+/* The same for the archive in a file that stored_copy_verify can read. */
+int stored_copy_prove(int fd, const struct manifest *manifest, const struct proof_means *means,
+                      const struct interrupt *interrupt, enum proof *ret, struct archive_facts *ret_facts,
+                      struct failure *failure);

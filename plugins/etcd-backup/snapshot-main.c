@@ -21,13 +21,17 @@
 #include "snapshot.h"
 #include "source-hash.h"
 #include "static-manifests.h"
+#include "target-commands.h"
 
 /* The help is that of the command that people type. */
 static const struct program program = { .name = "capi-node etcd-backup" };
 
 /* What else uses the network, for the resident program to run (`capi-node etcd-backup COMMAND`). */
 static const struct command commands[] = {
+        { "list", "--all [--json]", target_run_list, "Show the copies of all nodes at every target" },
         { "prune", "[--dry-run] [--target NAME] [--json]", prune_run, "Remove what the retention gives up" },
+        { "verify", "--target NAME [COPY] [--identity FILE] [--json]", target_run_verify,
+          "Fetch a copy and prove it" },
         {},
 };
 
