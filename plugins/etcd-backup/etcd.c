@@ -41,11 +41,6 @@ enum { ALARM_RESPONSE_ALARMS = 2 };
 enum { ALARM_MEMBER_ID = 1, ALARM_TYPE = 2 };
 #define ALARM_CORRUPT 2
 
-/* AlarmResponse, AlarmMember */
-enum { ALARM_RESPONSE_ALARMS = 2 };
-enum { ALARM_MEMBER_ID = 1, ALARM_TYPE = 2 };
-#define ALARM_CORRUPT 2
-
 struct etcd_client {
         struct http_client *http;
         const struct etcd_access *access;
@@ -59,11 +54,6 @@ struct etcd_client {
         struct member_list members;
         etcd_members_fn members_done;
         void *members_userdata;
-        uint64_t corrupt_member;
-        bool corrupt;
-        etcd_corrupt_fn corrupt_done;
-        void *corrupt_userdata;
-
         uint64_t corrupt_member;
         bool corrupt;
         etcd_corrupt_fn corrupt_done;
