@@ -2,6 +2,7 @@
 
 #include "backup-metrics.h"
 
+#include "drill-result.h"
 #include "metric.h"
 
 #define PREFIX METRIC_NAME_PREFIX "etcd_backup_"
@@ -108,6 +109,27 @@ static void add_last_run(struct page *page, const struct last_run *run)
               "Whether nothing is pruned because the clock cannot be believed.", run->held ? 1 : 0);
 }
 
+/* A drill that was skipped, as for want of room, has proven nothing and refuted nothing. */
+static void add_drill(struct page *page, const char *state_dir)
+{
+        _cleanup_drill_result_ drill = {};
+
+        if (drill_result_load(state_dir, &drill) < 0)
+                return;
+        gauge(page, PREFIX "drill_timestamp_seconds", "When the last restore drill ended.",
+              (double)drill.finished.realtime_usec / 1e6);
+        if (drill.outcome == DRILL_SKIPPED)
+                return;
+        gauge(page, PREFIX "drill_success", "Whether the last restore drill proved its copy.",
+              drill.outcome == DRILL_PROVEN ? 1 : 0);
+        gauge(page, PREFIX "drill_revision", "Revision of the copy that the last restore drill restored.",
+              (double)drill.revision);
+        if (drill.recovery_usec > 0)
+                gauge(page, PREFIX "drill_recovery_seconds",
+                      "How long the last restore drill took from the stored copy to an etcd that answers.",
+                      (double)drill.recovery_usec / 1e6);
+}
+
 int backup_metrics(json_object *metrics, const struct backup_watch *watch)
 {
         struct present present = { .boot_seen_usec = watch->control_plane.boot.boottime_usec };
@@ -119,5 +141,6 @@ int backup_metrics(json_object *metrics, const struct backup_watch *watch)
                 add_last_run(&page, &watch->last_run);
         for (size_t i = 0; i < watch->n_targets; i++)
                 add_target(&page, &watch->targets[i], &present);
+        add_drill(&page, watch->ctx->state_dir);
         return page.error;
 }

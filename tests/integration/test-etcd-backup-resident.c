@@ -15,6 +15,7 @@
 #include "drill-result.h"
 #include "last-run.h"
 #include "program.h"
+#include "drill-result.h"
 #include "report.h"
 
 #define REPORT "run/capi-node-agent/reports/etcd-backup.json"
@@ -109,6 +110,29 @@ static bool metrics_say(const char *filter)
                 filter);
 }
 
+static void metrics_tell_what_a_drill_came_to(void **state)
+{
+        struct drill_result drill = { .outcome = DRILL_PROVEN,
+                                      .reason = (char *)"Proven",
+                                      .message = (char *)"proven",
+                                      .revision = 77,
+                                      .recovery_usec = 12500000 };
+        _cleanup_free_ char *report = under(REPORT), *state_dir = under(STATE);
+        pid_t resident;
+
+        (void)unlink(report);
+        assert_int_equal(take_snapshot(), 0);
+        moment_now(&drill.finished);
+        assert_int_equal(drill_result_save(state_dir, &drill), 0);
+        resident = start_daemon();
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+        assert_true(
+                metrics_say("value(\"drill_success\"; {}) == 1 and value(\"drill_revision\"; {}) == 77 and "
+                            "value(\"drill_recovery_seconds\"; {}) == 12.5 and "
+                            "now - value(\"drill_timestamp_seconds\"; {}) < 60"));
+        assert_int_equal(program_stop(resident, SIGTERM), 0);
+}
+
 static void metrics_tell_what_runs_and_copies_come_to(void **state)
 {
         _cleanup_free_ char *report = under(REPORT);
@@ -199,6 +223,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 BACKUP_TEST(follows_the_node_from_boot_to_backup_and_beyond),
+                BACKUP_TEST(metrics_tell_what_a_drill_came_to),
                 BACKUP_TEST(metrics_tell_what_runs_and_copies_come_to),
                 BACKUP_TEST(a_copy_of_long_ago_is_too_old_though_nothing_failed),
                 BACKUP_TEST(tells_what_the_last_drill_came_to),
