@@ -51,12 +51,13 @@ def setup(work):
         time.sleep(0.1)
     start(work, "ours:gateway", work.program("agent/gateway/capi-node-gateway"), "--root", work.directory, "daemon")
 
-    root = chroot("bookworm", "collectd-core", "libmnl0", "monit", "prometheus-node-exporter")
-    os.makedirs(os.path.join(root, "proc"), exist_ok=True)
+    root = chroot("bookworm", "collectd-core", "libmnl0", "libudev1", "monit", "prometheus-node-exporter")
+    for directory in "proc", "run":
+        os.makedirs(os.path.join(root, directory), exist_ok=True)
     start(work, "node_exporter", os.path.join(root, "usr/bin/prometheus-node-exporter"),
           "--web.listen-address=127.0.0.1:%d" % PORTS["node_exporter"])
     with open(os.path.join(root, "collectd.conf"), "w") as file:
-        file.write("Interval 10\n" + "".join("LoadPlugin %s\n" % plugin for plugin in (
+        file.write("Interval 10\nFQDNLookup false\n" + "".join("LoadPlugin %s\n" % plugin for plugin in (
             "cpu", "df", "disk", "interface", "load", "memory", "processes", "swap", "users")))
     start_in_chroot(work, "collectd", root, "/usr/sbin/collectd", "-f", "-C", "/collectd.conf")
     with open(os.path.join(root, "etc/passwd"), "w") as file:
