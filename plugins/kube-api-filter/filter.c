@@ -66,10 +66,15 @@ static uint64_t left(uint64_t until_usec)
         return until_usec > now ? until_usec - now : 0;
 }
 
-/* Names of sets and chains are used once, also when the transaction for which they were made never came. */
-static int next_generation(struct filter *filter)
+/* What one change needs: for the chains and sets of two lists, and for the rules. */
+#define GENERATIONS 3
+
+/* Names of sets and chains are used once, also when the transaction for which they were made never came.
+ * Saves the state. */
+static int reserve_generations(struct filter *filter, uint32_t *ret_first)
 {
-        filter->state.generation++;
+        *ret_first = filter->state.generation + 1;
+        filter->state.generation += GENERATIONS;
         return state_save(filter->directory, &filter->state);
 }
 
@@ -119,29 +124,25 @@ static int bring(struct filter *filter, bool fresh)
         _cleanup_(loaded_list_freep) struct loaded_list *current = NULL, *candidate = NULL;
         struct ruleset ruleset = { .disabled_usec = left(filter->state.disabled_until_usec) };
         struct table table;
+        uint32_t first;
         int r;
 
         r = choose_current(filter, &current_list);
         if (r >= 0 && filter->state.candidate[0])
                 r = load_named(filter, filter->state.candidate, filter->candidate, &candidate_list);
+        FAULT_POINT("kube-api-filter-save");
         if (r >= 0)
-                r = next_generation(filter);
+                r = reserve_generations(filter, &first);
         FAULT_POINT("kube-api-filter-load");
         if (r >= 0 && current_list)
                 r = loaded_list_make(filter->netlink, current_list, nearest(filter, current_list, fresh),
-                                     filter->state.generation, &current);
-        /* Each list has a generation of its own, for its chains and sets. */
+                                     first, &current);
         if (r >= 0 && candidate_list)
-                r = next_generation(filter);
-        if (r >= 0 && candidate_list)
-                r = loaded_list_make(filter->netlink, candidate_list, current, filter->state.generation,
-                                     &candidate);
-        if (r >= 0)
-                r = next_generation(filter);
+                r = loaded_list_make(filter->netlink, candidate_list, current, first + 1, &candidate);
         if (r < 0)
                 return r;
         FAULT_POINT("kube-api-filter-switch");
-        ruleset.generation = filter->state.generation;
+        ruleset.generation = first + 2;
         ruleset.current = current;
         ruleset.candidate = candidate;
         ruleset.candidate_usec = left(filter->state.deadline_usec);
@@ -184,17 +185,12 @@ int filter_enforce(struct filter *filter, struct failure *failure)
         return bring_or_explain(filter, true, failure);
 }
 
-/* Saves, then tells the kernel. */
+/* The state is saved before the kernel is told. */
 static int change(struct filter *filter, struct failure *failure)
 {
         int r;
 
         filter->state.changed_usec = now_realtime_usec();
-        FAULT_POINT("kube-api-filter-save");
-        r = state_save(filter->directory, &filter->state);
-        if (r < 0)
-                return failure_set(failure, r, "StateNotWritable", "cannot write %s/state.json: %s",
-                                   filter->directory, strerror(-r));
         r = bring_or_explain(filter, !filter->current, failure);
         if (r >= 0)
                 state_sweep_lists(filter->directory, &filter->state);

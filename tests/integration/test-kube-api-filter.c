@@ -280,8 +280,9 @@ static void a_thousand_swaps_lose_no_connection_of_a_listed_source(void **state)
         assert_int_equal(lab_storm_stop(storm, &slowest, &connections), 0);
         print_message("# %d swaps, %d connections, the slowest took %d ms\n", SWAPS, connections, slowest);
         assert_true(connections > 100);
-        /* A lost SYN is sent again after a second. */
-        assert_in_range(slowest, 0, 999);
+        assert_true(slowest >= 0); /* -1: one failed */
+        /* Not one packet of it was dropped. (That a busy machine was slow proves nothing.) */
+        lab_node("nft list counter inet capi_node_agent dropped_v4 | grep -q 'packets 0 '");
 }
 
 #define ORACLE_SOURCES 120
