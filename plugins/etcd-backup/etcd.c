@@ -36,6 +36,10 @@ enum {
 /* rpc.proto: MemberListRequest.linearizable is false when absent (3.4 has no other), as here. */
 enum { MEMBERS_HEADER = 1, MEMBERS_MEMBER = 2 };
 enum { MEMBER_ID = 1, MEMBER_NAME = 2, MEMBER_IS_LEARNER = 5 };
+/* AlarmResponse, AlarmMember */
+enum { ALARM_RESPONSE_ALARMS = 2 };
+enum { ALARM_MEMBER_ID = 1, ALARM_TYPE = 2 };
+#define ALARM_CORRUPT 2
 
 struct etcd_client {
         struct http_client *http;
@@ -50,6 +54,10 @@ struct etcd_client {
         struct member_list members;
         etcd_members_fn members_done;
         void *members_userdata;
+        uint64_t corrupt_member;
+        bool corrupt;
+        etcd_corrupt_fn corrupt_done;
+        void *corrupt_userdata;
 
         etcd_message_fn on_message;
         etcd_snapshot_fn snapshot_done;

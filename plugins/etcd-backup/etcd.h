@@ -48,6 +48,10 @@ int etcd_status_start(struct etcd_client *client, etcd_status_fn done, void *use
 typedef void (*etcd_members_fn)(const struct member_list *members, int error, struct failure *failure,
                                 void *userdata);
 int etcd_members_start(struct etcd_client *client, etcd_members_fn done, void *userdata);
+/* Whether the cluster raised the alarm CORRUPT for this member. The answer needs quorum, unlike all else
+ * here. */
+typedef void (*etcd_corrupt_fn)(bool corrupt, int error, struct failure *failure, void *userdata);
+int etcd_corrupt_start(struct etcd_client *client, uint64_t member_id, etcd_corrupt_fn done, void *userdata);
 
 /* Streams the snapshot's messages. `confirmed`: etcd said itself (grpc-status) that it was whole. */
 typedef int (*etcd_message_fn)(const uint8_t *message, size_t size, void *userdata);
