@@ -5,7 +5,8 @@
 #   kubeadm_base                       the programs (built once, cached), and what the root file system needs besides
 #   kubeadm_seed                       the image's part in NODE_ROOT, and the user-data
 #
-# Kubernetes 1.20.2, because that is the newest whose source is in Debian; etcd is Debian's own.
+# Kubernetes 1.20.2, because that is the newest whose source is in Debian; etcd is the one of Debian 13, because its etcdutl
+# can raise revisions in a restore.
 
 KUBERNETES_VERSION=v1.20.2
 # Where the images would come from if they were not there: nowhere.
@@ -59,12 +60,33 @@ kubeadm_image() {
         rm -r "$image"
 }
 
+# Debian 13's programs need nothing of their own libraries. KUBERNETES_ETCD becomes the image's tag.
+kubeadm_etcd() {
+        local unpacked=$NODE_CACHE/kubernetes/etcd-trixie programs=/opt/etcd-programs
+        if [[ ! -d $unpacked ]]; then
+                rm -rf --one-file-system "$unpacked.new"
+                # A mirror may be frozen at some day, whose signature is as good as ever but no longer young.
+                mmdebstrap --quiet --mode=root --variant=extract --format=directory --include=etcd-server,etcd-client \
+                        --aptopt='Acquire::Check-Valid-Until "false"' trixie "$unpacked.new" \
+                        "deb $(node_mirror bookworm) trixie main" 2>"$BED/etcd.log" ||
+                        { tail -n 20 "$BED/etcd.log" >&2; bed_die "cannot get etcd"; }
+                mv "$unpacked.new" "$unpacked"
+        fi
+        KUBERNETES_ETCD=$("$unpacked/usr/bin/etcd" --version | sed -n 's/^etcd Version: //p')-0
+        mkdir "$NODE_ROOT$programs"
+        cp "$unpacked"/usr/bin/etcd* "$NODE_ROOT$programs/"
+        kubeadm_image "$KUBERNETES_IMAGES/etcd:$KUBERNETES_ETCD" "$NODE_ROOT" "$programs"/{etcd,etcdctl,etcdutl}
+        rm -r "$NODE_ROOT$programs"
+        # It is in a node only as a container.
+        rm -f "$NODE_ROOT"/usr/bin/etcd{,ctl}
+}
+
 kubeadm_images() {
         local component
         for component in kube-apiserver kube-controller-manager kube-scheduler; do
                 kubeadm_image "$KUBERNETES_IMAGES/$component:$KUBERNETES_VERSION" "$NODE_CACHE/kubernetes" "/$component"
         done
-        kubeadm_image "$KUBERNETES_IMAGES/etcd:3.4.13-0" "$NODE_ROOT" /usr/bin/etcd /usr/bin/etcdctl
+        kubeadm_etcd
         echo 'int pause(void); int main(void) { for (;;) pause(); }' | gcc -x c -static -O1 -o "$BED/pause" -
         kubeadm_image "$KUBERNETES_IMAGES/pause:3.2" "$BED" /pause
 }
@@ -95,6 +117,9 @@ apiVersion: kubeadm.k8s.io/v1beta2
 kind: ClusterConfiguration
 kubernetesVersion: $KUBERNETES_VERSION
 imageRepository: $KUBERNETES_IMAGES
+etcd:
+  local:
+    imageTag: $KUBERNETES_ETCD
 networking:
   podSubnet: 10.244.0.0/16
 ---

@@ -168,13 +168,15 @@ static void log_silence(struct agent *agent)
 static int publish_health(struct agent *agent)
 {
         _cleanup_(node_identity_clear) struct node_identity identity = {};
-        _cleanup_json_ json_object *checks = json_object_new_array(), *families = json_object_new_array();
+        _cleanup_json_ json_object *checks = json_object_new_array(), *families = json_object_new_array(),
+                                   *timers = json_object_new_array();
         _cleanup_free_ char *metrics = NULL, *text = NULL;
         size_t metrics_size;
         struct health_input input = {
                 .capabilities = &agent->capabilities,
                 .previous = agent->document,
                 .checks = checks,
+                .timers = timers,
                 .metrics = families,
                 .boottime_usec = now_boottime_usec(),
                 .realtime_usec = now_realtime_usec(),
@@ -182,11 +184,13 @@ static int publish_health(struct agent *agent)
         json_object *document;
         int r;
 
-        if (!checks || !families)
+        if (!checks || !families || !timers)
                 return -ENOMEM;
         r = node_identity_read(agent->root, &identity);
         if (r >= 0)
                 r = kubernetes_report(agent->kubernetes, checks, families);
+        if (r >= 0)
+                r = requests_describe(&agent->capabilities, agent->units, timers);
         if (r >= 0)
                 r = report_push_report(agent->push, checks, families);
         if (r < 0)

@@ -351,6 +351,7 @@ int health_make(const struct health_input *input, json_object **ret)
         _cleanup_json_ json_object *document = json_object_new_object();
         json_object *conditions = json_object_new_array(), *capabilities = json_object_new_array();
         json_object *checks = json_object_new_array(), *versions = json_object_new_object();
+        json_object *timers = input->timers ? json_object_get(input->timers) : json_object_new_array();
         int r;
 
         r = set_header(input, document);
@@ -358,6 +359,7 @@ int health_make(const struct health_input *input, json_object **ret)
         r |= json_set(document, "capabilities", capabilities);
         r |= json_set(document, "checks", checks);
         r |= json_set(document, "versions", versions);
+        r |= json_set(document, "timers", timers);
         if (r != 0)
                 return -ENOMEM;
 

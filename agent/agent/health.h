@@ -22,6 +22,7 @@ struct health_input {
         const char *hostname;
         const char *phase;    /* "Bootstrapping" or "Joined" */
         json_object *checks;  /* the agent's own; may be NULL */
+        json_object *timers;  /* the schedules; may be NULL */
         json_object *metrics; /* the agent's own families; may be NULL */
         uint64_t boottime_usec, realtime_usec;
 };

@@ -219,9 +219,9 @@ static int start(struct report_push *push, const char *authorization, struct fai
 {
         const struct report_config *config = &push->config;
         _cleanup_free_ char *ca = NULL, *certificate = NULL, *key = NULL;
+        static const char user_agent[] = "User-Agent: capi-node-agent/" PROJECT_VERSION;
         char etag[128];
-        const char *headers[] = { "Content-Type: application/json",
-                                  "User-Agent: capi-node-agent/" PROJECT_VERSION, etag, authorization, NULL };
+        const char *headers[] = { "Content-Type: application/json", user_agent, etag, authorization, NULL };
         int r;
 
         ca = config->ca_file ? path_under(push->root, config->ca_file) : NULL;

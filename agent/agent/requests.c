@@ -9,6 +9,7 @@
 #include "json.h"
 #include "log.h"
 #include "quantity.h"
+#include "timestamp.h"
 
 #define SERVED_SIZE_MAX (64 * 1024)
 
@@ -20,6 +21,7 @@ static const struct grant {
         enum grant_kind kind;
         const char *unit;
 } grants[] = {
+        { "etcd-backup", GRANT_TIMER, "capi-node-etcd-drill" },
         { "etcd-backup", GRANT_TIMER, "capi-node-etcd-snapshot" },
         { "registry-mirror", GRANT_RESTART, "containerd.service" },
         { "custom-ca", GRANT_RESTART, "containerd.service" },
@@ -284,4 +286,38 @@ void requests_serve(struct requests *requests, struct capabilities *capabilities
                                     capability->request_error);
         }
         drop_timers(capabilities, units);
+}
+
+static int describe(const struct capability *capability, const struct timer_request *timer,
+                    struct units *units, json_object *timers)
+{
+        const struct unit *unit = timer_unit(units, timer->unit);
+        json_object *object = json_object_new_object();
+        char time[TIMESTAMP_SIZE];
+        int r;
+
+        r = json_append(timers, object);
+        if (r < 0 || !unit)
+                return -ENOMEM;
+        r |= json_set_string(object, "capability", capability->name);
+        r |= json_set_string(object, "unit", unit->name);
+        r |= json_set_string(object, "calendar", timer->calendar);
+        r |= json_set_string(object, "next",
+                             unit->next_usec ? timestamp_format(unit->next_usec, time) : NULL);
+        return r == 0 ? 0 : -ENOMEM;
+}
+
+int requests_describe(const struct capabilities *capabilities, struct units *units, json_object *timers)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < capabilities->count; i++) {
+                const struct capability *capability = &capabilities->items[i];
+                size_t count = capability->report && !capability->own ? capability->report->n_timers : 0;
+
+                for (size_t k = 0; r >= 0 && k < count; k++)
+                        if (is_granted(capability->name, GRANT_TIMER, capability->report->timers[k].unit))
+                                r = describe(capability, &capability->report->timers[k], units, timers);
+        }
+        return r;
 }

@@ -19,3 +19,8 @@ int requests_watch(struct units *units);
 /* Compares what all reports ask for with what systemd has, and asks for the difference. What is refused
  * becomes the capability's request_error. */
 void requests_serve(struct requests *requests, struct capabilities *capabilities, struct units *units);
+
+/* Appends each granted timer that a report asks for as the health document has it: capability, unit,
+ * calendar, and when it elapses next (null: it does not run, or systemd has not said). Returns 0 or -ENOMEM.
+ */
+int requests_describe(const struct capabilities *capabilities, struct units *units, json_object *timers);

@@ -210,6 +210,35 @@ static int ask_status_text(struct units *units, struct unit *unit)
         return send_call(units, message, on_status_text, (struct call){ .unit = unit });
 }
 
+/* When a timer elapses next moves nothing here, so nobody is told. */
+static int on_next_elapse(sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        struct call *call = userdata;
+        uint64_t usec;
+
+        if (!sd_bus_message_is_method_error(reply, NULL) && sd_bus_message_read(reply, "v", "t", &usec) >= 0)
+                call->unit->next_usec = usec == UINT64_MAX ? 0 : usec;
+        return 0;
+}
+
+static int ask_next_elapse(struct units *units, struct unit *unit)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+        int r;
+
+        r = property_call(units, unit, "org.freedesktop.systemd1.Timer", "NextElapseUSecRealtime", &message);
+        if (r < 0)
+                return r;
+        return send_call(units, message, on_next_elapse, (struct call){ .unit = unit });
+}
+
+static bool is_timer(const char *name)
+{
+        const char *dot = strrchr(name, '.');
+
+        return dot && strcmp(dot, ".timer") == 0;
+}
+
 static int read_states(struct units *units, sd_bus_message *reply, bool *ret_changed)
 {
         const char *name, *description, *load, *active, *sub;
@@ -230,6 +259,10 @@ static int read_states(struct units *units, sd_bus_message *reply, bool *ret_cha
                 changed |= unit->activity != activity;
                 unit->activity = activity;
                 changed |= replace_text(&unit->description, description);
+                if (activity != UNIT_ACTIVE)
+                        unit->next_usec = 0;
+                else if (is_timer(name))
+                        (void)ask_next_elapse(units, unit);
                 if (activity == UNIT_ACTIVE)
                         changed |= replace_text(&unit->status_text, NULL);
                 else if (activity != UNIT_MISSING)

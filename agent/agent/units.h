@@ -23,10 +23,11 @@ struct unit {
         char *name;
         enum unit_activity activity;
         char *description;
-        char *status_text; /* the STATUS= line of a unit that is not active; may be NULL */
-        bool pending;      /* a request was sent and its effect is not seen yet: no second one is sent */
-        bool answered;     /* systemd has taken or refused it */
-        char *error;       /* why the last request for this unit was refused by systemd; NULL: it was not */
+        char *status_text;  /* the STATUS= line of a unit that is not active; may be NULL */
+        uint64_t next_usec; /* CLOCK_REALTIME when an active timer elapses next; 0: not known */
+        bool pending;       /* a request was sent and its effect is not seen yet: no second one is sent */
+        bool answered;      /* systemd has taken or refused it */
+        char *error;        /* why the last request for this unit was refused by systemd; NULL: it was not */
 };
 
 struct units;

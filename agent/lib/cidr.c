@@ -188,13 +188,24 @@ static int compare_ranges(const void *a, const void *b)
         return x->first < y->first ? -1 : x->first > y->first;
 }
 
+static bool is_sorted(const struct cidr_set *set)
+{
+        for (size_t i = 1; i < set->count; i++)
+                if (set->items[i].first < set->items[i - 1].first)
+                        return false;
+        return true;
+}
+
 void cidr_set_merge(struct cidr_set *set)
 {
+        struct cidr_range *shrunk;
         size_t kept = 0;
 
         if (set->count == 0)
                 return;
-        qsort(set->items, set->count, sizeof(*set->items), compare_ranges);
+        /* glibc's qsort takes as much memory again, and most lists come sorted. */
+        if (!is_sorted(set))
+                qsort(set->items, set->count, sizeof(*set->items), compare_ranges);
         for (size_t i = 1; i < set->count; i++) {
                 struct cidr_range *last = &set->items[kept];
 
@@ -207,6 +218,11 @@ void cidr_set_merge(struct cidr_set *set)
                 }
         }
         set->count = kept + 1;
+        shrunk = reallocarray(set->items, set->count, sizeof(*shrunk));
+        if (!shrunk)
+                return;
+        set->items = shrunk;
+        set->room = set->count;
 }
 
 int cidr_set_subtract(const struct cidr_set *a, const struct cidr_set *b, struct cidr_set *ret)

@@ -84,13 +84,24 @@ int take_root(const struct program *program, int *argc, char *argv[], const char
         return 0;
 }
 
+static const struct command *find_command(const struct command *const tables[], const char *name)
+{
+        for (size_t t = 0; tables[t]; t++)
+                for (const struct command *command = tables[t]; command->name; command++)
+                        if (strcmp(name, command->name) == 0)
+                                return command;
+        return NULL;
+}
+
 static int print_help(const struct program *program, const struct command *const tables[])
 {
         printf("%s - %s\n\nUsage: %s COMMAND [ARGUMENT...]\n\n", program->name, program->summary,
                program->name);
         for (size_t t = 0; tables[t]; t++)
                 for (const struct command *command = tables[t]; command->name; command++)
-                        printf("  %-10s %-28s %s\n", command->name, command->arguments, command->summary);
+                        if (find_command(tables, command->name) == command)
+                                printf("  %-10s %-28s %s\n", command->name, command->arguments,
+                                       command->summary);
         if (program->options)
                 printf("\n%s", program->options);
         if (program->example)
@@ -117,6 +128,8 @@ static int unknown_command(const struct program *program, const struct command *
 int command_run(const struct program *program, const struct command *const tables[], int argc, char *argv[],
                 void *userdata)
 {
+        const struct command *command;
+
         if (argc < 1) {
                 (void)print_help(program, tables);
                 return EXIT_USAGE;
@@ -127,9 +140,6 @@ int command_run(const struct program *program, const struct command *const table
                 puts(PROJECT_VERSION);
                 return EXIT_GOOD;
         }
-        for (size_t t = 0; tables[t]; t++)
-                for (const struct command *command = tables[t]; command->name; command++)
-                        if (strcmp(argv[0], command->name) == 0)
-                                return command->run(argc, argv, userdata);
-        return unknown_command(program, tables, argv[0]);
+        command = find_command(tables, argv[0]);
+        return command ? command->run(argc, argv, userdata) : unknown_command(program, tables, argv[0]);
 }

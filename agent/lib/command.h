@@ -30,7 +30,7 @@ struct program {
 
 /* Runs the command that argv names; prints help for none, --help or help, the version for --version, and one
  * line with the nearest name for an unknown command (EXIT_USAGE). The tables are NULL-terminated lists of
- * tables that each end with an empty row. */
+ * tables that each end with an empty row; a name in an earlier one hides the same in a later one. */
 int command_run(const struct program *program, const struct command *const tables[], int argc, char *argv[],
                 void *userdata);
 

@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include "cleanup.h"
-#include "digest.h"
 #include "failure.h"
 
 #define TAR_BLOCK_SIZE    512
@@ -30,8 +29,8 @@ int archive_begin(struct archive_writer *writer, const char *name, uint64_t size
 int archive_begin_with_mode(struct archive_writer *writer, const char *name, unsigned mode, uint64_t size,
                             uint64_t modified_usec);
 int archive_add(struct archive_writer *writer, const void *data, size_t size);
-/* Ends archive and compression; says how much went to the sink, and its SHA-256. */
-int archive_finish(struct archive_writer *writer, uint64_t *ret_size, uint8_t ret_sha256[static SHA256_SIZE]);
+/* Ends archive and compression. */
+int archive_finish(struct archive_writer *writer);
 
 /* What a reader is told. Negative errno ends the reading and is its result. */
 struct archive_handler {

@@ -5,63 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "metric.h"
+#include "backup-metrics.h"
 #include "timestamp.h"
 #include "watch.h"
-
-#define PREFIX METRIC_NAME_PREFIX "etcd_backup_"
-
-static int add_target(json_object *metrics, const struct watched_target *target)
-{
-        const struct copy *newest = copies_newest(&target->copies);
-        const char *name = target->target->name;
-        size_t whole = (size_t)target->state.copies;
-        int r;
-
-        for (size_t i = 0; i < target->copies.count && target->directory; i++)
-                whole += target->copies.items[i].whole;
-        r = metric_add(metrics, METRIC_GAUGE, PREFIX "copies", "Whole verified copies at the target.",
-                       (double)whole, "target", name, NULL);
-        if (r < 0 || !newest)
-                return r;
-
-        r = metric_add(metrics, METRIC_GAUGE, PREFIX "last_success_timestamp_seconds",
-                       "When the newest verified copy was taken from etcd.",
-                       (double)newest->manifest->finished.realtime_usec / 1e6, "target", name, NULL);
-        if (r < 0)
-                return r;
-        r = metric_add(metrics, METRIC_GAUGE, PREFIX "revision",
-                       "Revision up to which the newest verified copy is whole.",
-                       (double)newest->manifest->revision, "target", name, NULL);
-        if (r < 0)
-                return r;
-        r = metric_add(metrics, METRIC_GAUGE, PREFIX "size_bytes", "Size of the newest verified copy.",
-                       (double)newest->manifest->raw_size, "target", name, "kind", "raw", NULL);
-        if (r < 0)
-                return r;
-        return metric_add(metrics, METRIC_GAUGE, PREFIX "size_bytes", "Size of the newest verified copy.",
-                          (double)newest->manifest->stored_size, "target", name, "kind", "stored", NULL);
-}
-
-static int add_runs(json_object *metrics, const struct backup_watch *watch)
-{
-        int r;
-
-        r = metric_add(metrics, METRIC_COUNTER, PREFIX "runs_total",
-                       "Snapshot runs since the capability was set up.", (double)watch->last_run.runs, NULL);
-        if (r < 0)
-                return r;
-        r = metric_add(metrics, METRIC_COUNTER, PREFIX "failures_total", "Snapshot runs that failed.",
-                       (double)watch->last_run.failures, NULL);
-        if (r < 0 || !watch->ran)
-                return r;
-        r = metric_add(metrics, METRIC_GAUGE, PREFIX "last_run_success", "Whether the last run succeeded.",
-                       watch->last_run.success ? 1 : 0, NULL);
-        if (r < 0)
-                return r;
-        return metric_add(metrics, METRIC_GAUGE, PREFIX "duration_seconds", "How long the last run took.",
-                          (double)watch->last_run.duration_usec / 1e6, NULL);
-}
 
 static int add_newest(json_object *targets, const struct watched_target *target)
 {
@@ -123,14 +69,13 @@ int backup_report(struct plugin_context *ctx, struct report *report)
                                      watch->config->randomized_delay_usec);
                 if (r < 0)
                         return r;
-                r = add_runs(report->metrics, watch);
+                r = report_add_timer(report, "capi-node-etcd-drill", watch->config->drill.schedule,
+                                     watch->config->randomized_delay_usec);
                 if (r < 0)
                         return r;
-                for (size_t i = 0; i < watch->n_targets; i++) {
-                        r = add_target(report->metrics, &watch->targets[i]);
-                        if (r < 0)
-                                return r;
-                }
+                r = backup_metrics(report->metrics, watch);
+                if (r < 0)
+                        return r;
         }
         return add_info(report, watch);
 }

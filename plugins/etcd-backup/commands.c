@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "configuration.h"
+#include "copy-report.h"
 #include "files.h"
 #include "plugin.h"
+#include "progress.h"
 #include "proof.h"
 #include "quantity.h"
 #include "timestamp.h"
@@ -32,36 +34,58 @@ static int run_beside(const char *relative, char *const arguments[])
         return -errno;
 }
 
-/* etcd-snapshot with these arguments behind --root; argv ends with NULL. Only returns when it cannot run. */
-static int run_oneshot(const struct plugin_context *ctx, int argc, char *argv[])
+/* A oneshot with these arguments behind --root; argv ends with NULL. Only returns when it cannot run. */
+static int run_oneshot(const char *name, const struct plugin_context *ctx, int argc, char *argv[])
 {
-        char **arguments = calloc((size_t)argc + 4, sizeof(*arguments));
+        _cleanup_free_ const char **arguments = calloc((size_t)argc + 4, sizeof(*arguments));
+        _cleanup_free_ char *installed = NULL;
         int r;
 
-        if (!arguments)
+        if (!arguments || asprintf(&installed, "../%s", name) < 0) {
+                installed = NULL;
                 return EXIT_UNHEALTHY;
-        arguments[0] = (char *)"etcd-snapshot";
-        arguments[1] = (char *)"--root";
-        arguments[2] = (char *)ctx->root;
+        }
+        arguments[0] = name;
+        arguments[1] = "--root";
+        arguments[2] = ctx->root;
         memcpy(arguments + 3, argv, (size_t)argc * sizeof(*argv));
-        r = run_beside("../etcd-snapshot", arguments);
+        r = run_beside(installed, (char *const *)arguments);
         if (r == -ENOENT)
-                r = run_beside("etcd-snapshot", arguments);
-        fprintf(stderr, "cannot run etcd-snapshot: %s\n", strerror(-r));
-        free(arguments);
+                r = run_beside(name, (char *const *)arguments);
+        fprintf(stderr, "cannot run %s: %s\n", name, strerror(-r));
         return EXIT_UNHEALTHY;
+}
+
+static bool has_option(int argc, char *argv[], const char *option)
+{
+        for (int i = 1; i < argc; i++)
+                if (strcmp(argv[i], option) == 0)
+                        return true;
+        return false;
 }
 
 int backup_run_snapshot(int argc, char *argv[], void *userdata)
 {
         if (argc > 1)
                 return usage_error(&program, "snapshot takes no arguments");
-        return run_oneshot(userdata, 0, argv);
+        return run_oneshot("etcd-snapshot", userdata, 0, argv);
 }
 
 int backup_run_prune(int argc, char *argv[], void *userdata)
 {
-        return run_oneshot(userdata, argc, argv);
+        return run_oneshot("etcd-snapshot", userdata, argc, argv);
+}
+
+int backup_run_restore(int argc, char *argv[], void *userdata)
+{
+        return run_oneshot("etcd-restore", userdata, argc - 1, argv + 1);
+}
+
+int backup_run_drill(int argc, char *argv[], void *userdata)
+{
+        if (argc > 1)
+                return usage_error(&program, "drill takes no arguments");
+        return run_oneshot("etcd-restore", userdata, argc, argv);
 }
 
 struct target_list {
@@ -146,28 +170,6 @@ static void print_row(const struct target_entry *target, const struct copy *copy
                                    : "verified");
 }
 
-/* The manifest, with what the directory adds. */
-static int append_json(json_object *array, const struct target_entry *target, const struct copy *copy)
-{
-        _cleanup_json_ json_object *object = NULL;
-        _cleanup_free_ char *text = NULL;
-        int r;
-
-        r = manifest_format(copy->manifest, true, &text);
-        if (r < 0)
-                return r;
-        r = json_parse(text, strlen(text), &object, NULL);
-        if (r < 0)
-                return r;
-        r = json_set_string(object, "target", target->name);
-        if (r < 0)
-                return r;
-        r = json_set_bool(object, "whole", copy->whole);
-        if (r < 0)
-                return r;
-        return json_append(array, TAKE_PTR(object));
-}
-
 static int print_json(json_object *array)
 {
         puts(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -180,7 +182,8 @@ static int list_json(const struct target_list *list)
 
         for (size_t i = 0; i < list->count; i++)
                 for (size_t j = 0; j < list->targets[i].copies.count; j++)
-                        if (append_json(array, &list->targets[i], &list->targets[i].copies.items[j]) < 0)
+                        if (copy_report_append(array, list->targets[i].name,
+                                               &list->targets[i].copies.items[j]) < 0)
                                 return EXIT_UNHEALTHY;
         return print_json(array);
 }
@@ -204,6 +207,8 @@ int backup_run_list(int argc, char *argv[], void *userdata)
         bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
         int status;
 
+        if (has_option(argc, argv, "--all"))
+                return run_oneshot("etcd-snapshot", userdata, argc, argv);
         if (argc > 1 && !json)
                 return usage_error(&program, "list does not know \"%s\"", argv[1]);
         status = target_list_load(userdata, &list);
@@ -217,92 +222,16 @@ struct verification {
         bool all, json;
         const char *identity_file;
         struct proof_means means;
+        struct progress progress;
         json_object *results;
         unsigned checked, damaged;
 };
 
-static const char *result_name(int error, enum proof proof)
+static void on_passed(uint64_t done, uint64_t total, void *userdata)
 {
-        if (error == -ENOKEY || error == -EKEYREJECTED)
-                return "Refused";
-        if (error < 0)
-                return "Damaged";
-        switch (proof) {
-        case PROOF_STORED_BYTES:
-                return "StoredBytesVerified";
-        case PROOF_CONTENT:
-                return "Verified";
-        }
-        return NULL;
-}
+        struct verification *verification = userdata;
 
-static void print_content(const char *name, const struct archive_facts *facts)
-{
-        if (facts->walked)
-                printf("%s: verified: revision %" PRId64 ", %" PRIu64 " keys, hash %" PRIx32 "\n", name,
-                       facts->database.revision, facts->database.keys, facts->database.hash);
-        else
-                printf("%s: %s\n", name, facts->unwalked.message);
-}
-
-static void print_result(const struct target_entry *target, const struct copy *copy, int error,
-                         enum proof proof, const struct archive_facts *facts, const struct failure *failure)
-{
-        printf("%-10s ", target->name);
-        if (error < 0)
-                printf("%s: %s: %s\n", copy->manifest->stored_file,
-                       error == -ENOKEY || error == -EKEYREJECTED ? "REFUSED" : "DAMAGED",
-                       failure->message ?: strerror(-error));
-        else if (proof == PROOF_STORED_BYTES)
-                printf("%s: stored bytes verified; what is inside needs --identity FILE to prove\n",
-                       copy->manifest->stored_file);
-        else
-                print_content(copy->manifest->stored_file, facts);
-}
-
-/* What the walk found; names as in the manifest. */
-static int set_database(json_object *object, const struct etcd_database *database)
-{
-        json_object *members = json_object_new_array();
-        char text[NUMBER_SIZE];
-        int r;
-
-        r = json_set(object, "memberIds", members);
-        for (size_t i = 0; i < database->n_members && r >= 0; i++) {
-                (void)snprintf(text, sizeof(text), "%016" PRIx64, database->members[i]);
-                r = json_append(members, json_object_new_string(text));
-        }
-        if (r < 0)
-                return r;
-        (void)snprintf(text, sizeof(text), "%" PRIx32, database->hash);
-        r = json_set_string(object, "hash", text);
-        if (r < 0)
-                return r;
-        r = json_set_integer(object, "revision", database->revision);
-        if (r < 0)
-                return r;
-        r = json_set_integer(object, "keyCount", (int64_t)database->keys);
-        if (r < 0)
-                return r;
-        return json_set_integer(object, "consistentIndex", (int64_t)database->consistent_index);
-}
-
-static int append_result(json_object *results, const struct target_entry *target, const struct copy *copy,
-                         int error, enum proof proof, const struct archive_facts *facts,
-                         const struct failure *failure)
-{
-        _cleanup_json_ json_object *object = json_object_new_object();
-        int r;
-
-        if (!object || json_set_string(object, "target", target->name) < 0 ||
-            json_set_string(object, "name", copy->manifest->stored_file) < 0 ||
-            json_set_string(object, "result", result_name(error, proof)) < 0 ||
-            json_set_string(object, "reason", failure->reason) < 0 ||
-            json_set_string(object, "message", failure->message) < 0 ||
-            json_set_bool(object, "walked", facts->walked) < 0)
-                return -ENOMEM;
-        r = facts->walked ? set_database(object, &facts->database) : 0;
-        return r < 0 ? r : json_append(results, TAKE_PTR(object));
+        progress_show(&verification->progress, done, total);
 }
 
 static int verify_one(struct verification *verification, const struct target_entry *target,
@@ -310,16 +239,21 @@ static int verify_one(struct verification *verification, const struct target_ent
 {
         enum proof proof = PROOF_STORED_BYTES;
         _cleanup_failure_ failure = {};
+        const struct interrupt interrupt = { .userdata = verification, .passed = on_passed };
         _cleanup_facts_ facts = {};
         int r;
 
-        r = copy_prove(target->directory, copy, &verification->means, NULL, &proof, &facts, &failure);
+        if (!verification->json)
+                progress_start(&verification->progress, "Verifying");
+        r = copy_prove(target->directory, copy, &verification->means, &interrupt, &proof, &facts, &failure);
+        progress_end(&verification->progress);
         verification->checked++;
         verification->damaged += r < 0;
         if (verification->json)
-                return append_result(verification->results, target, copy, r, proof, &facts,
-                                     facts.unwalked.reason ? &facts.unwalked : &failure);
-        print_result(target, copy, r, proof, &facts, &failure);
+                return proof_report_append(verification->results, target->name, copy->manifest->stored_file,
+                                           r, proof, &facts,
+                                           facts.unwalked.reason ? &facts.unwalked : &failure);
+        proof_report_print(target->name, copy->manifest->stored_file, r, proof, &facts, &failure);
         return 0;
 }
 
@@ -388,25 +322,21 @@ static int verify_file(const struct verification *verification)
 {
         const char *const directories[] = { verification->means.scratch_dir, "/var/tmp", NULL };
         _cleanup_close_ int fd = open(verification->name, O_RDONLY | O_CLOEXEC);
-        _cleanup_json_ json_object *object = json_object_new_object();
+        _cleanup_json_ json_object *results = json_object_new_array();
         _cleanup_failure_ failure = {};
         _cleanup_facts_ facts = {};
         int r;
 
         r = fd < 0 ? -errno : snapshot_file_examine(fd, directories, NULL, &facts, &failure);
         if (verification->json) {
-                if (json_set_string(object, "name", verification->name) < 0 ||
-                    json_set_string(object, "result", result_name(r, PROOF_CONTENT)) < 0 ||
-                    json_set_string(object, "reason", failure.reason) < 0 ||
-                    json_set_string(object, "message", failure.message) < 0 ||
-                    json_set_bool(object, "walked", facts.walked) < 0 ||
-                    (facts.walked && set_database(object, &facts.database) < 0))
+                if (proof_report_append(results, NULL, verification->name, r, PROOF_CONTENT, &facts,
+                                        &failure) < 0)
                         return EXIT_UNHEALTHY;
-                print_json(object);
+                print_json(json_object_array_get_idx(results, 0));
         } else if (r < 0) {
                 fprintf(stderr, "%s: %s\n", verification->name, failure.message ?: strerror(-r));
         } else {
-                print_content(verification->name, &facts);
+                proof_report_print(NULL, verification->name, r, PROOF_CONTENT, &facts, &failure);
         }
         return r < 0 ? EXIT_UNHEALTHY : EXIT_GOOD;
 }
@@ -421,6 +351,8 @@ int backup_run_verify(int argc, char *argv[], void *userdata)
                                                                            .results = results };
         int status;
 
+        if (has_option(argc, argv, "--target"))
+                return run_oneshot("etcd-snapshot", ctx, argc, argv);
         status = parse_verify(argc, argv, &verification);
         if (status == EXIT_GOOD && verification.name && strchr(verification.name, '/'))
                 return verify_file(&verification);

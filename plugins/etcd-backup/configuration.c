@@ -288,6 +288,29 @@ static const struct config_type encryption_type = {
         .keys = encryption_keys,
 };
 
+static const struct config_key drill_keys[] = {
+        { .name = "schedule",
+          .help = "When the newest copy is restored on the side, to prove that it can be.",
+          .kind = CONFIG_STRING,
+          .offset = offsetof(struct backup_drill, schedule),
+          .fallback = "\"Sun *-*-* 03:00:00\"",
+          .check = config_check_calendar },
+        { .name = "minFree",
+          .help = "What must be left free beside a drill; with less there is none.",
+          .kind = CONFIG_SIZE,
+          .offset = offsetof(struct backup_drill, min_free),
+          .fallback = "\"2G\"",
+          .maximum = UINT64_C(1) << 50 },
+        {},
+};
+
+static const struct config_type drill_type = {
+        .name = "drill",
+        .help = "The restore drill.",
+        .size = sizeof(struct backup_drill),
+        .keys = drill_keys,
+};
+
 static const struct config_key backup_keys[] = {
         { .name = "schedule",
           .help = "When snapshots are taken, as systemd.time(7) calendar events; a run missed while the node "
@@ -343,6 +366,11 @@ static const struct config_key backup_keys[] = {
           .minimum = 1,
           .maximum = BACKUP_TARGETS_MAX,
           .type = &target_type },
+        { .name = "drill",
+          .help = "The restore drill.",
+          .kind = CONFIG_OBJECT,
+          .offset = offsetof(struct backup_config, drill),
+          .type = &drill_type },
         {},
 };
 

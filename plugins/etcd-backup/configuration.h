@@ -40,6 +40,11 @@ struct backup_target {
         struct target_retention retention;
 };
 
+struct backup_drill {
+        char *schedule;
+        uint64_t min_free;
+};
+
 struct backup_config {
         char *schedule;
         uint64_t randomized_delay_usec, max_age_usec;
@@ -48,6 +53,7 @@ struct backup_config {
         struct backup_encryption encryption;
         struct config_strings include; /* of include.h */
         struct config_objects targets; /* struct backup_target */
+        struct backup_drill drill;
 };
 
 extern const struct config_type backup_config_type;

@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 
 #include "copies.h"
+#include "fault-point.h"
 #include "log.h"
 #include "quantity.h"
 
@@ -166,6 +167,7 @@ void destination_verify(struct destination *destination, const struct manifest *
                 return;
         }
 
+        FAULT_POINT("synced");
         if (walk_directories) {
                 r = archive_examine(destination->file.fd, opener, walk_directories, interrupt, &facts,
                                     &failure);
@@ -174,6 +176,7 @@ void destination_verify(struct destination *destination, const struct manifest *
         } else {
                 r = stored_bytes_match(destination->file.fd, manifest, interrupt, &failure);
         }
+        FAULT_POINT("read-back");
         if (r >= 0)
                 return;
         (void)failure_set(&destination->failure, r, r == -ECANCELED ? "Canceled" : "ReadBackFailed",
@@ -199,7 +202,10 @@ static int publish(struct destination *destination, const struct manifest *manif
         r = new_file_publish(&destination->file);
         if (r < 0)
                 return r;
-        return file_write(path, text, strlen(text), 0600);
+        FAULT_POINT("archive-published");
+        r = file_write(path, text, strlen(text), 0600);
+        FAULT_POINT("manifest-published");
+        return r;
 }
 
 void destination_publish(struct destination *destination, const struct manifest *manifest)

@@ -12,9 +12,14 @@
 
 /* For an answer of an etcd that is busy: a handshake on a full machine takes longer than any default. */
 #define ANSWER_USEC (30 * USEC_PER_SEC)
+/* etcd itself gives up after 7 s when too few members answer. */
+#define QUORUM_USEC (10 * USEC_PER_SEC)
 /* A stalled reader keeps etcd's read transaction open, so that its file grows and a defragmentation hangs
  * with all its lockers behind it (measured: 48 s instead of 6); only closing the connection ends that. */
-#define STALL_USEC (30 * USEC_PER_SEC)
+#ifndef STALL_SECONDS /* less where a test waits for it */
+#define STALL_SECONDS 30
+#endif
+#define STALL_USEC (STALL_SECONDS * USEC_PER_SEC)
 
 /* rpc.proto: ResponseHeader, StatusResponse */
 enum { HEADER_CLUSTER_ID = 1, HEADER_MEMBER_ID = 2, HEADER_REVISION = 3 };
@@ -22,13 +27,19 @@ enum {
         STATUS_HEADER = 1,
         STATUS_VERSION = 2,
         STATUS_DB_SIZE = 3,
+        STATUS_LEADER = 4,
         STATUS_RAFT_INDEX = 5,
+        STATUS_ERRORS = 8,
         STATUS_IS_LEARNER = 10,
 };
 
 /* rpc.proto: MemberListRequest.linearizable is false when absent (3.4 has no other), as here. */
 enum { MEMBERS_HEADER = 1, MEMBERS_MEMBER = 2 };
 enum { MEMBER_ID = 1, MEMBER_NAME = 2, MEMBER_IS_LEARNER = 5 };
+/* AlarmResponse, AlarmMember */
+enum { ALARM_RESPONSE_ALARMS = 2 };
+enum { ALARM_MEMBER_ID = 1, ALARM_TYPE = 2 };
+#define ALARM_CORRUPT 2
 
 struct etcd_client {
         struct http_client *http;
@@ -43,6 +54,10 @@ struct etcd_client {
         struct member_list members;
         etcd_members_fn members_done;
         void *members_userdata;
+        uint64_t corrupt_member;
+        bool corrupt;
+        etcd_corrupt_fn corrupt_done;
+        void *corrupt_userdata;
 
         etcd_message_fn on_message;
         etcd_snapshot_fn snapshot_done;
@@ -170,6 +185,24 @@ static int parse_header(const struct protobuf_field *header, struct etcd_status 
         return r;
 }
 
+/* Among others "memberID:1234 alarm:CORRUPT " (etcd: AlarmMember.String()). The number is a member's, 0
+ * stands for any. */
+static int take_error(const struct protobuf_field *field, struct etcd_status *status)
+{
+        _cleanup_free_ char *text = strndup((const char *)field->bytes, field->size);
+        const char *member;
+        uint64_t id;
+
+        if (!text)
+                return -ENOMEM;
+        if (!strstr(text, "alarm:CORRUPT"))
+                return 0;
+        member = strstr(text, "memberID:");
+        id = member ? strtoull(member + strlen("memberID:"), NULL, 10) : 0;
+        status->is_corrupt |= id == 0 || id == status->member_id; /* the header with it comes first */
+        return 0;
+}
+
 static int parse_field(const struct protobuf_field *field, struct etcd_status *status)
 {
         if (field->wire == PROTOBUF_BYTES && field->number == STATUS_HEADER)
@@ -182,8 +215,12 @@ static int parse_field(const struct protobuf_field *field, struct etcd_status *s
                 status->db_size = field->value;
         else if (field->wire == PROTOBUF_VARINT && field->number == STATUS_RAFT_INDEX)
                 status->raft_index = field->value;
+        else if (field->wire == PROTOBUF_VARINT && field->number == STATUS_LEADER)
+                status->has_leader = field->value != 0;
         else if (field->wire == PROTOBUF_VARINT && field->number == STATUS_IS_LEARNER)
                 status->is_learner = field->value != 0;
+        else if (field->wire == PROTOBUF_BYTES && field->number == STATUS_ERRORS)
+                return take_error(field, status);
         return 0;
 }
 
@@ -246,6 +283,74 @@ int etcd_status_start(struct etcd_client *client, etcd_status_fn done, void *use
                                   .userdata = client,
                           },
                           on_status_done, NULL);
+}
+
+static int take_alarm(struct etcd_client *client, const struct protobuf_field *alarm)
+{
+        struct protobuf_reader reader = { alarm->bytes, alarm->bytes + alarm->size };
+        uint64_t member = 0, type = 0;
+        struct protobuf_field field;
+        int r;
+
+        while ((r = protobuf_next(&reader, &field)) > 0) {
+                if (field.wire == PROTOBUF_VARINT && field.number == ALARM_MEMBER_ID)
+                        member = field.value;
+                else if (field.wire == PROTOBUF_VARINT && field.number == ALARM_TYPE)
+                        type = field.value;
+        }
+        client->corrupt |= type == ALARM_CORRUPT && (member == 0 || member == client->corrupt_member);
+        return r;
+}
+
+static int on_alarm_message(struct grpc_call *call, const uint8_t *message, size_t size, void *userdata)
+{
+        struct protobuf_reader reader = { message, message + size };
+        struct etcd_client *client = userdata;
+        struct protobuf_field field;
+        int r;
+
+        (void)call;
+        while ((r = protobuf_next(&reader, &field)) > 0) {
+                if (field.wire != PROTOBUF_BYTES || field.number != ALARM_RESPONSE_ALARMS)
+                        continue;
+                r = take_alarm(client, &field);
+                if (r < 0)
+                        return r;
+        }
+        return r;
+}
+
+static void on_alarm_done(struct grpc_call *call, int error, const struct failure *found, void *userdata)
+{
+        _cleanup_failure_ failure = {};
+        struct etcd_client *client = userdata;
+
+        (void)call;
+        if (error < 0)
+                explain(client, error, found, &failure);
+        client->corrupt_done(client->corrupt, error, &failure, client->corrupt_userdata);
+}
+
+/* An empty AlarmRequest is GET, of every member and kind. */
+int etcd_corrupt_start(struct etcd_client *client, uint64_t member_id, etcd_corrupt_fn done, void *userdata)
+{
+        client->corrupt = false;
+        client->corrupt_member = member_id;
+        client->corrupt_done = done;
+        client->corrupt_userdata = userdata;
+        return grpc_start(client->http,
+                          &(struct grpc_request){
+                                  .base_url = client->access->endpoint,
+                                  .method = "/etcdserverpb.Maintenance/Alarm",
+                                  .ca_file = client->ca_file,
+                                  .cert_file = client->cert_file,
+                                  .key_file = client->key_file,
+                                  .connect_timeout_usec = ANSWER_USEC,
+                                  .timeout_usec = QUORUM_USEC,
+                                  .on_message = on_alarm_message,
+                                  .userdata = client,
+                          },
+                          on_alarm_done, NULL);
 }
 
 static int on_snapshot_message(struct grpc_call *call, const uint8_t *message, size_t size, void *userdata)

@@ -2,7 +2,7 @@
 #pragma once
 
 /* The few calls of etcd's Maintenance service that a backup needs (etcd: api/etcdserverpb/rpc.proto; the
- * field numbers are the same from 3.4 to 3.7). None of them needs quorum. */
+ * field numbers are the same from 3.4 to 3.7). Only one needs quorum. */
 
 #include <stdbool.h>
 #include <systemd/sd-event.h>
@@ -18,6 +18,8 @@ struct etcd_status {
         uint64_t db_size;
         uint64_t raft_index;
         bool is_learner;
+        bool has_leader;
+        bool is_corrupt; /* as far as the member itself knows: it lists its alarms among its errors */
 };
 
 /* Returns -EBADMSG for bytes that are not a StatusResponse. */
@@ -46,6 +48,10 @@ int etcd_status_start(struct etcd_client *client, etcd_status_fn done, void *use
 typedef void (*etcd_members_fn)(const struct member_list *members, int error, struct failure *failure,
                                 void *userdata);
 int etcd_members_start(struct etcd_client *client, etcd_members_fn done, void *userdata);
+/* Whether the cluster raised the alarm CORRUPT for this member. The answer needs quorum, unlike all else
+ * here. */
+typedef void (*etcd_corrupt_fn)(bool corrupt, int error, struct failure *failure, void *userdata);
+int etcd_corrupt_start(struct etcd_client *client, uint64_t member_id, etcd_corrupt_fn done, void *userdata);
 
 /* Streams the snapshot's messages. `confirmed`: etcd said itself (grpc-status) that it was whole. */
 typedef int (*etcd_message_fn)(const uint8_t *message, size_t size, void *userdata);

@@ -14,6 +14,7 @@ void last_run_clear(struct last_run *run)
         free(run->reason);
         free(run->message);
         member_list_clear(&run->members);
+        free(run->held);
         *run = (struct last_run){};
 }
 
@@ -30,7 +31,7 @@ static int get_count(json_object *object, const char *key, uint64_t *ret)
 static int parse(json_object *object, struct last_run *run)
 {
         const char *reason = json_string(object, "reason"), *message = json_string(object, "message"),
-                   *result = json_string(object, "result");
+                   *result = json_string(object, "result"), *held = json_string(object, "retentionHeld");
         int r;
 
         if (!result || !reason || !message)
@@ -55,6 +56,11 @@ static int parse(json_object *object, struct last_run *run)
                 return r;
         run_stages_read(object, run->stage_usec);
         failure_counts_read(object, &run->reasons);
+        if (held) {
+                run->held = strdup(held);
+                if (!run->held)
+                        return -ENOMEM;
+        }
         r = member_list_read(object, &run->members);
         if (r < 0 && r != -ENOENT)
                 return r;
@@ -118,6 +124,10 @@ static int format(const struct last_run *run, json_object *object)
         if (r < 0)
                 return r;
         r = failure_counts_write(&run->reasons, object);
+        if (r < 0)
+                return r;
+        if (run->held)
+                r = json_set_string(object, "retentionHeld", run->held);
         if (r < 0)
                 return r;
         return run->members.count > 0 ? member_list_write(&run->members, object) : 0;

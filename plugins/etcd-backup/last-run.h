@@ -24,6 +24,7 @@ struct last_run {
         uint64_t stage_usec[STAGE_COUNT];
         struct failure_counts reasons; /* of the failures */
         struct member_list members;    /* when last they were told */
+        char *held;                    /* why retention waits; NULL: it does not */
 };
 #define _cleanup_last_run_ _cleanup_(last_run_clear) struct last_run
 void last_run_clear(struct last_run *run);

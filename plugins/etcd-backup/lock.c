@@ -23,6 +23,13 @@ static void read_holder(int fd, struct lock_holder *ret)
                 ret->pid = pid;
 }
 
+static int restore_is_unfinished(const char *state_dir)
+{
+        _cleanup_free_ char *journal = copy_path(state_dir, "restore/journal.json", "");
+
+        return journal ? access(journal, F_OK) == 0 : -ENOMEM;
+}
+
 int lock_take(const char *state_dir, const char *work, int *ret_fd, struct lock_holder *ret_holder)
 {
         _cleanup_free_ char *path = copy_path(state_dir, "lock", "");
@@ -39,6 +46,15 @@ int lock_take(const char *state_dir, const char *work, int *ret_fd, struct lock_
                 if (errno != EWOULDBLOCK)
                         return -errno;
                 read_holder(fd, ret_holder);
+                return -EBUSY;
+        }
+
+        /* One that was cut off, which lets nobody else near until it went on or was taken back. */
+        r = restore_is_unfinished(state_dir);
+        if (r < 0)
+                return r;
+        if (r > 0 && strcmp(work, "restore") != 0) {
+                *ret_holder = (struct lock_holder){ .work = "restore" };
                 return -EBUSY;
         }
 

@@ -7,13 +7,18 @@
 #include "commands.h"
 #include "configuration.h"
 #include "copies.h"
+#include "drill-result.h"
 #include "watch.h"
 
 static const struct command commands[] = {
         { "snapshot", "", backup_run_snapshot, "Take a verified snapshot now" },
-        { "list", "[--json]", backup_run_list, "Show the copies at every target" },
-        { "verify", "[NAME|FILE|--all] [--identity FILE] [--json]", backup_run_verify,
-          "Prove stored copies: by default the newest of each target" },
+        { "list", "[--all] [--json]", backup_run_list,
+          "Show this node's copies, or those of all nodes at every target" },
+        { "verify", "[NAME|FILE|--all|--target NAME [COPY]] [--identity FILE] [--json]", backup_run_verify,
+          "Prove stored copies: by default the newest of each directory; or fetch one from a target" },
+        { "restore", "[SOURCE] [--target NAME] [--identity FILE] [--dry-run] [--yes] | --abort",
+          backup_run_restore, "Bring this node's etcd back from a copy" },
+        { "drill", "", backup_run_drill, "Prove now that the newest copy can be restored" },
         { "prune", "[--dry-run] [--target NAME] [--json]", backup_run_prune,
           "Remove what the retention gives up; a dry run explains each copy" },
         {},
@@ -21,18 +26,23 @@ static const struct command commands[] = {
 
 static const struct condition_type conditions[] = {
         { .type = CONDITION_ETCD_BACKUP, .severity = SEVERITY_WARNING },
+        { .type = CONDITION_ETCD_RESTORE, .severity = SEVERITY_WARNING },
         {},
 };
 
 /* Only what we know goes; backups outlive the wish for more of them. */
 static int backup_undo(struct plugin_context *ctx, struct failure *failure)
 {
-        _cleanup_free_ char *last_run = copy_path(ctx->state_dir, LAST_RUN_FILE, "");
+        static const char *const files[] = { DRILL_FILE, LAST_RUN_FILE };
 
-        if (!last_run)
-                return -ENOMEM;
-        if (unlink(last_run) < 0 && errno != ENOENT)
-                return -errno;
+        for (size_t i = 0; i < ELEMENTS(files); i++) {
+                _cleanup_free_ char *path = copy_path(ctx->state_dir, files[i], "");
+
+                if (!path)
+                        return -ENOMEM;
+                if (unlink(path) < 0 && errno != ENOENT)
+                        return -errno;
+        }
         return control_plane_forget(ctx->state_dir);
 }
 

@@ -16,7 +16,7 @@ void proof_means_clear(struct proof_means *means);
 
 /* Whether the key made the manifest's HMAC; -EKEYREJECTED with a failure (NotAuthenticated, NotAuthentic)
  * when it has none or a wrong one. */
-int manifest_is_authentic(const struct manifest *manifest, const struct authentication_key *key,
+int manifest_prove_authentic(const struct manifest *manifest, const struct authentication_key *key,
                           struct failure *failure);
 
 enum proof {
@@ -30,3 +30,8 @@ enum proof {
 int copy_prove(const char *directory, const struct copy *copy, const struct proof_means *means,
                const struct interrupt *interrupt, enum proof *ret, struct archive_facts *ret_facts,
                struct failure *failure);
+
+/* The same for the archive in a file that stored_copy_verify can read. */
+int stored_copy_prove(int fd, const struct manifest *manifest, const struct proof_means *means,
+                      const struct interrupt *interrupt, enum proof *ret, struct archive_facts *ret_facts,
+                      struct failure *failure);

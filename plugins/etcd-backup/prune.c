@@ -8,6 +8,7 @@
 #include "control-plane.h"
 #include "files.h"
 #include "proof.h"
+#include "retention-clock.h"
 
 /* In a row; an unreachable server would cost its time limit for each copy. */
 #define REFUSALS_MAX 3
@@ -57,7 +58,7 @@ static struct retention_copy describe(const struct copy *copy, const struct auth
                 .size = manifest->stored_size,
                 .whole = copy->whole,
                 .walked = manifest->walked,
-                .authentic = !key->data || manifest_is_authentic(manifest, key, NULL) >= 0,
+                .authentic = !key->data || manifest_prove_authentic(manifest, key, NULL) >= 0,
         };
 }
 
@@ -87,6 +88,8 @@ int prune_decide(const struct prune_request *request, const struct backup_target
         input.copies = copies;
         input.count = plan.copies.count;
         measure(request->root, target, &input);
+        if (request->held)
+                (void)retention_clock_sound(&input, request->held);
         r = retention_decide(&input, plan.decisions);
         if (r < 0)
                 return r;

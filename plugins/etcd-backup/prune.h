@@ -13,6 +13,7 @@ struct prune_request {
         uint64_t cluster_id;
         const struct member_list *members; /* NULL: not known */
         struct present present;
+        char *held; /* room for RETENTION_WHY_MAX: why nothing is pruned now, else left alone; may be NULL */
 };
 
 /* Now, and since when this boot is known of, by the state directory; a boot that cannot be told began now. */

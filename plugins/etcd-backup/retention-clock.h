@@ -20,7 +20,7 @@
 #define CLOCK_OFF_USEC       (6 * UINT64_C(3600) * 1000000)
 #define CLOCK_SETTLE_USEC    (24 * UINT64_C(3600) * 1000000)
 
-/* Returns whether it can, and if not, why. */
+/* Returns whether it can, and if not, why; ret_why is touched only then. */
 bool retention_clock_sound(const struct retention_input *input, char ret_why[static RETENTION_WHY_MAX]);
 
 /* When a copy was taken, by the clock as it is now: exact for this node's copies of this boot. */

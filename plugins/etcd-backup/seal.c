@@ -6,10 +6,6 @@ struct seal {
         struct age_encryptor *encryptor;
         struct age_file_key file_key;
         struct age_opener opener;
-        struct hasher *hasher;
-        uint64_t size;
-        archive_sink_fn sink;
-        void *userdata;
 };
 
 struct seal *seal_free(struct seal *seal)
@@ -18,24 +14,12 @@ struct seal *seal_free(struct seal *seal)
                 return NULL;
         age_encryptor_free(seal->encryptor);
         age_file_key_clear(&seal->file_key);
-        hasher_free(seal->hasher);
         free(seal);
         return NULL;
 }
 
-static int on_encrypted(const void *data, size_t size, void *userdata)
-{
-        struct seal *seal = userdata;
-        int r;
-
-        r = hasher_add(seal->hasher, data, size);
-        if (r < 0)
-                return r;
-        seal->size += size;
-        return seal->sink(data, size, seal->userdata);
-}
-
-static int start_encryptor(struct seal *seal, const struct config_strings *texts)
+static int start_encryptor(struct seal *seal, const struct config_strings *texts, archive_sink_fn sink,
+                           void *userdata)
 {
         _cleanup_free_ struct age_recipient *recipients = calloc(texts->count, sizeof(*recipients));
         int r;
@@ -47,7 +31,7 @@ static int start_encryptor(struct seal *seal, const struct config_strings *texts
                 if (r < 0)
                         return r;
         }
-        r = age_encryptor_new(recipients, texts->count, on_encrypted, seal, &seal->encryptor);
+        r = age_encryptor_new(recipients, texts->count, sink, userdata, &seal->encryptor);
         if (r < 0)
                 return r;
         age_encryptor_file_key(seal->encryptor, &seal->file_key);
@@ -62,12 +46,7 @@ int seal_new(const struct config_strings *recipients, archive_sink_fn sink, void
 
         if (!seal)
                 return -ENOMEM;
-        seal->sink = sink;
-        seal->userdata = userdata;
-        r = hasher_new(&seal->hasher);
-        if (r < 0)
-                return r;
-        r = start_encryptor(seal, recipients);
+        r = start_encryptor(seal, recipients, sink, userdata);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(seal);
@@ -81,18 +60,9 @@ int seal_add(const void *data, size_t size, void *userdata)
         return age_encryptor_add(seal->encryptor, data, size);
 }
 
-int seal_finish(struct seal *seal, uint64_t *ret_size, uint8_t ret_sha256[static SHA256_SIZE])
+int seal_finish(struct seal *seal)
 {
-        int r;
-
-        r = age_encryptor_finish(seal->encryptor);
-        if (r < 0)
-                return r;
-        r = hasher_finish(seal->hasher, ret_sha256);
-        if (r < 0)
-                return r;
-        *ret_size = seal->size;
-        return 0;
+        return age_encryptor_finish(seal->encryptor);
 }
 
 const struct age_opener *seal_opener(const struct seal *seal)

@@ -2,7 +2,7 @@
 #pragma once
 
 /* What stands between the archive and the targets when the copy is encrypted: age for the configured
- * recipients, and the hash of what comes out, which is what is stored. */
+ * recipients. */
 
 #include "age.h"
 #include "archive.h"
@@ -16,7 +16,7 @@ DEFINE_CLEANUP(struct seal *, seal_free)
 
 /* The archive's sink; userdata is the seal. */
 int seal_add(const void *data, size_t size, void *userdata);
-int seal_finish(struct seal *seal, uint64_t *ret_size, uint8_t ret_sha256[static SHA256_SIZE]);
+int seal_finish(struct seal *seal);
 
 /* With what this copy, and no other, can be read back as long as the seal lives: nodes have no identity, so
  * later nobody here can. */

@@ -12,19 +12,26 @@
 
 #include "command.h"
 #include "delivery.h"
+#include "etcd-tool.h"
 #include "last-run.h"
 #include "lock.h"
 #include "log.h"
 #include "prune-command.h"
 #include "quantity.h"
 #include "snapshot.h"
+#include "source-hash.h"
+#include "static-manifests.h"
+#include "target-commands.h"
 
 /* The help is that of the command that people type. */
 static const struct program program = { .name = "capi-node etcd-backup" };
 
 /* What else uses the network, for the resident program to run (`capi-node etcd-backup COMMAND`). */
 static const struct command commands[] = {
+        { "list", "--all [--json]", target_run_list, "Show the copies of all nodes at every target" },
         { "prune", "[--dry-run] [--target NAME] [--json]", prune_run, "Remove what the retention gives up" },
+        { "verify", "--target NAME [COPY] [--identity FILE] [--json]", target_run_verify,
+          "Fetch a copy and prove it" },
         {},
 };
 
@@ -94,6 +101,19 @@ static void take_target_failures(const struct snapshot_result *result, struct fa
         }
 }
 
+/* What a person may be waiting for, said once when it begins and once when it ends. */
+static void log_transitions(const struct last_run *before, const struct last_run *now)
+{
+        if (now->success && !before->success && before->runs > 0)
+                log_message(LOG_NOTICE, MESSAGE_SNAPSHOTS_RESUMED,
+                            "Snapshots succeed again; the last failed: %s", before->message);
+        if (now->held && !before->held)
+                log_message(LOG_WARNING, MESSAGE_RETENTION_HELD, "Retention: %s", now->held);
+        if (now->success && !now->held && before->held)
+                log_message(LOG_NOTICE, MESSAGE_RETENTION_RESUMED,
+                            "Retention goes on: the clock is believed again");
+}
+
 /* The last list that etcd told stays, for what is pruned by hand. */
 static const struct member_list *known_members(const struct last_run *before,
                                                const struct snapshot_result *result)
@@ -116,6 +136,8 @@ static int record(const char *state_dir, const struct last_run *before, const st
         };
         int r;
 
+        run.held = result->held[0] ? (char *)result->held : run.success ? NULL : before->held;
+        log_transitions(before, &run);
         memcpy(run.stage_usec, result->stage_usec, sizeof(run.stage_usec));
         if (failure->reason)
                 failure_counts_add(&run.reasons, failure->reason);
@@ -127,6 +149,32 @@ static int record(const char *state_dir, const struct last_run *before, const st
         if (r < 0)
                 return log_error(r, "Cannot write %s/%s", state_dir, LAST_RUN_FILE);
         return 0;
+}
+
+/* While etcd runs: a restore needs its programs when it does not. */
+static void keep_tools(const char *root, const char *state_dir)
+{
+        _cleanup_free_ char *manifest = NULL, *tag = NULL;
+        int r;
+
+        if (static_manifest_read(root, "etcd", &manifest) < 0)
+                return;
+        tag = static_manifest_image_tag(manifest);
+        r = tag ? etcd_tools_keep(root, state_dir, tag) : -ENOENT;
+        if (r < 0 && r != -ENOENT)
+                log_info("Cannot keep etcd's programs in %s/tools: %s", state_dir, strerror(-r));
+}
+
+/* For a later drill and restore. The copy is good without. */
+static void record_source(const char *root, const char *state_dir, const struct backup_config *config,
+                          const struct manifest *manifest)
+{
+        int r = source_hash_record(root, state_dir, &config->etcd, manifest);
+
+        if (r < 0)
+                log_info("The member's own hash at revision %" PRId64 " is not known: %s", manifest->revision,
+                         strerror(-r));
+        keep_tools(root, state_dir);
 }
 
 /* Before the run itself, whose record makes the resident part look. */
@@ -165,6 +213,7 @@ static int take_and_record(const char *root, const char *state_dir, const struct
                 log_success(&result, finished.boottime_usec - started.boottime_usec, summary,
                             sizeof(summary));
                 take_target_failures(&result, &failure);
+                record_source(root, state_dir, config, result.manifest);
         } else {
                 log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: %s", failure.message);
         }

@@ -10,6 +10,7 @@
 #include "copies.h"
 #include "delivery.h"
 #include "etcd.h"
+#include "fault-point.h"
 #include "include.h"
 #include "log.h"
 #include "progress.h"
@@ -29,7 +30,7 @@ struct job {
         struct etcd_client *etcd;
         bool canceled;
 
-        bool asking; /* a Status call is under way */
+        bool asking; /* a Status or Alarm call is under way */
         int status_error;
         bool listing; /* a MemberList call is under way */
         struct etcd_status status;
@@ -39,6 +40,7 @@ struct job {
         struct snapshot_stream stream;
         struct archive_writer *writer;
         struct seal *seal;             /* NULL: not encrypted */
+        struct hasher *stored;         /* of what is stored, encrypted or not */
         struct authentication_key key; /* none: not authenticated */
         struct etcd_reader *reader;
         bool walks_from_disk; /* one pass did not do */
@@ -65,6 +67,7 @@ static void job_clear(struct job *job)
         etcd_client_free(job->etcd); /* closes the stream: no callback comes after this */
         archive_writer_free(job->writer);
         seal_free(job->seal);
+        hasher_free(job->stored);
         authentication_key_clear(&job->key);
         snapshot_stream_clear(&job->stream);
         etcd_reader_free(job->reader);
@@ -210,6 +213,8 @@ static int job_open(struct job *job)
                         return r;
         }
         r = snapshot_stream_init(&job->stream);
+        if (r >= 0)
+                r = hasher_new(&job->stored);
         if (r < 0)
                 return r;
         job->manifest = calloc(1, sizeof(*job->manifest));
@@ -264,6 +269,48 @@ static int wait_while(struct job *job, const bool *waiting)
         return 0;
 }
 
+static void on_corrupt(bool corrupt, int error, struct failure *failure, void *userdata)
+{
+        struct job *job = userdata;
+
+        (void)failure;
+        job->asking = false;
+        /* Without an answer, what the member knows itself has to do: a snapshot is wanted most when quorum is
+         * lost. */
+        job->status.is_corrupt |= error >= 0 && corrupt;
+}
+
+static int check_source(struct job *job)
+{
+        const struct etcd_status *status = &job->status;
+        int r;
+
+        if (status->is_learner)
+                return failure_set(
+                        job->failure, -EAGAIN, "MemberIsLearner",
+                        "this member is a learner that has not caught up yet; its copy would be old. The "
+                        "next run tries again");
+        if (status->db_size == 0 || status->member_id == 0)
+                return failure_set(job->failure, -EAGAIN, "MemberHasNoDatabase",
+                                   "this member has no database yet; the next run tries again");
+        if (status->has_leader && !status->is_corrupt) {
+                r = etcd_corrupt_start(job->etcd, status->member_id, on_corrupt, job);
+                if (r < 0)
+                        return r;
+                job->asking = true;
+                r = wait_while(job, &job->asking);
+                if (r < 0)
+                        return r;
+        }
+        if (status->is_corrupt)
+                return failure_set(
+                        job->failure, -EBADMSG, "MemberIsCorrupt",
+                        "etcd raised the alarm CORRUPT for this member: its data differ from the others'. "
+                        "Nothing is taken from it; replace the member while the others are healthy (etcdctl "
+                        "alarm list names it), or restore an earlier copy");
+        return 0;
+}
+
 static int take_status(struct job *job)
 {
         struct manifest *manifest = job->manifest;
@@ -278,14 +325,9 @@ static int take_status(struct job *job)
                 return r;
         if (job->status_error < 0)
                 return job->status_error;
-        if (status->is_learner)
-                return failure_set(
-                        job->failure, -EAGAIN, "MemberIsLearner",
-                        "this member is a learner that has not caught up yet; its copy would be old. The "
-                        "next run tries again");
-        if (status->db_size == 0 || status->member_id == 0)
-                return failure_set(job->failure, -EAGAIN, "MemberHasNoDatabase",
-                                   "this member has no database yet; the next run tries again");
+        r = check_source(job);
+        if (r < 0)
+                return r;
 
         manifest->cluster = strdup(job->request->config->cluster);
         manifest->node = strdup(job->request->node);
@@ -364,7 +406,12 @@ static int choose_name(struct job *job)
 static int on_stored(const void *data, size_t size, void *userdata)
 {
         struct job *job = userdata;
+        int r;
 
+        r = hasher_add(job->stored, data, size);
+        if (r < 0)
+                return r;
+        job->manifest->stored_size += size;
         for (size_t i = 0; i < job->result->count; i++)
                 if (destination_takes_stream(&job->result->destinations[i]))
                         destination_write(&job->result->destinations[i], data, size);
@@ -436,9 +483,11 @@ static int on_message(const uint8_t *bytes, size_t size, void *userdata)
         if (r < 0)
                 return r;
         if (!job->writer) {
+                FAULT_POINT("first-message");
                 r = begin_archive(job);
                 if (r < 0)
                         return r;
+                FAULT_POINT("archive-begun");
         }
         if (!job->stream.proven) /* the last message is the hash */
                 etcd_reader_add(job->reader, message.blob, message.blob_size);
@@ -461,7 +510,7 @@ static int receive(struct job *job)
 {
         int r;
 
-        progress_start(&job->progress);
+        progress_start(&job->progress, "Receiving");
         r = etcd_snapshot_start(job->etcd, on_message, on_stream_done, job);
         if (r < 0)
                 return r;
@@ -598,20 +647,26 @@ static int finish_archive(struct job *job)
         r = archive_add(job->writer, text, strlen(text));
         if (r < 0)
                 return r;
-        r = archive_finish(job->writer, &manifest->stored_size, manifest->stored_sha256);
-        if (r < 0 || !job->seal)
-                return r;
-        r = manifest_seal_recipients(&manifest->seal, &job->request->config->encryption.recipients);
-        if (r < 0)
-                return r;
-        return seal_finish(job->seal, &manifest->stored_size, manifest->stored_sha256);
+        r = archive_finish(job->writer);
+        if (r >= 0 && job->seal)
+                r = seal_finish(job->seal);
+        if (r >= 0 && job->seal)
+                r = manifest_seal_recipients(&manifest->seal, &job->request->config->encryption.recipients);
+        return r < 0 ? r : hasher_finish(job->stored, manifest->stored_sha256);
+}
+
+static void on_passed(uint64_t done, uint64_t total, void *userdata)
+{
+        struct job *job = userdata;
+
+        progress_show(&job->progress, done, total);
 }
 
 static int verify(struct job *job)
 {
         const struct age_opener *opener = job->seal ? seal_opener(job->seal) : NULL;
         _cleanup_free_ const char **directories = job->walks_from_disk ? list_scratch_directories(job) : NULL;
-        const struct interrupt interrupt = { stop_asked, job };
+        const struct interrupt interrupt = { stop_asked, job, on_passed };
         struct snapshot_result *result = job->result;
 
         if (job->walks_from_disk && !directories)
@@ -619,8 +674,10 @@ static int verify(struct job *job)
         for (size_t i = 0; i < result->count; i++) {
                 struct destination *destination = &result->destinations[i];
 
+                progress_start(&job->progress, "Reading back");
                 if (destination_takes_stream(destination))
                         destination_verify(destination, job->manifest, opener, directories, &interrupt);
+                progress_end(&job->progress);
                 if (stop_asked(job))
                         return canceled(job);
         }
@@ -708,6 +765,7 @@ static int prune(struct job *job)
                 .key = &job->key,
                 .cluster_id = job->manifest->cluster_id,
                 .members = result->members.count > 0 ? &result->members : NULL,
+                .held = result->held,
         };
 
         prune_look_at_clock(job->request->root, job->request->state_dir, &request.present);
@@ -719,15 +777,24 @@ static int prune(struct job *job)
         return 0;
 }
 
-/* In their order, each with what its time counts as. */
+/* In their order, each with what its time counts as, and what is reached then (fault-point.h). */
 static const struct step {
         int (*run)(struct job *job);
         enum run_stage stage;
+        const char *reached;
 } steps[] = {
-        { job_open, STAGE_ASK },          { take_status, STAGE_ASK }, { take_members, STAGE_ASK },
-        { choose_name, STAGE_ASK },       { receive, STAGE_STREAM },  { walk, STAGE_WALK },
-        { finish_archive, STAGE_STREAM }, { verify, STAGE_VERIFY },   { publish, STAGE_PUBLISH },
-        { deliver, STAGE_DELIVER },       { prune, STAGE_PRUNE },     { survey, STAGE_DELIVER },
+        { job_open, STAGE_ASK, "opened" },
+        { take_status, STAGE_ASK, "source-checked" },
+        { take_members, STAGE_ASK, "members-listed" },
+        { choose_name, STAGE_ASK, "named" },
+        { receive, STAGE_STREAM, "received" },
+        { walk, STAGE_WALK, "walked" },
+        { finish_archive, STAGE_STREAM, "archive-finished" },
+        { verify, STAGE_VERIFY, "verified" },
+        { publish, STAGE_PUBLISH, "published" },
+        { deliver, STAGE_DELIVER, "delivered" },
+        { prune, STAGE_PRUNE, "pruned" },
+        { survey, STAGE_DELIVER, "surveyed" },
 };
 
 static int run(struct job *job)
@@ -739,6 +806,7 @@ static int run(struct job *job)
                 job->result->stage_usec[steps[i].stage] += now_boottime_usec() - begin;
                 if (r < 0)
                         return r;
+                FAULT_POINT(steps[i].reached);
         }
 
         job->result->sequence = job->manifest->sequence;

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "archive.h"
 #include "scratch.h"
@@ -250,11 +251,14 @@ static int finish_intake(struct intake *intake)
 static int read_through(int fd, struct intake *intake, const struct interrupt *interrupt, uint64_t *ret_size)
 {
         _cleanup_free_ uint8_t *buffer = malloc(READ_SIZE);
+        struct stat st;
         off_t at = 0;
         int r;
 
         if (!buffer)
                 return -ENOMEM;
+        if (fstat(fd, &st) < 0)
+                return -errno;
         for (;;) {
                 ssize_t n = pread(fd, buffer, READ_SIZE, at);
 
@@ -273,6 +277,7 @@ static int read_through(int fd, struct intake *intake, const struct interrupt *i
                 if (r < 0)
                         return r;
                 at += n;
+                interrupt_tell(interrupt, (uint64_t)at, (uint64_t)st.st_size);
         }
 
         *ret_size = (uint64_t)at;
@@ -372,6 +377,7 @@ static int read_snapshot(int fd, struct examination *examination)
                 if (r < 0)
                         return r;
                 at += (uint64_t)n;
+                interrupt_tell(examination->interrupt, at, size);
         }
         return end_snapshot(examination);
 }
@@ -475,6 +481,28 @@ int archive_facts_match(const struct archive_facts *facts, const struct manifest
         return 0;
 }
 
+int stored_copy_verify(int fd, const struct manifest *manifest, const struct age_opener *opener,
+                       const char *const *scratch_directories, const struct interrupt *interrupt,
+                       struct archive_facts *ret, struct failure *failure)
+{
+        bool encrypted = copy_is_encrypted(manifest->stored_file);
+        _cleanup_facts_ facts = {};
+        int r;
+
+        if (encrypted && !opener)
+                return stored_bytes_match(fd, manifest, interrupt, failure);
+        r = archive_examine(fd, encrypted ? opener : NULL, scratch_directories, interrupt, &facts, failure);
+        if (r < 0)
+                return r;
+        r = archive_facts_match(&facts, manifest, failure);
+        if (r < 0)
+                return r;
+
+        *ret = facts;
+        facts = (struct archive_facts){};
+        return 0;
+}
+
 int copy_verify(const char *directory, const struct copy *copy, const struct age_opener *opener,
                 const char *scratch_dir, const struct interrupt *interrupt, struct archive_facts *ret,
                 struct failure *failure)
@@ -483,7 +511,6 @@ int copy_verify(const char *directory, const struct copy *copy, const struct age
         bool encrypted = copy_is_encrypted(copy->manifest->stored_file);
         /* What is encrypted shall not lie plain where the copy is, even without a name. */
         const char *const scratch_directories[] = { scratch_dir, encrypted ? NULL : directory, NULL };
-        _cleanup_facts_ facts = {};
         _cleanup_close_ int fd = -EBADF;
         int r;
 
@@ -494,16 +521,5 @@ int copy_verify(const char *directory, const struct copy *copy, const struct age
                 r = -errno;
                 return failure_set(failure, r, "CopyUnreadable", "cannot open %s: %s", path, strerror(-r));
         }
-        if (encrypted && !opener)
-                return stored_bytes_match(fd, copy->manifest, interrupt, failure);
-        r = archive_examine(fd, encrypted ? opener : NULL, scratch_directories, interrupt, &facts, failure);
-        if (r < 0)
-                return r;
-        r = archive_facts_match(&facts, copy->manifest, failure);
-        if (r < 0)
-                return r;
-
-        *ret = facts;
-        facts = (struct archive_facts){};
-        return 0;
+        return stored_copy_verify(fd, copy->manifest, opener, scratch_directories, interrupt, ret, failure);
 }

@@ -48,8 +48,15 @@ int archive_facts_match(const struct archive_facts *facts, const struct manifest
 int stored_bytes_match(int fd, const struct manifest *manifest, const struct interrupt *interrupt,
                        struct failure *failure);
 
-/* The first two for a copy in a directory; the last for an encrypted one without an opener, which leaves *ret
- * as it is. The database is taken apart in scratch_dir, or else, if the copy is not encrypted, beside it. */
+/* The first two for a stored copy; the last for an encrypted one without an opener, which leaves *ret as it
+ * is.
+ */
+int stored_copy_verify(int fd, const struct manifest *manifest, const struct age_opener *opener,
+                       const char *const *scratch_directories, const struct interrupt *interrupt,
+                       struct archive_facts *ret, struct failure *failure);
+
+/* The same for a copy in a directory. The database is taken apart in scratch_dir, or else, if the copy is not
+ * encrypted, beside it. */
 int copy_verify(const char *directory, const struct copy *copy, const struct age_opener *opener,
                 const char *scratch_dir, const struct interrupt *interrupt, struct archive_facts *ret,
                 struct failure *failure);

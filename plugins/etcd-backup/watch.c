@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "drill-result.h"
 #include "files.h"
 #include "health.h"
 #include "log.h"
@@ -23,6 +24,7 @@ static struct backup_watch *watch_free(struct backup_watch *watch)
         file_watch_free(watch->manifest_watch);
         file_watch_free(watch->kubelet_watch);
         file_watch_free(watch->last_run_watch);
+        file_watch_free(watch->drill_watch);
         sd_event_source_disable_unref(watch->recheck);
         last_run_clear(&watch->last_run);
         free(watch);
@@ -109,6 +111,38 @@ static int arm_recheck(struct backup_watch *watch, uint64_t after_usec)
         return sd_event_source_set_enabled(watch->recheck, SD_EVENT_ONESHOT);
 }
 
+/* A drill that nobody runs any more proves nothing. */
+#define DRILL_AGE_MAX (62 * USEC_PER_DAY)
+
+static void judge_drill(struct backup_watch *watch)
+{
+        struct present now = { .boot_seen_usec = watch->control_plane.boot.boottime_usec };
+        _cleanup_drill_result_ result = {};
+        int r;
+
+        moment_now(&now.now);
+        r = drill_result_load(watch->ctx->state_dir, &result);
+        /* A warning until the first drill would make every new node Degraded for a week. */
+        if (watch->control_plane.role != ROLE_CONTROL_PLANE ||
+            (r == -ENOENT && moment_age(&watch->control_plane.since, &now) < DRILL_AGE_MAX))
+                plugin_drop_condition(watch->ctx, CONDITION_ETCD_RESTORE);
+        else if (r < 0)
+                plugin_set_condition(
+                        watch->ctx, CONDITION_ETCD_RESTORE, CONDITION_UNKNOWN, "NoDrillYet",
+                        "no copy was restored for a test yet; capi-node etcd-backup drill does it "
+                        "now");
+        else if (moment_age(&result.finished, &now) > DRILL_AGE_MAX)
+                plugin_set_condition(watch->ctx, CONDITION_ETCD_RESTORE, CONDITION_UNKNOWN, "DrillTooOld",
+                                     "the last restore drill was more than two months ago; see: systemctl "
+                                     "list-timers capi-node-etcd-drill.timer");
+        else
+                plugin_set_condition(watch->ctx, CONDITION_ETCD_RESTORE,
+                                     result.outcome == DRILL_PROVEN   ? CONDITION_TRUE
+                                     : result.outcome == DRILL_FAILED ? CONDITION_FALSE
+                                                                      : CONDITION_UNKNOWN,
+                                     result.reason, "%s", result.message);
+}
+
 static int look(struct backup_watch *watch)
 {
         struct health_verdict verdict;
@@ -124,6 +158,7 @@ static int look(struct backup_watch *watch)
         judge(watch, &verdict);
         plugin_set_condition(watch->ctx, CONDITION_ETCD_BACKUP, verdict.status, verdict.reason, "%s",
                              verdict.message);
+        judge_drill(watch);
         plugin_touch_report(watch->ctx);
         return arm_recheck(watch, verdict.recheck_usec);
 }
@@ -149,7 +184,8 @@ static int watch_files(struct backup_watch *watch)
 {
         _cleanup_free_ char *manifest = path_under(watch->ctx->root, ETCD_MANIFEST_PATH),
                             *kubelet = path_under(watch->ctx->root, KUBELET_CONF_PATH),
-                            *last_run = copy_path(watch->ctx->state_dir, LAST_RUN_FILE, "");
+                            *last_run = copy_path(watch->ctx->state_dir, LAST_RUN_FILE, ""),
+                            *drill = copy_path(watch->ctx->state_dir, DRILL_FILE, "");
         int r;
 
         r = watch_path(watch, manifest, &watch->manifest_watch);
@@ -158,7 +194,8 @@ static int watch_files(struct backup_watch *watch)
         r = watch_path(watch, kubelet, &watch->kubelet_watch);
         if (r < 0)
                 return r;
-        return watch_path(watch, last_run, &watch->last_run_watch);
+        r = watch_path(watch, last_run, &watch->last_run_watch);
+        return r < 0 ? r : watch_path(watch, drill, &watch->drill_watch);
 }
 
 static int watch_targets(struct backup_watch *watch)

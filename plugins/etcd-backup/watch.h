@@ -12,7 +12,8 @@
 #include "plugin.h"
 #include "target-state.h"
 
-#define CONDITION_ETCD_BACKUP "EtcdBackupHealthy"
+#define CONDITION_ETCD_BACKUP  "EtcdBackupHealthy"
+#define CONDITION_ETCD_RESTORE "EtcdRestoreProven"
 
 struct watched_target {
         const struct backup_target *target;
@@ -33,7 +34,7 @@ struct backup_watch {
         struct watched_target *targets;
         size_t n_targets;
 
-        struct file_watch *manifest_watch, *kubelet_watch, *last_run_watch;
+        struct file_watch *manifest_watch, *kubelet_watch, *last_run_watch, *drill_watch;
         sd_event_source *recheck;
 };
 

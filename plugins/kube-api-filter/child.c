@@ -8,6 +8,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#define CHILD_FD 3
+
 struct child {
         pid_t pid;
         int fd;
@@ -56,6 +58,9 @@ static void run(unsigned seconds, void (*work)(void *userdata, int fd), void *us
 {
         sigset_t none;
 
+        /* The lock and the sockets are the parent's alone; so is what becomes of them when it dies. */
+        if (dup2(fd, CHILD_FD) < 0 || close_range(CHILD_FD + 1, ~0U, 0) < 0)
+                _exit(1);
         /* What the event loop blocked for itself would also hold the alarm back. */
         sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -64,7 +69,7 @@ static void run(unsigned seconds, void (*work)(void *userdata, int fd), void *us
         signal(SIGPIPE, SIG_IGN);
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         alarm(seconds);
-        work(userdata, fd);
+        work(userdata, CHILD_FD);
         _exit(0);
 }
 

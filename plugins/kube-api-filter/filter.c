@@ -66,34 +66,16 @@ static uint64_t left(uint64_t until_usec)
         return until_usec > now ? until_usec - now : 0;
 }
 
-/* Names of sets and chains are used once, also when the transaction for which they were made never came. */
-static int next_generation(struct filter *filter)
+/* What one change needs: for the chains and sets of two lists, and for the rules. */
+#define GENERATIONS 3
+
+/* Names of sets and chains are used once, also when the transaction for which they were made never came.
+ * Saves the state. */
+static int reserve_generations(struct filter *filter, uint32_t *ret_first)
 {
-        filter->state.generation++;
+        *ret_first = filter->state.generation + 1;
+        filter->state.generation += GENERATIONS;
         return state_save(filter->directory, &filter->state);
-}
-
-/* The list that is in force when there is no other: none, but counting what the wanted one would drop. */
-static int audit_of(const struct filter_list *list, struct filter_list **ret)
-{
-        _cleanup_(filter_list_unrefp) struct filter_list *audit = NULL;
-        int r;
-
-        r = filter_list_new(&audit);
-        if (r < 0)
-                return r;
-        audit->audit = true;
-        memcpy(audit->ports, list->ports, sizeof(audit->ports));
-        audit->n_ports = list->n_ports;
-        for (size_t c = 0; r >= 0 && c < CLASSES; c++)
-                for (size_t f = 0; r >= 0 && f < IP_FAMILIES; f++)
-                        r = cidr_set_copy(&list->sets[c][f], &audit->sets[c][f]);
-        if (r >= 0)
-                r = filter_list_finish(audit);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(audit);
-        return 0;
 }
 
 static int load_named(struct filter *filter, const char *digest, const struct loaded_list *known,
@@ -119,7 +101,8 @@ static int choose_current(struct filter *filter, struct filter_list **ret)
                 *ret = filter_list_ref(filter->wanted);
                 return 0;
         }
-        return filter->wanted ? audit_of(filter->wanted, ret) : 0;
+        /* There is no other: nobody is shut out, and what the wanted one would drop is counted. */
+        return filter->wanted ? filter_list_audit(filter->wanted, ret) : 0;
 }
 
 /* From which of the lists in the kernel most can be used again. */
@@ -141,29 +124,25 @@ static int bring(struct filter *filter, bool fresh)
         _cleanup_(loaded_list_freep) struct loaded_list *current = NULL, *candidate = NULL;
         struct ruleset ruleset = { .disabled_usec = left(filter->state.disabled_until_usec) };
         struct table table;
+        uint32_t first;
         int r;
 
         r = choose_current(filter, &current_list);
         if (r >= 0 && filter->state.candidate[0])
                 r = load_named(filter, filter->state.candidate, filter->candidate, &candidate_list);
+        FAULT_POINT("kube-api-filter-save");
         if (r >= 0)
-                r = next_generation(filter);
+                r = reserve_generations(filter, &first);
         FAULT_POINT("kube-api-filter-load");
         if (r >= 0 && current_list)
                 r = loaded_list_make(filter->netlink, current_list, nearest(filter, current_list, fresh),
-                                     filter->state.generation, &current);
-        /* Each list has a generation of its own, for its chains and sets. */
+                                     first, &current);
         if (r >= 0 && candidate_list)
-                r = next_generation(filter);
-        if (r >= 0 && candidate_list)
-                r = loaded_list_make(filter->netlink, candidate_list, current, filter->state.generation,
-                                     &candidate);
-        if (r >= 0)
-                r = next_generation(filter);
+                r = loaded_list_make(filter->netlink, candidate_list, current, first + 1, &candidate);
         if (r < 0)
                 return r;
         FAULT_POINT("kube-api-filter-switch");
-        ruleset.generation = filter->state.generation;
+        ruleset.generation = first + 2;
         ruleset.current = current;
         ruleset.candidate = candidate;
         ruleset.candidate_usec = left(filter->state.deadline_usec);
@@ -206,17 +185,12 @@ int filter_enforce(struct filter *filter, struct failure *failure)
         return bring_or_explain(filter, true, failure);
 }
 
-/* Saves, then tells the kernel. */
+/* The state is saved before the kernel is told. */
 static int change(struct filter *filter, struct failure *failure)
 {
         int r;
 
         filter->state.changed_usec = now_realtime_usec();
-        FAULT_POINT("kube-api-filter-save");
-        r = state_save(filter->directory, &filter->state);
-        if (r < 0)
-                return failure_set(failure, r, "StateNotWritable", "cannot write %s/state.json: %s",
-                                   filter->directory, strerror(-r));
         r = bring_or_explain(filter, !filter->current, failure);
         if (r >= 0)
                 state_sweep_lists(filter->directory, &filter->state);

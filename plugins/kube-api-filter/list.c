@@ -47,9 +47,10 @@ struct filter_list *filter_list_unref(struct filter_list *list)
 {
         if (!list || --list->references > 0)
                 return NULL;
-        for (size_t c = 0; c < CLASSES; c++)
+        for (size_t c = 0; !list->owner && c < CLASSES; c++)
                 for (size_t f = 0; f < IP_FAMILIES; f++)
                         cidr_set_clear(&list->sets[c][f]);
+        filter_list_unref(list->owner);
         free(list);
         return NULL;
 }
@@ -110,6 +111,25 @@ int filter_list_finish(struct filter_list *list)
         return digest_list(list);
 }
 
+int filter_list_audit(struct filter_list *list, struct filter_list **ret)
+{
+        _cleanup_(filter_list_unrefp) struct filter_list *audit = NULL;
+        int r;
+
+        r = filter_list_new(&audit);
+        if (r < 0)
+                return r;
+        *audit = *list;
+        audit->references = 1;
+        audit->audit = true;
+        audit->owner = filter_list_ref(list);
+        r = digest_list(audit);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(audit);
+        return 0;
+}
+
 bool filter_list_has(const struct filter_list *list, enum ip_family family, ip_number address,
                      enum source_class *ret_class, struct cidr_range *ret_range)
 {
@@ -123,20 +143,24 @@ bool filter_list_has(const struct filter_list *list, enum ip_family family, ip_n
         return false;
 }
 
-/* All that a list lets in of one family, whatever the class. */
-static int join(const struct filter_list *list, enum ip_family family, struct cidr_set *ret)
+/* What of a class's networks `after` lets in by none of its classes. */
+static int subtract_list(const struct cidr_set *set, const struct filter_list *after, enum ip_family family,
+                         struct cidr_set *ret)
 {
-        int r;
+        _cleanup_cidr_set_ lost = {};
+        int r = 0;
 
-        for (size_t c = 0; c < CLASSES; c++)
-                for (size_t i = 0; i < list->sets[c][family].count; i++) {
-                        const struct cidr_range *range = &list->sets[c][family].items[i];
+        for (enum source_class c = 0; r >= 0 && c < CLASSES; c++) {
+                struct cidr_set less = {};
 
-                        r = cidr_set_add(ret, range->first, range->last);
-                        if (r < 0)
-                                return r;
-                }
-        cidr_set_merge(ret);
+                r = cidr_set_subtract(c == 0 ? set : &lost, &after->sets[c][family], &less);
+                cidr_set_clear(&lost);
+                lost = less;
+        }
+        if (r < 0)
+                return r;
+        *ret = lost;
+        lost = (struct cidr_set){};
         return 0;
 }
 
@@ -161,18 +185,15 @@ int filter_list_widens(const struct filter_list *before, const struct filter_lis
                 widens = false;
         for (size_t i = 0; i < after->n_ports; i++)
                 widens = widens && has_port(before, after->ports[i]);
-        for (enum ip_family f = 0; widens && f < IP_FAMILIES; f++) {
-                _cleanup_cidr_set_ a = {}, b = {}, lost = {};
+        for (enum ip_family f = 0; widens && f < IP_FAMILIES; f++)
+                for (enum source_class c = 0; widens && c < CLASSES; c++) {
+                        _cleanup_cidr_set_ lost = {};
 
-                r = join(before, f, &a);
-                if (r >= 0)
-                        r = join(after, f, &b);
-                if (r >= 0)
-                        r = cidr_set_subtract(&a, &b, &lost);
-                if (r < 0)
-                        return r;
-                widens = lost.count == 0;
-        }
+                        r = subtract_list(&before->sets[c][f], after, f, &lost);
+                        if (r < 0)
+                                return r;
+                        widens = lost.count == 0;
+                }
         *ret = widens;
         return 0;
 }
@@ -186,21 +207,46 @@ size_t filter_list_count(const struct filter_list *list, enum ip_family family)
         return n;
 }
 
-static void print_list(const struct filter_list *list, FILE *stream)
-{
-        char text[CIDR_TEXT_SIZE];
+/* The file: this, then for each class and family a count of 8 bytes and the ranges, of IPv4 as two numbers of
+ * 4 bytes, of IPv6 of 16. Read back on the same machine only, and held against the digest in the state. */
+struct list_header {
+        char magic[8];
+        uint32_t audit, n_ports;
+        uint16_t ports[LIST_PORTS_MAX];
+};
+#define LIST_MAGIC "capilist"
 
-        fprintf(stream, "mode %s\n", list->audit ? "audit" : "enforce");
-        for (size_t i = 0; i < list->n_ports; i++)
-                fprintf(stream, "port %u\n", list->ports[i]);
+static size_t range_size(enum ip_family family)
+{
+        return family == IP_V4 ? 2 * sizeof(uint32_t) : 2 * sizeof(ip_number);
+}
+
+static void put_set(const struct cidr_set *set, enum ip_family family, FILE *stream)
+{
+        const uint64_t count = set->count;
+
+        fwrite(&count, sizeof(count), 1, stream);
+        for (size_t i = 0; i < set->count; i++) {
+                const struct cidr_range *range = &set->items[i];
+                const uint32_t four[] = { (uint32_t)range->first, (uint32_t)range->last };
+
+                if (family == IP_V4)
+                        fwrite(four, sizeof(four), 1, stream);
+                else
+                        fwrite(range, sizeof(*range), 1, stream);
+        }
+}
+
+static void put_list(const struct filter_list *list, FILE *stream)
+{
+        struct list_header header = { .audit = list->audit, .n_ports = (uint32_t)list->n_ports };
+
+        memcpy(header.magic, LIST_MAGIC, sizeof(header.magic));
+        memcpy(header.ports, list->ports, sizeof(header.ports));
+        fwrite(&header, sizeof(header), 1, stream);
         for (enum source_class c = 0; c < CLASSES; c++)
                 for (enum ip_family f = 0; f < IP_FAMILIES; f++)
-                        for (size_t i = 0; i < list->sets[c][f].count; i++) {
-                                const struct cidr_range *range = &list->sets[c][f].items[i];
-                                const struct cidr cidr = { f, range->first, range->last };
-
-                                fprintf(stream, "%s %s\n", class_names[c], cidr_format(&cidr, text));
-                        }
+                        put_set(&list->sets[c][f], f, stream);
 }
 
 int filter_list_save(const struct filter_list *list, const char *path)
@@ -220,62 +266,92 @@ int filter_list_save(const struct filter_list *list, const char *path)
                 close(fd);
                 return -errno;
         }
-        print_list(list, stream);
+        put_list(list, stream);
         if (fflush(stream) != 0 || ferror(stream))
                 return -EIO;
         return new_file_publish(&file);
 }
 
-static int take_line(struct filter_list *list, char *line)
+struct list_bytes {
+        const char *at;
+        size_t left;
+};
+
+static int take_bytes(struct list_bytes *bytes, void *ret, size_t size)
 {
-        char *value = strchr(line, ' ');
-        struct cidr cidr;
+        if (bytes->left < size)
+                return -EINVAL;
+        memcpy(ret, bytes->at, size);
+        bytes->at += size;
+        bytes->left -= size;
+        return 0;
+}
+
+static int take_range(struct list_bytes *bytes, enum ip_family family, struct cidr_range *ret)
+{
+        uint32_t four[2];
         int r;
 
-        if (!value)
-                return -EINVAL;
-        *value++ = '\0';
-        if (strcmp(line, "mode") == 0) {
-                list->audit = strcmp(value, "audit") == 0;
-                return 0;
-        }
-        if (strcmp(line, "port") == 0) {
-                unsigned long port = strtoul(value, NULL, 10);
+        if (family == IP_V6)
+                return take_bytes(bytes, ret, sizeof(*ret));
+        r = take_bytes(bytes, four, sizeof(four));
+        if (r >= 0)
+                *ret = (struct cidr_range){ four[0], four[1] };
+        return r;
+}
 
-                return port > 0 && port <= UINT16_MAX ? filter_list_add_port(list, (uint16_t)port) : -EINVAL;
+static int take_set(struct list_bytes *bytes, enum ip_family family, struct cidr_set *set)
+{
+        uint64_t count;
+        int r;
+
+        r = take_bytes(bytes, &count, sizeof(count));
+        if (r < 0 || count > bytes->left / range_size(family))
+                return -EINVAL;
+        for (uint64_t i = 0; r >= 0 && i < count; i++) {
+                struct cidr_range range;
+
+                r = take_range(bytes, family, &range);
+                if (r >= 0)
+                        r = range.first <= range.last ? cidr_set_add(set, range.first, range.last) : -EINVAL;
         }
-        for (enum source_class c = 0; c < CLASSES; c++)
-                if (strcmp(line, class_names[c]) == 0) {
-                        r = cidr_parse_range(value, &cidr);
-                        return r < 0 ? r : filter_list_add(list, c, &cidr);
-                }
-        return -EINVAL;
+        return r;
+}
+
+static int take_list(struct list_bytes *bytes, struct filter_list *list)
+{
+        struct list_header header;
+        int r;
+
+        r = take_bytes(bytes, &header, sizeof(header));
+        if (r < 0 || memcmp(header.magic, LIST_MAGIC, sizeof(header.magic)) != 0 || header.n_ports == 0 ||
+            header.n_ports > LIST_PORTS_MAX)
+                return -EINVAL;
+        list->audit = header.audit;
+        for (uint32_t i = 0; r >= 0 && i < header.n_ports; i++)
+                r = filter_list_add_port(list, header.ports[i]);
+        for (enum source_class c = 0; r >= 0 && c < CLASSES; c++)
+                for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++)
+                        r = take_set(bytes, f, &list->sets[c][f]);
+        return r < 0 || bytes->left == 0 ? r : -EINVAL;
 }
 
 int filter_list_load(const char *path, struct filter_list **ret)
 {
         _cleanup_(filter_list_unrefp) struct filter_list *list = NULL;
-        _cleanup_free_ char *text = NULL;
-        char *rest, *line;
+        _cleanup_free_ char *data = NULL;
         size_t size;
         int r;
 
-        r = file_read(path, LIST_FILE_MAX, &text, &size);
+        r = file_read(path, LIST_FILE_MAX, &data, &size);
+        if (r >= 0)
+                r = filter_list_new(&list);
+        if (r >= 0)
+                r = take_list(&(struct list_bytes){ data, size }, list);
+        if (r >= 0)
+                r = filter_list_finish(list);
         if (r < 0)
                 return r;
-        r = filter_list_new(&list);
-        if (r < 0)
-                return r;
-        for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-                r = take_line(list, line);
-                if (r < 0)
-                        return r;
-        }
-        r = filter_list_finish(list);
-        if (r < 0)
-                return r;
-        if (list->n_ports == 0)
-                return -EINVAL;
         *ret = TAKE_PTR(list);
         return 0;
 }

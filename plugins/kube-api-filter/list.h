@@ -29,6 +29,7 @@ struct filter_list {
         size_t n_ports;
         struct cidr_set sets[CLASSES][IP_FAMILIES];
         char digest[SHA256_TEXT_SIZE]; /* of all of it, once merged */
+        struct filter_list *owner;     /* whose sets these are; NULL: its own */
 };
 
 /* "management", "loadBalancer", …: as the configuration's keys and the sets are called. */
@@ -45,6 +46,9 @@ int filter_list_add_port(struct filter_list *list, uint16_t port); /* -E2BIG bey
 /* Merges every set and makes the digest. Returns 0 or -errno. */
 int filter_list_finish(struct filter_list *list);
 
+/* The same finished list, but only counting; the sets are shared. */
+int filter_list_audit(struct filter_list *list, struct filter_list **ret);
+
 /* Whether the list lets the address in, by which class and which of its ranges (either may be NULL). */
 bool filter_list_has(const struct filter_list *list, enum ip_family family, ip_number address,
                      enum source_class *ret_class, struct cidr_range *ret_range);
@@ -52,7 +56,7 @@ bool filter_list_has(const struct filter_list *list, enum ip_family family, ip_n
 int filter_list_widens(const struct filter_list *before, const struct filter_list *after, bool *ret);
 size_t filter_list_count(const struct filter_list *list, enum ip_family family);
 
-/* As text, one line for the mode, each port and each range: STATE/lists/DIGEST. */
+/* STATE/lists/DIGEST: as bytes, because writing 100,000 networks as text takes longer than all else. */
 int filter_list_save(const struct filter_list *list, const char *path);
 /* Returns -EINVAL for a file that is not of that form, or -errno. */
 int filter_list_load(const char *path, struct filter_list **ret);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include <malloc.h>
+
 #include "commands.h"
 #include "filter-config.h"
 #include "plugin.h"
@@ -40,5 +42,8 @@ static const struct plugin plugin = {
 
 int main(int argc, char *argv[])
 {
+        /* Long lists come and go whole. glibc would otherwise raise the threshold with the first one, put the
+         * next into the heap, and keep the holes. */
+        (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
         return plugin_main(&plugin, argc, argv);
 }

@@ -79,6 +79,9 @@ static void on_request(void *userdata)
         if (!path || load(path, &object) < 0)
                 return;
         (void)unlink(path);
+        /* Its id is when it was made; nobody waits for an old one's answer any more. */
+        if ((uint64_t)json_integer(object, "id", 0) + ANSWER_WAIT < now_boottime_usec())
+                return;
         request = (struct request){
                 .operation = (enum operation)json_integer(object, "operation", 0),
                 .usec = (uint64_t)json_integer(object, "usec", 0),
@@ -93,12 +96,14 @@ static void on_request(void *userdata)
 int service_watch_requests(struct service *service)
 {
         _cleanup_free_ char *path = path_in(service->ctx->state_dir, REQUEST_FILE);
+        int r;
 
         if (!path)
                 return -ENOMEM;
-        /* One that came while nobody listened has nobody waiting any more. */
-        (void)unlink(path);
-        return file_watch_new(service->ctx->event, path, 0, on_request, service, &service->request_watch);
+        r = file_watch_new(service->ctx->event, path, 0, on_request, service, &service->request_watch);
+        if (r >= 0)
+                on_request(service); /* one may have come while this process started */
+        return r;
 }
 
 /* Returns 0 and the answer's status, or -EAGAIN when it is not there yet. */

@@ -70,6 +70,21 @@ int service_perform(struct service *service, const struct request *request, char
 /* Opens the filter and takes the lock. -EBUSY when another process has it. */
 int service_open(struct plugin_context *ctx, struct service **ret, struct failure *failure);
 
+/* Around everything that changes the table: the monitor does not hear of it. */
+void service_pause(struct service *service);
+void service_resume(struct service *service);
+/* Repairs what others change; calm: forgets a fight that is over. */
+int service_watch_table(struct service *service);
+void service_calm(struct service *service);
+
+/* Sets the conditions; observe at most once a minute. */
+void service_set_ready(struct service *service);
+void service_observe(struct service *service);
+/* Makes the list anew if what it is made of has changed. */
+void service_follow(struct service *service);
+/* Looks at everything that follows the clock, in the next iteration. */
+int service_tick_now(struct service *service);
+
 /* Requests of other processes: STATE/request.json, answered in STATE/answer.json. */
 int service_watch_requests(struct service *service);
 int service_ask(const char *directory, const struct request *request, char **ret_text);

@@ -284,21 +284,24 @@ int etcd_latency_start(struct check_run *run)
         return ask(run, "/metrics", on_latency);
 }
 
+static int add_quantile(json_object *metrics, const char *name, const char *help, double seconds)
+{
+        return isnan(seconds)
+                       ? 0
+                       : metric_add(metrics, METRIC_GAUGE, name, help, seconds, "quantile", "0.99", NULL);
+}
+
 int etcd_latency_metrics(const struct node *node, json_object *metrics)
 {
-        int r = 0;
+        int r;
 
-        if (!isnan(node->etcd.wal_fsync_p99_seconds))
-                r = metric_add(
-                        metrics, METRIC_GAUGE, METRIC_NAME_PREFIX "etcd_wal_fsync_p99_seconds",
-                        "99th percentile of writing etcd's log to the disk, between the last two looks.",
-                        node->etcd.wal_fsync_p99_seconds, NULL);
-        if (r >= 0 && !isnan(node->etcd.backend_commit_p99_seconds))
-                r = metric_add(
-                        metrics, METRIC_GAUGE, METRIC_NAME_PREFIX "etcd_backend_commit_p99_seconds",
-                        "99th percentile of committing to etcd's database, between the last two looks.",
-                        node->etcd.backend_commit_p99_seconds, NULL);
-        return r;
+        r = add_quantile(metrics, METRIC_NAME_PREFIX "etcd_wal_fsync_seconds",
+                         "How long etcd's log takes to reach the disk, between the last two looks.",
+                         node->etcd.wal_fsync_p99_seconds);
+        return r < 0 ? r
+                     : add_quantile(metrics, METRIC_NAME_PREFIX "etcd_backend_commit_seconds",
+                                    "How long a commit to etcd's database takes, between the last two looks.",
+                                    node->etcd.backend_commit_p99_seconds);
 }
 
 /* ---- etcd-maintenance ---- */
@@ -314,6 +317,16 @@ static void judge_maintenance(const struct report *report, struct check_result *
                 if (condition_healthy(condition) == 0 && status > ret->status)
                         check_result_set(ret, status, condition->reason, "%s", condition->message);
         }
+}
+
+/* As the agent counts it: from when the report was seen to change, on a clock that nobody sets. */
+static bool is_silent(struct etcd_watch *watch, const struct report *report, uint64_t now_usec)
+{
+        if (report->generated_usec != watch->maintenance_generated_usec) {
+                watch->maintenance_generated_usec = report->generated_usec;
+                watch->maintenance_seen_usec = now_usec;
+        }
+        return now_usec - watch->maintenance_seen_usec > report->valid_for_usec;
 }
 
 int etcd_maintenance_start(struct check_run *run)
@@ -333,7 +346,12 @@ int etcd_maintenance_start(struct check_run *run)
         }
         if (r < 0)
                 return r;
-        judge_maintenance(report, &result);
+        if (is_silent(&run->node->etcd, report, now_boottime_usec()))
+                check_result_set(&result, CHECK_UNKNOWN, "MaintenanceSilent",
+                                 "etcd-maintenance has not reported lately; look at: systemctl status "
+                                 "capi-node-etcd-maintenance");
+        else
+                judge_maintenance(report, &result);
         check_finish(run, &result);
         return 0;
 }

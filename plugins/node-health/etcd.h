@@ -17,8 +17,9 @@ struct etcd_watch {
         struct {
                 uint64_t usec; /* CLOCK_BOOTTIME */
                 double leader_changes;
-        } samples[ETCD_SAMPLES_MAX]; /* a ring */
-        unsigned n_samples;          /* ever taken */
+        } samples[ETCD_SAMPLES_MAX];                                /* a ring */
+        uint64_t maintenance_generated_usec, maintenance_seen_usec; /* of etcd-maintenance's report */
+        unsigned n_samples;                                         /* ever taken */
 };
 
 int etcd_start(struct check_run *run);

@@ -8,9 +8,8 @@
 #include "node.h"
 #include "static-pod.h"
 
-#define KUBE_PROXY_URL                                                                      \
-        "http://127.0.0.1:10256/healthz" /* older ones have no /livez, newer ones have both \
-                                          */
+/* Older ones have no /livez, newer ones have both. */
+#define KUBE_PROXY_URL "http://127.0.0.1:10256/healthz"
 
 static const struct http_service kubelet = {
         .name = "the kubelet",

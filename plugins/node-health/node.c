@@ -16,6 +16,7 @@ void node_init(struct node *node, sd_event *event, const char *root)
                 .clock_error_seconds = NAN,
                 .api_server_url = "https://127.0.0.1:6443",
                 .clock_skew_seconds = NAN,
+                .runc.probe = PROBE_NONE,
                 .etcd = { .wal_fsync_p99_seconds = NAN, .backend_commit_p99_seconds = NAN },
                 .clock_offset_seconds = NAN,
                 .reboot_required_seconds = NAN,
@@ -46,4 +47,5 @@ void node_done(struct node *node)
         probe_stop(&node->inodes.probe);
         dns_watch_stop(&node->dns);
         kernel_log_close(&node->kernel_log);
+        runc_version_stop(&node->runc);
 }

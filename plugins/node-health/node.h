@@ -15,6 +15,7 @@
 #include "node-health-config.h"
 #include "oom.h"
 #include "pressure.h"
+#include "runc-version.h"
 #include "runtime.h"
 #include "scs.h"
 #include "unit-bus.h"
@@ -36,6 +37,7 @@ struct node {
         struct etcd_watch etcd;
         struct certificate_files certificates;
         struct versions versions;
+        struct runc_version runc;
         char api_server_url[300];  /* of kube-apiserver on this node */
         uint64_t api_asked_usec;   /* CLOCK_REALTIME, when the endpoint was asked last */
         double clock_skew_seconds; /* the API server's clock is ahead by; NAN: not measured */

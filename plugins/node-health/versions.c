@@ -104,9 +104,27 @@ static void on_version(struct http_transfer *transfer, int error, void *userdata
                 http_probe_fail(run, r);
 }
 
+static void on_runc(void *userdata)
+{
+        struct check_run *run = userdata;
+        int r;
+
+        r = api_start(run, NULL, "/version", on_version);
+        if (r < 0)
+                http_probe_fail(run, r);
+}
+
+static void cancel_runc(struct check_run *run)
+{
+        runc_version_stop(&run->node->runc);
+}
+
 int versions_start(struct check_run *run)
 {
-        return api_start(run, NULL, "/version", on_version);
+        if (!runc_version_ask(run->node, on_runc, run))
+                return api_start(run, NULL, "/version", on_version);
+        run->cancel = cancel_runc;
+        return 0;
 }
 
 /* ---- telling ---- */
@@ -175,6 +193,8 @@ int versions_describe(const struct node *node, json_object *versions)
                 r = add(versions, "apiServer", node->versions.api_server);
         if (r >= 0)
                 r = add(versions, "containerd", node->runtime.version);
+        if (r >= 0)
+                r = add(versions, "runc", node->runc.text);
         for (size_t i = 0; r >= 0 && i < ELEMENTS(static_pods); i++) {
                 _cleanup_free_ char *manifest = NULL;
                 char tag[STATIC_POD_VALUE_SIZE];

@@ -92,10 +92,15 @@ static bool serves(void *userdata)
         return strstr(answer, "is healthy");
 }
 
-static pid_t spawn(const char *program, const struct arguments *arguments, int output, int errors)
+static pid_t spawn(const struct etcd *etcd, const char *name, const struct arguments *arguments, int output,
+                   int errors)
 {
         posix_spawn_file_actions_t actions;
+        char program[512];
         pid_t pid;
+
+        (void)snprintf(program, sizeof(program), "%s%s%s", etcd->programs ?: "", etcd->programs ? "/" : "",
+                       name);
 
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
@@ -107,35 +112,79 @@ static pid_t spawn(const char *program, const struct arguments *arguments, int o
         return pid;
 }
 
+/* Owned by the caller. */
+static char *find_programs(const char *suite)
+{
+        char command[512], line[512] = "", *programs;
+        FILE *pipe;
+
+        (void)snprintf(command, sizeof(command), "%s %s etcd-client etcd-server", TESTS_CHROOT, suite);
+        pipe = popen(command, "re");
+        assert_non_null(pipe);
+        assert_non_null(fgets(line, sizeof(line), pipe));
+        assert_int_equal(pclose(pipe), 0);
+        assert_true(asprintf(&programs, "%.*s/usr/bin", (int)strcspn(line, "\n"), line) > 0);
+        return programs;
+}
+
 void etcd_start(struct etcd *etcd, const char *root, bool tls)
 {
-        _cleanup_free_ char *log_path = path_under(root, "/etcd.log");
-        const char *scheme = tls ? "https" : "http";
+        etcd_start_of(NULL, etcd, root, tls);
+}
+
+/* Starts it as it is described. */
+static void launch(struct etcd *etcd, const char *name, const char *cluster, bool existing)
+{
+        _cleanup_free_ char *log_path = path_under(etcd->root, "/etcd.log");
         struct arguments arguments = {};
         _cleanup_close_ int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
-        *etcd = (struct etcd){ .root = root, .tls = tls, .port = free_port(), .peer_port = free_port() };
-        (void)snprintf(etcd->endpoint, sizeof(etcd->endpoint), "%s://127.0.0.1:%u", scheme, etcd->port);
-        make_directory(root, "/etc/kubernetes/manifests");
-        make_directory(root, "/var/lib/etcd");
+        (void)snprintf(etcd->endpoint, sizeof(etcd->endpoint), "%s://127.0.0.1:%u",
+                       etcd->tls ? "https" : "http", etcd->port);
+        make_directory(etcd->root, "/etc/kubernetes/manifests");
+        make_directory(etcd->root, "/var/lib/etcd");
 
         argument(&arguments, "etcd");
-        argument(&arguments, "--data-dir=%s/var/lib/etcd", root);
+        argument(&arguments, "--name=%s", name);
+        argument(&arguments, "--data-dir=%s/var/lib/etcd", etcd->root);
         argument(&arguments, "--listen-client-urls=%s", etcd->endpoint);
         argument(&arguments, "--advertise-client-urls=%s", etcd->endpoint);
         argument(&arguments, "--listen-peer-urls=http://127.0.0.1:%u", etcd->peer_port);
         argument(&arguments, "--initial-advertise-peer-urls=http://127.0.0.1:%u", etcd->peer_port);
-        argument(&arguments, "--initial-cluster=default=http://127.0.0.1:%u", etcd->peer_port);
+        argument(&arguments, "--initial-cluster=%s", cluster);
+        argument(&arguments, "--initial-cluster-state=%s", existing ? "existing" : "new");
         argument(&arguments, "--unsafe-no-fsync");
-        if (tls) {
+        if (etcd->tls) {
                 argument(&arguments, "--client-cert-auth=true");
-                argument(&arguments, "--trusted-ca-file=%s/" PKI "/ca.crt", root);
-                argument(&arguments, "--cert-file=%s/" PKI "/server.crt", root);
-                argument(&arguments, "--key-file=%s/" PKI "/server.key", root);
+                argument(&arguments, "--trusted-ca-file=%s/" PKI "/ca.crt", etcd->root);
+                argument(&arguments, "--cert-file=%s/" PKI "/server.crt", etcd->root);
+                argument(&arguments, "--key-file=%s/" PKI "/server.key", etcd->root);
         }
-        etcd->pid = spawn("etcd", &arguments, log, log);
+        etcd->pid = spawn(etcd, "etcd", &arguments, log, log);
+        root_write(etcd->root, "etc/kubernetes/manifests/etcd.yaml", "kind: Pod\n", 0600);
+}
+
+void etcd_wait(struct etcd *etcd)
+{
         wait_until(serves, etcd, "etcd");
-        root_write(root, "etc/kubernetes/manifests/etcd.yaml", "kind: Pod\n", 0600);
+}
+
+void etcd_start_of(const char *suite, struct etcd *etcd, const char *root, bool tls)
+{
+        char cluster[64];
+
+        *etcd = (struct etcd){ .root = root, .tls = tls, .port = free_port(), .peer_port = free_port() };
+        etcd->programs = suite ? find_programs(suite) : NULL;
+        (void)snprintf(cluster, sizeof(cluster), "default=http://127.0.0.1:%u", etcd->peer_port);
+        launch(etcd, "default", cluster, false);
+        etcd_wait(etcd);
+}
+
+void etcd_start_member(struct etcd *etcd, const char *root, const char *name, unsigned peer_port,
+                       const char *cluster, bool existing)
+{
+        *etcd = (struct etcd){ .root = root, .port = free_port(), .peer_port = peer_port };
+        launch(etcd, name, cluster, existing);
 }
 
 void etcd_stop(struct etcd *etcd, int signal)
@@ -144,16 +193,36 @@ void etcd_stop(struct etcd *etcd, int signal)
                 return;
         (void)program_stop(etcd->pid, signal);
         etcd->pid = 0;
+        free(etcd->programs);
+        etcd->programs = NULL;
 }
 
-char *etcd_ctl(const struct etcd *etcd, const char *const *words)
+static char *run(const struct etcd *etcd, const char *program, const struct arguments *arguments)
 {
-        struct arguments arguments = {};
         char *text = NULL;
         size_t size = 0;
         int pipes[2];
         pid_t pid;
         ssize_t n;
+
+        assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+        pid = spawn(etcd, program, arguments, pipes[1], pipes[1]);
+        close(pipes[1]);
+        do {
+                text = realloc(text, size + 4096);
+                n = read(pipes[0], text + size, 4095);
+                assert_true(n >= 0);
+                size += (size_t)n;
+        } while (n > 0);
+        text[size] = '\0';
+        close(pipes[0]);
+        (void)program_wait(pid);
+        return text;
+}
+
+char *etcd_ctl(const struct etcd *etcd, const char *const *words)
+{
+        struct arguments arguments = {};
 
         argument(&arguments, "etcdctl");
         argument(&arguments, "--endpoints=%s", etcd->endpoint);
@@ -166,20 +235,17 @@ char *etcd_ctl(const struct etcd *etcd, const char *const *words)
         }
         for (size_t i = 0; words[i]; i++)
                 argument(&arguments, "%s", words[i]);
+        return run(etcd, "etcdctl", &arguments);
+}
 
-        assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-        pid = spawn("etcdctl", &arguments, pipes[1], pipes[1]);
-        close(pipes[1]);
-        do {
-                text = realloc(text, size + 4096);
-                n = read(pipes[0], text + size, 4095);
-                assert_true(n >= 0);
-                size += (size_t)n;
-        } while (n > 0);
-        text[size] = '\0';
-        close(pipes[0]);
-        (void)program_wait(pid);
-        return text;
+char *etcd_utl(const struct etcd *etcd, const char *const *words)
+{
+        struct arguments arguments = {};
+
+        argument(&arguments, "etcdutl");
+        for (size_t i = 0; words[i]; i++)
+                argument(&arguments, "%s", words[i]);
+        return run(etcd, "etcdutl", &arguments);
 }
 
 struct put {

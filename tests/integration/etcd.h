@@ -14,6 +14,7 @@ struct etcd {
         const char *root;
         bool tls;
         unsigned port, peer_port;
+        char *programs; /* the directory of etcd, etcdctl and etcdutl; NULL: those of this machine */
         char endpoint[64];
 };
 
@@ -23,6 +24,13 @@ void etcd_make_pki(const char *root);
 
 /* Starts it and waits until it serves; a data directory that is there already is used. */
 void etcd_start(struct etcd *etcd, const char *root, bool tls);
+/* The same of another Debian suite's version (tests/chroot). */
+void etcd_start_of(const char *suite, struct etcd *etcd, const char *root, bool tls);
+/* One of several: `cluster` is its --initial-cluster with the peer URLs of all, of which its own has
+ * peer_port; `existing` when it was added to one that runs. Does not wait. */
+void etcd_start_member(struct etcd *etcd, const char *root, const char *name, unsigned peer_port,
+                       const char *cluster, bool existing);
+void etcd_wait(struct etcd *etcd);             /* until it serves */
 void etcd_stop(struct etcd *etcd, int signal); /* does nothing when it does not run */
 
 /* Puts `count` values of `size` random bytes (so that they do not compress), keys "PREFIX-N". */
@@ -32,6 +40,8 @@ void etcd_put(struct etcd *etcd, const char *key, const void *value, size_t size
 /* Runs etcdctl with the member's endpoint and certificates; arguments end with NULL. Returns its standard
  * output, owned by the caller. */
 char *etcd_ctl(const struct etcd *etcd, const char *const *arguments);
+/* Runs etcdutl, which there is from 3.5 on, likewise. */
+char *etcd_utl(const struct etcd *etcd, const char *const *arguments);
 
 /* A TCP port that is free now. */
 unsigned free_port(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A real S3 server: OpenStack Swift's s3api in one process (swift-server.py), with TLS of a private authority.
- * Failures fail the test. */
+/* A real S3 server: OpenStack Swift's s3api in one process (swift-server.py), with TLS of a private
+ * authority. Failures fail the test. */
 
 #include <sys/types.h>
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "backup-node.h"
+#include "etcd-copy.h"
 #include "fault-proxy.h"
 #include "files.h"
 #include "last-run.h"
@@ -175,6 +176,63 @@ static void a_copy_stays_here_and_goes_there(void **state)
         assert_false(root_has(root, SPOOL));
 }
 
+/* The first line of what a shell command prints, for which $ETCD_BACKUP is the program. */
+static char *first_line(const char *command)
+{
+        _cleanup_free_ char *whole = NULL;
+        char *line = NULL;
+        size_t size = 0;
+        FILE *out;
+
+        assert_true(asprintf(&whole, ETCD_BACKUP " --root %s %s", root, command) > 0);
+        out = popen(whole, "re");
+        assert_non_null(out);
+        assert_true(getline(&line, &size, out) > 0);
+        (void)pclose(out);
+        line[strcspn(line, "\n")] = '\0';
+        return line;
+}
+
+static void all_copies_of_the_cluster_are_shown_by_target_node_and_age(void **state)
+{
+        _cleanup_free_ char *directory = under(SNAPSHOTS), *other = NULL, *line = NULL, *table = NULL;
+        char node[NODE_NAME_SIZE], expected[256];
+
+        configure_local_and_offsite();
+        assert_int_equal(take_snapshot(), 0);
+        other = place_copy(directory, CLUSTER, "0-other", 1);
+        line = first_line("list --all --json | jq -c '[.[] | [.target, .node, .whole]]'");
+        (void)node_name(node);
+        (void)snprintf(expected, sizeof(expected),
+                       "[[\"local\",\"0-other\",true],[\"local\",\"%s\",true],[\"offsite\",\"%s\",true]]",
+                       node, node);
+        assert_string_equal(line, expected);
+        table = first_line("list --all | awk '/^offsite/ { print $1, $2, $4 ~ /s$/, $(NF - 1) }'");
+        (void)snprintf(expected, sizeof(expected), "offsite %s 1 verified", node);
+        assert_string_equal(table, expected);
+}
+
+static void a_copy_over_there_is_fetched_and_proven(void **state)
+{
+        _cleanup_free_ char *newest = NULL, *named = NULL, *missing = NULL;
+        char expected[256];
+        struct copies copies;
+
+        configure_offsite_alone();
+        assert_int_equal(take_snapshot(), 0);
+        newest = first_line("verify --target offsite --json | jq -r '.[0] | .name + \" \" + .result'");
+        assert_non_null(strstr(newest, ".tar.zst Verified"));
+        *strchr(newest, ' ') = '\0';
+        (void)snprintf(expected, sizeof(expected), "verify --target offsite %s", newest);
+        named = first_line(expected);
+        assert_non_null(strstr(named, "verified: revision 26"));
+        missing = first_line("verify --target offsite nothing 2>&1");
+        assert_non_null(strstr(missing, "no copy named nothing"));
+        copies = load_copies();
+        assert_int_equal(copies.count, 0);
+        copies_clear(&copies);
+}
+
 static void what_a_target_missed_is_made_up_for_newest_first(void **state)
 {
         struct fault away = { .answer = REFUSAL };
@@ -289,6 +347,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup(f, begin)
         static const struct CMUnitTest tests[] = {
                 TEST(a_copy_stays_here_and_goes_there),
+                TEST(all_copies_of_the_cluster_are_shown_by_target_node_and_age),
+                TEST(a_copy_over_there_is_fetched_and_proven),
                 TEST(what_a_target_missed_is_made_up_for_newest_first),
                 TEST(without_a_directory_one_copy_waits_in_the_spool),
                 TEST(a_directory_that_fails_does_not_keep_the_others_from_their_copy),

@@ -133,6 +133,25 @@ static void a_target_that_fails_does_not_keep_the_others_from_theirs(void **stat
         assert_only_whole_copies(1);
 }
 
+/* Runs a program's command line on a terminal of its own; what it showed is in ROOT/shown. */
+static bool on_terminal(const char *program, const char *arguments)
+{
+        return shell("script -qefc 'stty cols 100; %s --root %s %s' shown </dev/null >/dev/null", program,
+                     root, arguments);
+}
+
+static void progress_is_shown_on_a_terminal_and_nowhere_else(void **state)
+{
+        assert_true(on_terminal(ETCD_SNAPSHOT, ""));
+        assert_true(shell("grep -q 'Receiving \\[.*B of .* MiB, .*/s, .* left' shown"));
+        assert_true(shell("grep -q 'Reading back .* of .* MiB, ' shown"));
+        assert_true(on_terminal(ETCD_BACKUP, "verify"));
+        assert_true(shell("grep -q 'Verifying .*B of .* MiB, .*/s, .* left' shown"));
+        assert_true(on_terminal(ETCD_BACKUP, "verify --json"));
+        assert_true(shell("! grep -q Verifying shown"));
+        assert_true(shell(ETCD_BACKUP " --root %s verify >shown 2>&1; ! grep -q Verifying shown", root));
+}
+
 /* ---- what it must survive ---- */
 
 static void a_refused_client_certificate_is_named(void **state)
@@ -419,9 +438,9 @@ static void without_room_for_a_walk_a_copy_is_known_by_its_hashes(void **state)
         struct copies copies;
 
         /* Room for a copy, but not for a tenth of the disk besides what a walk must remember. */
-        mount_small_disk(STATE, "320M");
+        mount_small_disk(STATE, "400M");
         fd = open(filling, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-        assert_int_equal(posix_fallocate(fd, 0, 290 * 1024 * 1024), 0);
+        assert_int_equal(posix_fallocate(fd, 0, 362 * 1024 * 1024), 0);
         assert_int_equal(take_snapshot(), 0);
         assert_only_whole_copies(1);
         copies = load_copies();
@@ -447,6 +466,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 BACKUP_TEST(a_copy_is_private_whole_and_verified),
+                BACKUP_TEST(progress_is_shown_on_a_terminal_and_nowhere_else),
                 BACKUP_TEST(verify_finds_a_damaged_copy),
                 BACKUP_TEST(etcds_own_tools_restore_a_copy),
                 BACKUP_TEST(retention_keeps_the_newest_and_what_is_not_ours),

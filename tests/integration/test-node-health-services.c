@@ -240,11 +240,15 @@ static void labels_and_versions_come_from_the_node_object(void **state)
         make_directory(node, "/run/cloud-init");
         root_write(node->root, "run/cloud-init/instance-data.json",
                    "{\"v1\":{\"availability_zone\":\"az-2\",\"region\":null}}", 0644);
+        make_directory(node, "/usr/local/sbin");
+        root_write(node->root, "usr/local/sbin/runc", "#!/bin/sh\necho runc version 1.1.12\necho commit: x\n",
+                   0755);
         START(node, "versions", "topology");
         wait_check(node, "topology", "Warn", "TopologyLabelsWrong");
         wait_check(node, "versions", "OK", "VersionsFit");
         report = read_report(node);
         assert_string_equal(json_string(report->versions, "kubelet"), "v1.20.2");
+        assert_string_equal(json_string(report->versions, "runc"), "1.1.12");
         assert_int_equal(json_string(report->versions, "apiServer")[0], 'v');
 }
 

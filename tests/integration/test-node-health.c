@@ -327,6 +327,53 @@ static void a_read_only_root_fails_and_a_read_only_mount_of_it_does_not(void **s
         wait_and_drop(node, "NodeStorageReady", CONDITION_TRUE, "AllStorageUsable");
 }
 
+static void a_file_system_that_turns_read_only_is_told_and_clears(void **state)
+{
+        struct node *node = *state;
+        _cleanup_free_ char *etcd = path_under(node->root, "/var/lib/etcd");
+        _cleanup_(report_freep) struct report *report = NULL;
+
+        start_plugin(node);
+        wait_and_drop(node, "ReadonlyFilesystem", CONDITION_FALSE, "FilesystemIsNotReadOnly");
+        assert_int_equal(mount(NULL, etcd, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+        report = wait_for(node, "ReadonlyFilesystem", CONDITION_TRUE, "FilesystemIsReadOnly");
+        assert_non_null(
+                strstr(condition_of(report, "ReadonlyFilesystem")->message, "/var/lib/etcd (tmpfs on"));
+        assert_int_equal(condition_healthy(condition_of(report, "ReadonlyFilesystem")), 0);
+        assert_int_equal(mount(NULL, etcd, NULL, MS_REMOUNT, NULL), 0);
+        wait_and_drop(node, "ReadonlyFilesystem", CONDITION_FALSE, "FilesystemIsNotReadOnly");
+}
+
+/* A pipe in the place of the kernel's log; facility 0 is the kernel. */
+static void what_the_kernel_says_is_told_also_after_the_plugin_was_killed(void **state)
+{
+        static const char said[] = "4,7,1000000,-;nothing of interest\n"
+                                   "2,8,1000001,-;Oops: 0002 [#1] SMP NOPTI\n";
+        struct node *node = *state;
+        _cleanup_free_ char *path = path_under(node->root, "/dev/kmsg"),
+                            *dev = path_under(node->root, "/dev");
+        struct expectation again = { node, "KernelDeadlock", CONDITION_TRUE, "KernelOops", 0 };
+        _cleanup_(report_freep) struct report *report = NULL;
+        _cleanup_close_ int writer = -EBADF;
+
+        assert_int_equal(directory_make(dev, 0755), 0);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        writer = open(path, O_RDWR | O_CLOEXEC);
+        assert_true(writer >= 0);
+        start_plugin(node);
+        wait_and_drop(node, "KernelDeadlock", CONDITION_FALSE, "KernelHasNoDeadlock");
+        assert_int_equal(write(writer, said, sizeof(said) - 1), sizeof(said) - 1);
+        report = wait_for(node, "KernelDeadlock", CONDITION_TRUE, "KernelOops");
+        assert_non_null(strstr(condition_of(report, "KernelDeadlock")->message, "until the next boot"));
+        again.other_than_pid = report->pid;
+
+        assert_int_equal(program_stop(node->plugin, SIGKILL), -SIGKILL);
+        start_plugin(node);
+        node->seen_unknown = false;
+        wait_until(holds, &again, "the oops, told by the new process");
+        assert_false(node->seen_unknown);
+}
+
 static void checks_that_are_switched_off_set_no_condition(void **state)
 {
         struct node *node = *state;
@@ -415,6 +462,8 @@ int main(void)
                 NODE_TEST(a_failed_service_fails_the_node_and_a_restart_of_the_plugin_keeps_the_time),
                 NODE_TEST(a_full_disk_fails_after_a_while_and_recovers),
                 NODE_TEST(a_read_only_root_fails_and_a_read_only_mount_of_it_does_not),
+                NODE_TEST(a_file_system_that_turns_read_only_is_told_and_clears),
+                NODE_TEST(what_the_kernel_says_is_told_also_after_the_plugin_was_killed),
                 NODE_TEST(checks_that_are_switched_off_set_no_condition),
                 NODE_TEST(an_invalid_configuration_leaves_the_last_good_one_in_force),
                 NODE_TEST(limits_that_contradict_each_other_are_refused),

@@ -58,7 +58,8 @@ static void write_report(const struct node *node, enum condition_status status)
         assert_int_equal(condition_set(&report->conditions[0], status, "Sky", "m", now_realtime_usec()), 1);
         report->checks =
                 json_tokener_parse("[{\"name\":\"rain\",\"status\":\"OK\",\"reason\":\"Dry\",\"message\":"
-                                   "\"m\",\"since\":\"2026-11-21T10:00:00Z\",\"value\":0.5}]");
+                                   "\"m\",\"since\":\"2026-11-21T10:00:00Z\",\"value\":0.5,\"threshold\":"
+                                   "null,\"lastRun\":null}]");
         assert_true(asprintf(&path, "%s/run/capi-node-agent/reports/weather.json", node->root) > 0);
         assert_int_equal(report_save(report, path), 0);
 }

@@ -26,3 +26,6 @@ void make_archive(struct manifest *manifest, size_t size, struct bytes *ret);
 
 /* Archive and manifest in the directory; returns the copy's name, owned by the caller. */
 char *place_copy(const char *directory, const char *cluster, const char *node, uint64_t sequence);
+
+/* Enters size and SHA-256 of what is stored into the manifest. */
+void manifest_take_stored(struct manifest *manifest, const struct bytes *stored);

@@ -115,12 +115,6 @@ static void only_known_things_are_included(void **state)
         assert_refused("{\"include\":[\"pki\",\"everything\"]}", "/include/1");
 }
 
-static void what_is_not_honoured_yet_is_refused(void **state)
-{
-        assert_refused("{\"drill\":{}}", "drill");
-        assert_refused("{\"targets\":[{\"name\":\"a\",\"type\":\"s3\",\"path\":\"/a\"}]}", "directory");
-}
-
 static void targets_do_not_share_names_or_paths(void **state)
 {
         assert_refused("{\"targets\":[]}", "targets");
@@ -178,6 +172,55 @@ static void an_identity_for_a_recipient_is_refused_and_not_shown(void **state)
         assert_null(strstr(failure.message, "GFPYYS"));
 }
 
+#define S3_KEYS                                                  \
+        "\"name\":\"o\",\"type\":\"s3\",\"endpoint\":\"https://" \
+        "s3.example.org:9000\",\"bucket\":\"etcd\",\"credentialsFile\":\"/etc/c\""
+#define S3_TARGETS(keys) "\"targets\":[{" S3_KEYS keys "}]"
+#define SEALED           "\"encryption\":{\"recipients\":[\"" RECIPIENT "\"]},"
+
+static void an_s3_target_has_what_it_needs_and_nothing_of_a_directory(void **state)
+{
+        static const char text[] = "{" SEALED S3_TARGETS("") "}";
+        const struct backup_target *target;
+        void *parsed = NULL;
+
+        assert_int_equal(config_parse(&backup_config_type, "f", text, strlen(text), &parsed, NULL), 0);
+        target = backup_config_target(parsed, 0);
+        assert_int_equal(target->kind, TARGET_S3);
+        assert_string_equal(target->s3.region, "us-east-1");
+        assert_int_equal(target->s3.addressing, S3_ADDRESSING_PATH);
+        config_free(&backup_config_type, parsed);
+
+        assert_refused("{" SEALED "\"targets\":[{\"name\":\"o\",\"type\":\"s3\"}]}", "lacks \"endpoint\"");
+        assert_refused("{" SEALED S3_TARGETS(",\"path\":\"/a\"") "}", "/targets/0/path: belongs to targets");
+        assert_refused("{\"targets\":[{\"name\":\"o\"}]}", "lacks \"path\"");
+        assert_refused("{\"targets\":[{\"name\":\"o\",\"path\":\"/a\",\"bucket\":\"abc\"}]}",
+                       "/targets/0/bucket");
+        assert_refused("{" SEALED S3_TARGETS(",\"prefix\":\"/a\"") "}", "/targets/0/prefix");
+        assert_refused("{" SEALED S3_TARGETS(",\"prefix\":\"a/../b\"") "}", "/targets/0/prefix");
+        assert_refused("{" SEALED S3_TARGETS(",\"prefix\":\"a b\"") "}", "/targets/0/prefix");
+        assert_refused("{" SEALED S3_TARGETS(",\"proxy\":\"http://u:geheim@p\"") "}", "/targets/0/proxy");
+}
+
+static void two_targets_are_not_one_place(void **state)
+{
+        assert_refused(
+                "{" SEALED "\"targets\":[{" S3_KEYS "},{\"name\":\"p\",\"type\":\"s3\",\"endpoint\":"
+                "\"https://s3.example.org:9000\",\"bucket\":\"etcd\",\"credentialsFile\":\"/etc/d\"}]}",
+                "/targets/1/bucket");
+}
+
+static void copies_leave_the_node_encrypted_or_by_leave(void **state)
+{
+        static const char text[] = "{" S3_TARGETS(",\"allowPlaintext\":true") "}";
+        void *parsed = NULL;
+
+        assert_refused("{" S3_TARGETS("") "}", "allowPlaintext");
+        assert_refused("{" S3_TARGETS("") "}", "/encryption/recipients");
+        assert_int_equal(config_parse(&backup_config_type, "f", text, strlen(text), &parsed, NULL), 0);
+        config_free(&backup_config_type, parsed);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -186,11 +229,13 @@ int main(void)
                 cmocka_unit_test(free_space_is_a_size_or_a_part),
                 cmocka_unit_test(retention_that_makes_no_sense_is_refused),
                 cmocka_unit_test(only_known_things_are_included),
-                cmocka_unit_test(what_is_not_honoured_yet_is_refused),
                 cmocka_unit_test(a_target_lasts),
                 cmocka_unit_test(recipients_are_keys_of_age),
                 cmocka_unit_test(an_identity_for_a_recipient_is_refused_and_not_shown),
                 cmocka_unit_test(targets_do_not_share_names_or_paths),
+                cmocka_unit_test(an_s3_target_has_what_it_needs_and_nothing_of_a_directory),
+                cmocka_unit_test(two_targets_are_not_one_place),
+                cmocka_unit_test(copies_leave_the_node_encrypted_or_by_leave),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

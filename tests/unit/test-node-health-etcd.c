@@ -175,6 +175,19 @@ static void the_worst_that_etcd_maintenance_says_counts(void **state)
         assert_string_equal(result.reason, "Corrupt");
 }
 
+static void a_report_of_etcd_maintenance_that_stays_the_same_is_silent_after_its_time(void **state)
+{
+        struct report report = { .generated_usec = 1, .valid_for_usec = USEC_PER_MIN };
+        struct etcd_watch watch = {};
+
+        (void)state;
+        assert_false(is_silent(&watch, &report, USEC_PER_HOUR));
+        assert_false(is_silent(&watch, &report, USEC_PER_HOUR + USEC_PER_MIN));
+        assert_true(is_silent(&watch, &report, USEC_PER_HOUR + 2 * USEC_PER_MIN));
+        report.generated_usec = 0; /* written under a clock that was set back */
+        assert_false(is_silent(&watch, &report, USEC_PER_HOUR + 3 * USEC_PER_MIN));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -185,6 +198,7 @@ int main(void)
                 cmocka_unit_test(leader_changes_count_within_a_quarter_of_an_hour),
                 cmocka_unit_test(a_slow_disk_warns_and_a_very_slow_one_fails),
                 cmocka_unit_test(the_worst_that_etcd_maintenance_says_counts),
+                cmocka_unit_test(a_report_of_etcd_maintenance_that_stays_the_same_is_silent_after_its_time),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

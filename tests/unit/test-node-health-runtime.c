@@ -50,7 +50,7 @@ static void a_status_without_conditions_is_not_ready(void **state)
         struct check_result result;
 
         (void)state;
-        assert_int_equal(judge_status(NULL, 0, &result), 0);
+        assert_int_equal(judge_status((const uint8_t *)"", 0, &result), 0);
         assert_int_equal(result.status, CHECK_FAIL);
 }
 

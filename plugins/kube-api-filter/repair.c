@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The table is kept as it was made, whoever changes it. */
+
+#include <string.h>
+
+#include "log.h"
+#include "quantity.h"
+#include "service.h"
+#include "timestamp.h"
+
+#define REPAIR_PAUSE_USEC (5 * USEC_PER_SEC)
+
+/* Around everything that changes the table. */
+void service_pause(struct service *service)
+{
+        if (service->monitor)
+                (void)monitor_pause(service->monitor);
+}
+
+void service_resume(struct service *service)
+{
+        if (service->monitor && monitor_resume(service->monitor) < 0)
+                log_warning(
+                        "Cannot follow nftables' notifications; a change by others is not repaired at once");
+}
+
+static void repair(struct service *service)
+{
+        uint64_t began = now_boottime_usec();
+        _cleanup_failure_ failure = {};
+        int r;
+
+        service->repair_times_usec[service->n_repairs++ % REPAIRS_MAX] = began;
+        service->filter->state.repairs++;
+        service_pause(service);
+        r = filter_enforce(service->filter, &failure);
+        service_resume(service);
+        service->last_repair_usec = now_boottime_usec() - began;
+        if (r < 0)
+                log_message(LOG_ERR, MESSAGE_APPLY_FAILED, "Cannot repair the table: %s",
+                            failure.message ? failure.message : strerror(-r));
+        else
+                log_message(LOG_WARNING, MESSAGE_TABLE_REPAIRED,
+                            "%s changed the table capi_node_agent; repaired it in %.1f ms", service->writer,
+                            (double)service->last_repair_usec / (double)USEC_PER_MSEC);
+        service_set_ready(service);
+        plugin_touch_report(service->ctx);
+}
+
+static bool is_intact(struct service *service)
+{
+        _cleanup_table_ table = {};
+
+        return table_read(service->filter->netlink, &table) >= 0 &&
+               strcmp(table.fingerprint, service->filter->table.fingerprint) == 0;
+}
+
+static int on_repair_later(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct service *service = userdata;
+
+        repair(service);
+        return 0;
+}
+
+static void on_foreign_change(const char *writer, bool elements, void *userdata)
+{
+        struct service *service = userdata;
+        int enabled = SD_EVENT_OFF;
+        uint64_t oldest;
+
+        if (!elements && is_intact(service))
+                return;
+        (void)snprintf(service->writer, sizeof(service->writer), "%s", writer);
+        (void)sd_event_source_get_enabled(service->repair_later, &enabled);
+        if (enabled != SD_EVENT_OFF)
+                return;
+        oldest = service->repair_times_usec[service->n_repairs % REPAIRS_MAX];
+        if (service->n_repairs < REPAIRS_MAX || oldest + USEC_PER_MIN < now_boottime_usec()) {
+                repair(service);
+                return;
+        }
+        if (!service->fighting)
+                log_message(LOG_ERR, MESSAGE_TABLE_REPAIRED,
+                            "%s keeps changing the table capi_node_agent; repairing it only every %d s",
+                            writer, (int)(REPAIR_PAUSE_USEC / USEC_PER_SEC));
+        service->fighting = true;
+        (void)sd_event_source_set_time_relative(service->repair_later, REPAIR_PAUSE_USEC);
+        (void)sd_event_source_set_enabled(service->repair_later, SD_EVENT_ONESHOT);
+        service_set_ready(service);
+}
+
+int service_watch_table(struct service *service)
+{
+        sd_event *event = service->ctx->event;
+        int r;
+
+        r = monitor_new(event, on_foreign_change, service, &service->monitor);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time_relative(event, &service->repair_later, CLOCK_BOOTTIME, 0, 0, on_repair_later,
+                                       service);
+        return r < 0 ? r : sd_event_source_set_enabled(service->repair_later, SD_EVENT_OFF);
+}
+
+void service_calm(struct service *service)
+{
+        if (service->fighting &&
+            now_boottime_usec() >
+                    service->repair_times_usec[(service->n_repairs - 1) % REPAIRS_MAX] + USEC_PER_MIN)
+                service->fighting = false;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "network-lab.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "quantity.h"
+#include "timestamp.h"
+
+#define KEPT_MAX    256 /* connections that the listener holds open */
+#define ANSWER_MSEC 500 /* below a second, in which a lost SYN would be sent again */
+
+static int clients_fd = -1, node_fd = -1;
+
+static void run(const char *command)
+{
+        int status = system(command);
+
+        if (status != 0)
+                fail_msg("exit status %d: %s", status, command);
+}
+
+static void enter(int fd)
+{
+        assert_int_equal(setns(fd, CLONE_NEWNET), 0);
+}
+
+void lab_node(const char *command)
+{
+        run(command);
+}
+
+void lab_clients(const char *command)
+{
+        int status;
+
+        enter(clients_fd);
+        status = system(command);
+        enter(node_fd);
+        if (status != 0)
+                fail_msg("exit status %d: %s", status, command);
+}
+
+void lab_open(void)
+{
+        assert_int_equal(unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
+        assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+        clients_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(unshare(CLONE_NEWNET), 0);
+        node_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        assert_true(clients_fd >= 0 && node_fd >= 0);
+        run("ip link set lo up && ip link add node0 type veth peer name client0");
+        {
+                char command[128];
+
+                (void)snprintf(command, sizeof(command), "ip link set client0 netns /proc/%d/fd/%d",
+                               (int)getpid(), clients_fd);
+                run(command);
+        }
+        run("ip addr add " NODE_V4 "/24 dev node0 && ip addr add " NODE_V6
+            "/64 dev node0 nodad && ip link set node0 up "
+            "&& ip route add default via " ROUTER_V4);
+        lab_clients("ip link set lo up && ip addr add " ROUTER_V4 "/24 dev client0 && "
+                    "ip addr add 2001:db8:9::2/64 dev client0 nodad && ip link set client0 up");
+        run("ip -6 route add default via 2001:db8:9::2");
+        /* Until the link is up and the neighbours have found each other. */
+        for (unsigned i = 0; !lab_passes(ROUTER_V4, 1) || !lab_passes("2001:db8:9::2", 1); i++)
+                assert_true(i < 20);
+}
+
+void lab_close(void)
+{
+        close(clients_fd);
+        close(node_fd);
+}
+
+void lab_add_client(const char *address)
+{
+        char command[128];
+
+        (void)snprintf(command, sizeof(command), "ip addr replace %s/%d dev lo%s", address,
+                       strchr(address, ':') ? 128 : 32, strchr(address, ':') ? " nodad" : "");
+        lab_clients(command);
+}
+
+static socklen_t make_address(const char *text, unsigned port, struct sockaddr_storage *ret)
+{
+        struct sockaddr_in *four = (void *)ret;
+        struct sockaddr_in6 *six = (void *)ret;
+
+        memset(ret, 0, sizeof(*ret));
+        if (strchr(text, ':')) {
+                six->sin6_family = AF_INET6;
+                six->sin6_port = htons((uint16_t)port);
+                (void)inet_pton(AF_INET6, text, &six->sin6_addr);
+                return sizeof(*six);
+        }
+        four->sin_family = AF_INET;
+        four->sin_port = htons((uint16_t)port);
+        (void)inet_pton(AF_INET, text, &four->sin_addr);
+        return sizeof(*four);
+}
+
+/* In the clients' namespace. */
+static int begin(const char *source, unsigned port)
+{
+        struct sockaddr_storage from, to;
+        socklen_t size = make_address(source, 0, &from);
+        int fd, on = 1;
+
+        (void)make_address(strchr(source, ':') ? NODE_V6 : NODE_V4, port, &to);
+        fd = socket(from.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+                return -errno;
+        (void)setsockopt(fd, SOL_IP, IP_FREEBIND, &on, sizeof(on));
+        if (bind(fd, (struct sockaddr *)&from, size) < 0 ||
+            (connect(fd, (struct sockaddr *)&to, size) < 0 && errno != EINPROGRESS)) {
+                int r = -errno;
+
+                close(fd);
+                return r;
+        }
+        return fd;
+}
+
+static enum reach outcome(int fd)
+{
+        int error = 0;
+        socklen_t size = sizeof(error);
+
+        (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+        return error == 0 ? REACH_CONNECTED : error == ECONNREFUSED ? REACH_REFUSED : REACH_DROPPED;
+}
+
+int lab_connect(const char *source, unsigned port)
+{
+        struct pollfd poller = { .events = POLLOUT };
+
+        enter(clients_fd);
+        poller.fd = begin(source, port);
+        enter(node_fd);
+        assert_true(poller.fd >= 0);
+        assert_int_equal(poll(&poller, 1, ANSWER_MSEC), 1);
+        assert_int_equal(outcome(poller.fd), REACH_CONNECTED);
+        return poller.fd;
+}
+
+enum reach lab_reach(const char *source, unsigned port)
+{
+        struct pollfd poller = { .events = POLLOUT };
+        enum reach reach = REACH_DROPPED;
+
+        enter(clients_fd);
+        poller.fd = begin(source, port);
+        enter(node_fd);
+        if (poller.fd < 0)
+                fail_msg("%s: %s", source, strerror(-poller.fd));
+        if (poll(&poller, 1, ANSWER_MSEC) == 1)
+                reach = outcome(poller.fd);
+        close(poller.fd);
+        return reach;
+}
+
+bool lab_passes(const char *source, unsigned port)
+{
+        return lab_reach(source, port) != REACH_DROPPED;
+}
+
+void lab_reach_all(const char *const *sources, size_t n, unsigned port, bool *ret_passed)
+{
+        struct pollfd *pollers = calloc(n, sizeof(*pollers));
+        uint64_t deadline;
+
+        assert_non_null(pollers);
+        enter(clients_fd);
+        for (size_t i = 0; i < n; i++) {
+                pollers[i] = (struct pollfd){ .fd = begin(sources[i], port), .events = POLLOUT };
+                if (pollers[i].fd < 0)
+                        fail_msg("%s: %s", sources[i], strerror(-pollers[i].fd));
+        }
+        enter(node_fd);
+        deadline = now_boottime_usec() + ANSWER_MSEC * USEC_PER_MSEC;
+        memset(ret_passed, 0, n * sizeof(*ret_passed));
+        while (now_boottime_usec() < deadline) {
+                if (poll(pollers, n, 50) <= 0)
+                        continue;
+                for (size_t i = 0; i < n; i++)
+                        if (pollers[i].fd >= 0 && pollers[i].revents) {
+                                ret_passed[i] = outcome(pollers[i].fd) != REACH_DROPPED;
+                                close(pollers[i].fd);
+                                pollers[i].fd = -1;
+                        }
+        }
+        for (size_t i = 0; i < n; i++)
+                if (pollers[i].fd >= 0)
+                        close(pollers[i].fd);
+        free(pollers);
+}
+
+struct storm {
+        volatile int stop, slowest_msec, connections;
+};
+static struct storm *storm;
+
+static void run_storm(const char *source, unsigned port)
+{
+        while (!storm->stop) {
+                const struct linger reset = { .l_onoff = 1 }; /* so that ports do not run out */
+                uint64_t began = now_boottime_usec();
+                struct pollfd poller = { .events = POLLOUT };
+                int msec;
+
+                poller.fd = begin(source, port);
+                if (poller.fd < 0 || poll(&poller, 1, 5000) != 1 || outcome(poller.fd) == REACH_DROPPED) {
+                        storm->slowest_msec = -1;
+                        return;
+                }
+                (void)setsockopt(poller.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+                close(poller.fd);
+                msec = (int)((now_boottime_usec() - began) / USEC_PER_MSEC);
+                if (msec > storm->slowest_msec)
+                        storm->slowest_msec = msec;
+                storm->connections++;
+        }
+}
+
+pid_t lab_storm_start(const char *source, unsigned port)
+{
+        pid_t pid;
+
+        storm = mmap(NULL, sizeof(*storm), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        assert_true(storm != MAP_FAILED);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (setns(clients_fd, CLONE_NEWNET) == 0)
+                        run_storm(source, port);
+                _exit(0);
+        }
+        return pid;
+}
+
+int lab_storm_stop(pid_t pid, int *ret_slowest_msec, int *ret_connections)
+{
+        int status;
+
+        storm->stop = 1;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        *ret_slowest_msec = storm->slowest_msec;
+        *ret_connections = storm->connections;
+        munmap(storm, sizeof(*storm));
+        return status;
+}
+
+pid_t lab_listen(unsigned port)
+{
+        struct sockaddr_storage address;
+        socklen_t size = make_address("::", port, &address);
+        int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+        pid_t pid;
+
+        assert_true(fd >= 0);
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+        assert_int_equal(listen(fd, 512), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                int kept[KEPT_MAX];
+
+                memset(kept, -1, sizeof(kept));
+                /* The newest stay open. */
+                for (unsigned i = 0;; i = (i + 1) % KEPT_MAX) {
+                        close(kept[i]);
+                        kept[i] = accept(fd, NULL, NULL);
+                }
+        }
+        close(fd);
+        return pid;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Which member of a cluster is a source. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backup-node.h"
+#include "json.h"
+#include "last-run.h"
+#include "program.h"
+#include "quantity.h"
+
+#define MEMBERS 3
+
+static char *roots[MEMBERS];
+static struct etcd members[MEMBERS];
+
+static int set_up(void **state)
+{
+        for (unsigned i = 0; i < MEMBERS; i++)
+                roots[i] = root_make();
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        for (unsigned i = 0; i < MEMBERS; i++) {
+                etcd_stop(&members[i], SIGKILL);
+                root_remove(roots[i]);
+        }
+        return 0;
+}
+
+static void use_member(unsigned i)
+{
+        root = roots[i];
+        configure_endpoint(members[i].endpoint);
+}
+
+static void without_quorum_a_member_is_still_a_source(void **state)
+{
+        const unsigned ports[] = { free_port(), free_port(), free_port() };
+        static const char *const names[] = { "a", "b", "c" };
+        char cluster[256];
+
+        (void)snprintf(cluster, sizeof(cluster),
+                       "a=http://127.0.0.1:%u,b=http://127.0.0.1:%u,c=http://127.0.0.1:%u", ports[0],
+                       ports[1], ports[2]);
+        for (unsigned i = 0; i < MEMBERS; i++)
+                etcd_start_member(&members[i], roots[i], names[i], ports[i], cluster, false);
+        for (unsigned i = 0; i < MEMBERS; i++)
+                etcd_wait(&members[i]);
+        etcd_put_many(&members[0], "registry/some", 100, 1000);
+        use_member(0);
+        assert_int_equal(take_snapshot(), 0);
+
+        etcd_stop(&members[1], SIGKILL);
+        etcd_stop(&members[2], SIGKILL);
+        assert_int_equal(take_snapshot(), 0);
+        assert_last_run("VerifiedCopyTaken");
+        assert_only_whole_copies(2);
+}
+
+static void a_learner_is_no_source(void **state)
+{
+        _cleanup_free_ char *answer = NULL;
+        unsigned port = free_port();
+        char url[64], cluster[256];
+
+        etcd_start(&members[0], roots[0], false);
+        (void)snprintf(url, sizeof(url), "--peer-urls=http://127.0.0.1:%u", port);
+        answer = etcd_ctl(&members[0], (const char *[]){ "member", "add", "b", "--learner", url, NULL });
+        assert_non_null(strstr(answer, "added to cluster"));
+        (void)snprintf(cluster, sizeof(cluster), "default=http://127.0.0.1:%u,b=http://127.0.0.1:%u",
+                       members[0].peer_port, port);
+        etcd_start_member(&members[1], roots[1], "b", port, cluster, true);
+        use_member(1);
+        /* A learner answers no health check. */
+        for (unsigned i = 0; i < 50 && take_snapshot() == 1; i++) {
+                _cleanup_last_run_ run = {};
+                _cleanup_free_ char *state_dir = under(STATE);
+
+                assert_int_equal(last_run_load(state_dir, &run), 0);
+                if (strcmp(run.reason, "MemberIsLearner") == 0)
+                        break;
+                poll(NULL, 0, 200);
+        }
+        assert_last_run("MemberIsLearner");
+        assert_only_whole_copies(0);
+}
+
+/* etcd has no command to raise it, but a call. */
+static void raise_corrupt(struct etcd *etcd, uint64_t id)
+{
+        char *command;
+
+        assert_true(asprintf(&command,
+                             "curl -sf %s/v3/maintenance/alarm -d "
+                             "'{\"action\":\"ACTIVATE\",\"memberID\":\"%llu\",\"alarm\":\"CORRUPT\"}' >&2",
+                             etcd->endpoint, (unsigned long long)id) > 0);
+        assert_int_equal(system(command), 0);
+        free(command);
+}
+
+static uint64_t member_id(struct etcd *etcd)
+{
+        _cleanup_free_ char *answer =
+                etcd_ctl(etcd, (const char *[]){ "endpoint", "status", "-w", "json", NULL });
+        _cleanup_json_ json_object *list = json_tokener_parse(answer);
+        json_object *status = json_member(json_object_array_get_idx(list, 0), "Status", json_type_object);
+
+        return json_object_get_uint64(
+                json_object_object_get(json_member(status, "header", json_type_object), "member_id"));
+}
+
+static void a_member_with_the_alarm_corrupt_is_no_source(void **state)
+{
+        etcd_start(&members[0], roots[0], false);
+        etcd_put_many(&members[0], "registry/some", 10, 1000);
+        use_member(0);
+        raise_corrupt(&members[0], member_id(&members[0]) + 1); /* another member's does not matter */
+        assert_int_equal(take_snapshot(), 0);
+
+        raise_corrupt(&members[0], member_id(&members[0]));
+        assert_int_equal(take_snapshot(), 1);
+        assert_last_run("MemberIsCorrupt");
+        assert_only_whole_copies(1);
+}
+
+#define MEMBERS_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                MEMBERS_TEST(without_quorum_a_member_is_still_a_source),
+                MEMBERS_TEST(a_learner_is_no_source),
+                MEMBERS_TEST(a_member_with_the_alarm_corrupt_is_no_source),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The resident filter: it proves lists by a real TLS server, and keeps the table against others. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "network-lab.h"
+#include "pki.h"
+#include "program.h"
+#include "quantity.h"
+#include "report.h"
+#include "timestamp.h"
+
+#define CONFIG "etc/capi-node-agent/kube-api-filter.json"
+#define REPORT "run/capi-node-agent/reports/kube-api-filter.json"
+#define PORT   6443
+
+#define FRIEND   "203.0.113.5"
+#define STRANGER "198.51.100.9"
+#define FRIENDS  "\"allow\": [\"203.0.113.0/24\"], \"nodes\": []"
+
+static char *root;
+static pid_t api, filter;
+
+static void start_api(void)
+{
+        _cleanup_free_ char *certificate = NULL, *key = NULL;
+
+        assert_true(asprintf(&certificate, "%s/api.crt", root) > 0 && asprintf(&key, "%s/api.key", root) > 0);
+        api = program_start("/usr/bin/openssl",
+                            (const char *const[]){ "s_server", "-quiet", "-accept", "6443", "-www", "-cert",
+                                                   certificate, "-key", key, NULL });
+}
+
+static void stop_api(void)
+{
+        if (api > 0)
+                (void)program_stop(api, SIGKILL);
+        api = 0;
+}
+
+static void start_filter(void)
+{
+        filter = program_start(KUBE_API_FILTER, (const char *const[]){ "--root", root, "daemon", NULL });
+}
+
+static int stop_filter(int signal)
+{
+        pid_t pid = filter;
+
+        filter = 0;
+        return pid > 0 ? program_stop(pid, signal) : 0;
+}
+
+static int run(const char *command, const char *argument, const char *value)
+{
+        return program_wait(program_start(KUBE_API_FILTER, (const char *const[]){ "--root", root, command,
+                                                                                  argument, value, NULL }));
+}
+
+/* A node that has joined: a kubelet.conf that names the API's endpoint and CA. */
+static int make_root(void **state)
+{
+        struct identity ca = identity_make(NULL, "kubernetes", "test", true, 1);
+        struct identity server = identity_make(&ca, "kube-apiserver", "test", false, 1);
+        _cleanup_free_ char *text = NULL, *pki = NULL;
+
+        root = root_make();
+        identity_save(&ca, root, "ca");
+        identity_save(&server, root, "api");
+        identity_clear(&ca);
+        identity_clear(&server);
+        assert_true(asprintf(&pki, "mkdir -p %s/etc/kubernetes", root) > 0);
+        lab_node(pki);
+        assert_true(asprintf(&text, "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
+                                    "contexts: [{ name: a, context: { cluster: a, user: a } }]\n"
+                                    "clusters: [{ name: a, cluster: { server: \"https://127.0.0.1:6443\", "
+                                    "certificate-authority: /ca.crt } }]\n"
+                                    "users: [{ name: a, user: { client-certificate: /api.crt, client-key: "
+                                    "/api.key } }]\n") > 0);
+        root_write(root, "etc/kubernetes/kubelet.conf", text, 0600);
+        return 0;
+}
+
+static int remove_root(void **state)
+{
+        (void)stop_filter(SIGTERM);
+        stop_api();
+        assert_int_equal(run("undo", NULL, NULL), 0);
+        root_remove(root);
+        return 0;
+}
+
+static bool has_reason(void *userdata)
+{
+        _cleanup_(report_freep) struct report *report = NULL;
+        _cleanup_free_ char *text = root_read(root, REPORT);
+
+        if (!text || report_parse(text, strlen(text), &report, NULL) < 0)
+                return false;
+        for (size_t i = 0; i < report->n_conditions; i++)
+                if (strcmp(report->conditions[i].reason, userdata) == 0)
+                        return true;
+        return false;
+}
+
+static void wait_for(const char *reason)
+{
+        wait_longer(60, has_reason, (void *)reason, reason);
+}
+
+static void configure(const char *text)
+{
+        root_write(root, CONFIG, text, 0644);
+}
+
+static bool stranger_is_out(void *userdata)
+{
+        return system("nft list chain inet capi_node_agent input >/dev/null 2>&1") == 0 &&
+               !lab_passes(STRANGER, PORT);
+}
+
+static void the_first_list_waits_for_the_api_and_is_then_confirmed(void **state)
+{
+        configure("{" FRIENDS "}");
+        start_filter();
+        wait_for("AwaitingAPI");
+        /* Counting, and nobody is shut out: a closed port answers. */
+        assert_int_equal(lab_reach(STRANGER, PORT), REACH_REFUSED);
+        start_api();
+        wait_for("ListInForce");
+        assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
+}
+
+static void at_boot_the_confirmed_list_is_there_before_the_api(void **state)
+{
+        configure("{" FRIENDS "}");
+        start_api();
+        start_filter();
+        wait_for("ListInForce");
+        assert_int_equal(stop_filter(SIGTERM), 0);
+        stop_api();
+        lab_node("nft flush ruleset");
+        start_filter();
+        wait_until(stranger_is_out, NULL, "the confirmed list");
+}
+
+static void without_an_answer_the_list_before_comes_back(void **state)
+{
+        configure("{" FRIENDS "}");
+        start_api();
+        start_filter();
+        wait_for("ListInForce");
+        /* A list that breaks the API looks like this. */
+        kill(api, SIGSTOP);
+        configure("{\"allow\": [\"198.51.100.0/24\"], \"nodes\": []}");
+        wait_for("AwaitingAPI");
+        assert_int_equal(run("apply", "--confirm", "4s"), 0);
+        wait_for("RolledBack");
+        kill(api, SIGCONT);
+        assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
+}
+
+static void killed_in_a_trial_it_goes_on_with_it(void **state)
+{
+        configure("{" FRIENDS "}");
+        start_api();
+        start_filter();
+        wait_for("ListInForce");
+        kill(api, SIGSTOP);
+        configure("{\"allow\": [\"198.51.100.0/24\"], \"nodes\": []}");
+        wait_for("AwaitingAPI");
+        assert_int_equal(run("apply", NULL, NULL), 0);
+        wait_for("AwaitingConfirmation");
+        assert_int_equal(stop_filter(SIGKILL), -SIGKILL);
+        start_filter();
+        kill(api, SIGCONT);
+        wait_for("ListInForce");
+        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(FRIEND, PORT), REACH_DROPPED);
+}
+
+static double repair_seconds(void)
+{
+        _cleanup_free_ char *text = root_read(root, REPORT);
+        const char *at = text ? strstr(text, "capi_node_kube_api_filter_repair_seconds") : NULL;
+
+        at = at ? strstr(at, "\"value\":") : NULL;
+        return at ? strtod(at + strlen("\"value\":"), NULL) : 0;
+}
+
+static bool was_repaired(void *userdata)
+{
+        return repair_seconds() > 0;
+}
+
+static void what_others_change_is_repaired_at_once(void **state)
+{
+        static const char *const commands[] = {
+                "nft flush ruleset",
+                "nft delete table inet capi_node_agent",
+                "nft flush chain inet capi_node_agent input",
+                "nft insert rule inet capi_node_agent judge_v4 accept",
+                "nft add table inet capi_node_agent '{ flags dormant; }'",
+                "nft 'add chain inet capi_node_agent other { type filter hook input priority 5; policy drop; "
+                "}'",
+                "set=$(nft list table inet capi_node_agent | sed -n 's/.*set \\(allow_v4_[0-9]*\\).*/\\1/p') "
+                "&& nft add element "
+                "inet capi_node_agent $set '{ 198.51.100.0/24 }'",
+        };
+
+        configure("{" FRIENDS "}");
+        start_api();
+        start_filter();
+        wait_for("ListInForce");
+        for (size_t i = 0; i < ELEMENTS(commands); i++) {
+                lab_node(commands[i]);
+                wait_until(stranger_is_out, NULL, commands[i]);
+                assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
+        }
+        wait_until(was_repaired, NULL, "the repair in the report");
+        print_message("# the last repair took %.1f ms\n", repair_seconds() * 1000);
+}
+
+static void what_others_have_is_left_as_it_is(void **state)
+{
+        lab_node("nft add table ip filter && nft 'add chain ip filter INPUT { type filter hook input "
+                 "priority 0; policy "
+                 "accept; }' && nft add rule ip filter INPUT tcp dport 22 counter accept");
+        lab_node("nft list table ip filter >/dev/shm/capi-node-test-before");
+        configure("{" FRIENDS "}");
+        start_api();
+        start_filter();
+        wait_for("ListInForce");
+        lab_node("nft list table ip filter | cmp - /dev/shm/capi-node-test-before; r=$?; rm "
+                 "/dev/shm/capi-node-test-before; nft delete table ip filter; exit $r");
+}
+
+static void a_storm_of_flushes_is_survived_and_named(void **state)
+{
+        configure("{" FRIENDS "}");
+        start_api();
+        start_filter();
+        wait_for("ListInForce");
+        for (unsigned i = 0; i < 30; i++) {
+                lab_node("nft flush ruleset");
+                poll(NULL, 0, 20);
+        }
+        wait_for("AnotherWriter");
+        wait_until(stranger_is_out, NULL, "the last repair");
+}
+
+static void removing_the_configuration_removes_the_table(void **state)
+{
+        _cleanup_free_ char *path = NULL;
+
+        configure("{" FRIENDS "}");
+        start_api();
+        start_filter();
+        wait_for("ListInForce");
+        assert_true(asprintf(&path, "rm %s/" CONFIG, root) > 0);
+        lab_node(path);
+        assert_int_equal(program_wait(filter), 0);
+        filter = 0;
+        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
+        lab_node("! nft list table inet capi_node_agent 2>/dev/null");
+}
+
+static int open_lab(void **state)
+{
+        lab_open();
+        lab_add_client(FRIEND);
+        lab_add_client(STRANGER);
+        return 0;
+}
+
+static int close_lab(void **state)
+{
+        lab_close();
+        return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_root, remove_root)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(the_first_list_waits_for_the_api_and_is_then_confirmed),
+                TEST(at_boot_the_confirmed_list_is_there_before_the_api),
+                TEST(without_an_answer_the_list_before_comes_back),
+                TEST(killed_in_a_trial_it_goes_on_with_it),
+                TEST(what_others_change_is_repaired_at_once),
+                TEST(what_others_have_is_left_as_it_is),
+                TEST(a_storm_of_flushes_is_survived_and_named),
+                TEST(removing_the_configuration_removes_the_table),
+        };
+
+        return cmocka_run_group_tests(tests, open_lab, close_lab);
+}
