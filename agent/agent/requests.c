@@ -25,6 +25,7 @@ static const struct grant {
         { "etcd-backup", GRANT_TIMER, "capi-node-etcd-snapshot" },
         { "registry-mirror", GRANT_RESTART, "containerd.service" },
         { "custom-ca", GRANT_RESTART, "containerd.service" },
+        { "custom-ca", GRANT_RESTART, "kubelet.service" },
         { "proxy", GRANT_RESTART, "containerd.service" },
         { "proxy", GRANT_RESTART, "kubelet.service" },
 };

@@ -7,10 +7,7 @@
 #include <sys/file.h>
 
 #include "desired.h"
-#include "files.h"
 #include "last-change.h"
-
-#define CONTAINERD_FILE "containerd-ca.pem" /* registry-mirror gives it to every host of containerd */
 
 int trust_lock(const char *state_dir, struct failure *failure)
 {
@@ -32,41 +29,13 @@ int trust_lock(const char *state_dir, struct failure *failure)
         return TAKE_FD(fd);
 }
 
-static int write_authorities(const char *path, const struct authorities *wanted,
-                             const struct authorities *known)
+int trust_changed(const char *state_dir, const struct trust_change *change, struct failure *failure)
 {
-        _cleanup_free_ char *text = NULL;
-        size_t size;
-        FILE *stream = open_memstream(&text, &size);
+        int r;
 
-        if (!stream)
-                return -ENOMEM;
-        for (size_t i = 0; i < wanted->count; i++)
-                fputs(wanted->items[i].pem, stream);
-        for (size_t i = 0; i < known->count; i++)
-                fputs(known->items[i].pem, stream);
-        if (fclose(stream) != 0)
-                return -ENOMEM;
-        return file_write(path, text, size, 0644);
-}
-
-int trust_changed(const char *state_dir, const struct trust_change *change,
-                  const struct custom_ca_config *config, const struct authorities *known,
-                  struct failure *failure)
-{
-        _cleanup_free_ char *path = NULL;
-        int r = 0;
-
-        if (asprintf(&path, "%s/" CONTAINERD_FILE, state_dir) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-        if (config->containerd && change->wanted->count + known->count > 0)
-                r = write_authorities(path, change->wanted, known);
-        else if (unlink(path) < 0 && errno != ENOENT)
-                r = -errno;
-        if (r >= 0 && change->ran)
-                r = last_change_save(state_dir, change->store->bundle);
+        if (!change->ran)
+                return 0;
+        r = last_change_save(state_dir, change->store->bundle);
         if (r < 0)
                 return failure_set(failure, r, "StateNotWritten", "cannot record the change below %s: %s",
                                    state_dir, strerror(-r));
@@ -99,7 +68,7 @@ static int make_so(struct plugin_context *ctx, const struct custom_ca_config *co
         r = trust_change_run(&change, failure);
         if (r < 0)
                 return r;
-        return trust_changed(ctx->state_dir, &change, config, &desired.known, failure);
+        return trust_changed(ctx->state_dir, &change, failure);
 }
 
 int custom_ca_apply(struct plugin_context *ctx, const void *config, struct failure *failure)

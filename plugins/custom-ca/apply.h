@@ -11,7 +11,5 @@ int custom_ca_undo(struct plugin_context *ctx, struct failure *failure);
  * failure. */
 int trust_lock(const char *state_dir, struct failure *failure);
 
-/* What follows a change that is in force: its record, and the file that registry-mirror reads. */
-int trust_changed(const char *state_dir, const struct trust_change *change,
-                  const struct custom_ca_config *config, const struct authorities *known,
-                  struct failure *failure);
+/* Records a change that is in force, if update-ca-certificates ran for it. */
+int trust_changed(const char *state_dir, const struct trust_change *change, struct failure *failure);

@@ -88,12 +88,6 @@ static const struct config_key keys[] = {
           .kind = CONFIG_BOOL,
           .offset = offsetof(struct custom_ca_config, allow_not_yet_valid),
           .fallback = "false" },
-        { .name = "containerd",
-          .help = "Whether the authorities are also handed to registry-mirror, for image pulls without a "
-                  "restart of containerd.",
-          .kind = CONFIG_BOOL,
-          .offset = offsetof(struct custom_ca_config, containerd),
-          .fallback = "true" },
         { .name = "restartUnits",
           .help = "Units to restart once when they run with the trust store from before a change.",
           .kind = CONFIG_STRINGS,

@@ -117,8 +117,7 @@ static int go_on(struct ca_watch *watch)
                 if (r >= 0)
                         return 0;
         } else if (r == 0) {
-                r = trust_changed(watch->ctx->state_dir, &watch->change, watch->config, &watch->desired.known,
-                                  &failure);
+                r = trust_changed(watch->ctx->state_dir, &watch->change, &failure);
         }
         end_change(watch);
         if (r < 0 && !failure.reason)

@@ -187,7 +187,6 @@ static void an_authority_is_installed_and_withdrawn_and_the_system_s_own_stay(vo
         assert_true(trusted(node, &node->one));
         assert_true(openssl_trusts(node, &node->one, "one"));
         assert_true(openssl_trusts(node, &node->other, "other"));
-        assert_true(root_has(node->root, "var/lib/capi-node-agent/custom-ca/containerd-ca.pem"));
 
         configure(node, NULL, &node->other, "");
         assert_int_equal(run(node, "apply", NULL), 0);
@@ -197,7 +196,6 @@ static void an_authority_is_installed_and_withdrawn_and_the_system_s_own_stay(vo
 
         assert_int_equal(run(node, "undo", NULL), 0);
         assert_int_equal(bundle_count(node), before);
-        assert_false(root_has(node->root, "var/lib/capi-node-agent/custom-ca/containerd-ca.pem"));
         shell(node, "! ls $ROOT/usr/local/share/ca-certificates | grep .");
         shell(node, "! ls $ROOT/etc/ssl/certs | grep capi-node-agent");
 }
