@@ -12,8 +12,8 @@
 #include "rule.h"
 #include "set.h"
 
-/* Ranges in one transaction: about 4 ms under the commit mutex that everybody's transactions wait for. */
-#define SLICE_RANGES 1500
+/* Ranges in one transaction: about 5 ms under the commit mutex that everybody's transactions wait for. */
+#define SLICE_RANGES 1000
 /* An attribute's length is 16 bits: so many elements of at most 44 bytes stay below it. */
 #define MESSAGE_ELEMENTS 1400
 #define COMMIT_ATTEMPTS  50
