@@ -6,7 +6,7 @@
 
 #include "digest.h"
 #include "files.h"
-#include "json.h"
+#include "json-file.h"
 #include "log.h"
 #include "quantity.h"
 #include "timestamp.h"
@@ -48,8 +48,6 @@ struct requests *requests_free(struct requests *requests)
 int requests_new(const char *served_path, struct requests **ret)
 {
         _cleanup_(requests_freep) struct requests *requests = calloc(1, sizeof(*requests));
-        _cleanup_free_ char *text = NULL;
-        size_t size;
         int r;
 
         if (!requests)
@@ -57,13 +55,9 @@ int requests_new(const char *served_path, struct requests **ret)
         requests->served_path = strdup(served_path);
         if (!requests->served_path)
                 return -ENOMEM;
-        r = file_read(served_path, SERVED_SIZE_MAX, &text, &size);
-        if (r >= 0)
-                r = json_parse(text, size, &requests->served, NULL);
-        if (r < 0 || !json_object_is_type(requests->served, json_type_object)) {
-                json_object_put(requests->served);
+        r = json_load(served_path, SERVED_SIZE_MAX, &requests->served);
+        if (r < 0)
                 requests->served = json_object_new_object();
-        }
         if (!requests->served)
                 return -ENOMEM;
         *ret = TAKE_PTR(requests);

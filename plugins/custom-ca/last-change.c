@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "files.h"
-#include "json.h"
+#include "json-file.h"
 #include "timestamp.h"
 
 #define RECORD_SIZE_MAX 4096
@@ -20,19 +20,15 @@ static char *record_path(const char *state_dir)
 
 int last_change_load(const char *state_dir, struct last_change *ret)
 {
-        _cleanup_free_ char *path = record_path(state_dir), *text = NULL;
+        _cleanup_free_ char *path = record_path(state_dir);
         _cleanup_json_ json_object *object = NULL;
         const char *bundle, *at, *boot;
         struct last_change change = {};
-        size_t size;
         int r;
 
         if (!path)
                 return -ENOMEM;
-        r = file_read(path, RECORD_SIZE_MAX, &text, &size);
-        if (r < 0)
-                return r;
-        r = json_parse(text, size, &object, NULL);
+        r = json_load(path, RECORD_SIZE_MAX, &object);
         if (r < 0)
                 return r;
         bundle = json_string(object, "bundle");
@@ -55,7 +51,6 @@ int last_change_save(const char *state_dir, const char *bundle_path)
         _cleanup_free_ char *path = record_path(state_dir), *bundle = NULL;
         _cleanup_json_ json_object *object = json_object_new_object();
         char digest[SHA256_TEXT_SIZE], at[TIMESTAMP_SIZE];
-        const char *text;
         size_t size;
         int r;
 
@@ -74,6 +69,5 @@ int last_change_save(const char *state_dir, const char *bundle_path)
                 r = json_set_integer(object, "boottimeUsec", (int64_t)now_boottime_usec());
         if (r < 0)
                 return r;
-        text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
-        return text ? file_write(path, text, strlen(text), 0600) : -ENOMEM;
+        return json_save(path, object);
 }

@@ -6,6 +6,7 @@
 
 #include "copies.h"
 #include "files.h"
+#include "json-file.h"
 #include "timestamp.h"
 
 #define FILE_NAME     "control-plane.json"
@@ -31,14 +32,9 @@ static int load(const char *path, struct control_plane *ret)
 {
         _cleanup_json_ json_object *object = NULL;
         struct control_plane control_plane = {};
-        _cleanup_free_ char *text = NULL;
-        size_t size;
         int r;
 
-        r = file_read(path, FILE_SIZE_MAX, &text, &size);
-        if (r < 0)
-                return r;
-        r = json_parse(text, size, &object, NULL);
+        r = json_load(path, FILE_SIZE_MAX, &object);
         if (r < 0)
                 return r;
         r = role_parse(json_string(object, "role"), &control_plane.role);
@@ -58,7 +54,6 @@ static int load(const char *path, struct control_plane *ret)
 static int save(const char *path, const struct control_plane *control_plane)
 {
         _cleanup_json_ json_object *object = json_object_new_object();
-        const char *text;
         int r;
 
         if (!object)
@@ -72,8 +67,7 @@ static int save(const char *path, const struct control_plane *control_plane)
         r = moment_write(&control_plane->boot, object, "boot");
         if (r < 0)
                 return r;
-        text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY);
-        return text ? file_write(path, text, strlen(text), 0600) : -ENOMEM;
+        return json_save(path, object);
 }
 
 static int look(const char *root, enum node_role *ret)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "copies.h"
-#include "files.h"
+#include "json-file.h"
 
 #define FILE_SIZE_MAX (64 * 1024)
 
@@ -62,17 +62,14 @@ static int parse(json_object *object, struct drill_result *result)
 
 int drill_result_load(const char *state_dir, struct drill_result *ret)
 {
-        _cleanup_free_ char *path = copy_path(state_dir, DRILL_FILE, ""), *text = NULL;
+        _cleanup_free_ char *path = copy_path(state_dir, DRILL_FILE, "");
         _cleanup_json_ json_object *object = NULL;
         _cleanup_drill_result_ result = {};
-        size_t size;
         int r;
 
         if (!path)
                 return -ENOMEM;
-        r = file_read(path, FILE_SIZE_MAX, &text, &size);
-        if (r >= 0)
-                r = json_parse(text, size, &object, NULL);
+        r = json_load(path, FILE_SIZE_MAX, &object);
         if (r >= 0)
                 r = parse(object, &result);
         if (r < 0)
@@ -86,7 +83,6 @@ int drill_result_save(const char *state_dir, const struct drill_result *result)
 {
         _cleanup_json_ json_object *object = json_object_new_object();
         _cleanup_free_ char *path = copy_path(state_dir, DRILL_FILE, "");
-        const char *text;
         int r;
 
         if (!object || !path)
@@ -108,12 +104,5 @@ int drill_result_save(const char *state_dir, const struct drill_result *result)
                 r = json_set_string(object, "target", result->target);
         if (r < 0)
                 return r;
-        text = json_object_to_json_string_ext(object,
-                                              JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-        if (!text)
-                return -ENOMEM;
-        r = file_write(path, text, strlen(text), 0600);
-        if (r == -ENOENT) /* a plugin that starts just now sweeps temporary files in its state */
-                r = file_write(path, text, strlen(text), 0600);
-        return r;
+        return json_save(path, object);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "copies.h"
-#include "files.h"
+#include "json-file.h"
 
 #define FILE_SIZE_MAX (64 * 1024)
 
@@ -69,18 +69,14 @@ static int parse(json_object *object, struct last_run *run)
 
 int last_run_load(const char *state_dir, struct last_run *ret)
 {
-        _cleanup_free_ char *path = copy_path(state_dir, LAST_RUN_FILE, ""), *text = NULL;
+        _cleanup_free_ char *path = copy_path(state_dir, LAST_RUN_FILE, "");
         _cleanup_json_ json_object *object = NULL;
         _cleanup_last_run_ run = {};
-        size_t size;
         int r;
 
         if (!path)
                 return -ENOMEM;
-        r = file_read(path, FILE_SIZE_MAX, &text, &size);
-        if (r < 0)
-                return r;
-        r = json_parse(text, size, &object, NULL);
+        r = json_load(path, FILE_SIZE_MAX, &object);
         if (r < 0)
                 return r;
         r = parse(object, &run);
@@ -137,7 +133,6 @@ int last_run_save(const char *state_dir, const struct last_run *run)
 {
         _cleanup_json_ json_object *object = json_object_new_object();
         _cleanup_free_ char *path = copy_path(state_dir, LAST_RUN_FILE, "");
-        const char *text;
         int r;
 
         if (!object || !path)
@@ -145,13 +140,5 @@ int last_run_save(const char *state_dir, const struct last_run *run)
         r = format(run, object);
         if (r < 0)
                 return r;
-        text = json_object_to_json_string_ext(object,
-                                              JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-        if (!text)
-                return -ENOMEM;
-
-        r = file_write(path, text, strlen(text), 0600);
-        if (r == -ENOENT) /* a plugin that starts just now sweeps temporary files in its state */
-                r = file_write(path, text, strlen(text), 0600);
-        return r;
+        return json_save(path, object);
 }

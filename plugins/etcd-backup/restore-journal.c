@@ -6,8 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "files.h"
-#include "json.h"
+#include "json-file.h"
 
 #define FILE_NAME     "journal.json"
 #define FILE_SIZE_MAX (64 * 1024)
@@ -91,18 +90,14 @@ static int read_object(json_object *object, struct restore_journal *journal)
 
 int restore_journal_load(const char *state_dir, struct restore_journal *ret, struct failure *failure)
 {
-        _cleanup_free_ char *path = restore_path(state_dir, FILE_NAME), *text = NULL;
+        _cleanup_free_ char *path = restore_path(state_dir, FILE_NAME);
         _cleanup_json_ json_object *object = NULL;
         _cleanup_restore_journal_ journal = {};
-        size_t size;
         int r;
 
         if (!path)
                 return -ENOMEM;
-        r = file_read(path, FILE_SIZE_MAX, &text, &size);
-        if (r < 0)
-                return r;
-        r = json_parse(text, size, &object, failure);
+        r = json_load(path, FILE_SIZE_MAX, &object);
         if (r >= 0)
                 r = read_object(object, &journal);
         if (r == -EINVAL)
@@ -135,7 +130,6 @@ int restore_journal_save(const char *state_dir, const struct restore_journal *jo
 {
         _cleanup_json_ json_object *object = json_object_new_object();
         _cleanup_free_ char *path = restore_path(state_dir, FILE_NAME);
-        const char *text;
         int r;
 
         if (!object || !path)
@@ -143,9 +137,7 @@ int restore_journal_save(const char *state_dir, const struct restore_journal *jo
         r = write_object(journal, object);
         if (r < 0)
                 return r;
-        text = json_object_to_json_string_ext(object,
-                                              JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-        return text ? file_write(path, text, strlen(text), 0600) : -ENOMEM;
+        return json_save(path, object);
 }
 
 int restore_journal_remove(const char *state_dir)

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "copies.h"
-#include "files.h"
-#include "json.h"
+#include "json-file.h"
 #include "revision-journal.h"
 
 #define FILE_NAME     "source-hash.json"
@@ -17,7 +16,6 @@ static int save(const char *state_dir, const char *copy, const struct etcd_hash 
 {
         _cleanup_json_ json_object *object = json_object_new_object();
         _cleanup_free_ char *path = copy_path(state_dir, FILE_NAME, "");
-        const char *text;
         int r;
 
         if (!object || !path)
@@ -29,8 +27,7 @@ static int save(const char *state_dir, const char *copy, const struct etcd_hash 
                 r = json_set_integer(object, "compactRevision", hash->compact_revision);
         if (r < 0)
                 return r;
-        text = json_object_to_json_string(object);
-        return text ? file_write(path, text, strlen(text), 0600) : -ENOMEM;
+        return json_save(path, object);
 }
 
 int source_hash_record(const char *root, const char *state_dir, const struct etcd_access *access,
@@ -55,18 +52,15 @@ int source_hash_record(const char *root, const char *state_dir, const struct etc
 
 int source_hash_load(const char *state_dir, const char *copy, struct etcd_hash *ret)
 {
-        _cleanup_free_ char *path = copy_path(state_dir, FILE_NAME, ""), *text = NULL;
+        _cleanup_free_ char *path = copy_path(state_dir, FILE_NAME, "");
         _cleanup_json_ json_object *object = NULL;
         int64_t hash, compact;
         const char *name;
-        size_t size;
         int r;
 
         if (!path)
                 return -ENOMEM;
-        r = file_read(path, FILE_SIZE_MAX, &text, &size);
-        if (r >= 0)
-                r = json_parse(text, size, &object, NULL);
+        r = json_load(path, FILE_SIZE_MAX, &object);
         if (r < 0)
                 return r;
         name = json_string(object, "copy");

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "files.h"
-#include "json.h"
+#include "json-file.h"
 
 #define FILE_SIZE_MAX (128 * 1024) /* a manifest and some lines */
 
@@ -44,16 +44,12 @@ static int parse(json_object *object, struct target_state *state)
 
 int target_state_load(const char *state_dir, const char *target, struct target_state *ret)
 {
-        _cleanup_free_ char *path = make_path(state_dir, target), *text = NULL;
+        _cleanup_free_ char *path = make_path(state_dir, target);
         _cleanup_json_ json_object *object = NULL;
         _cleanup_target_state_ state = {};
-        size_t size;
         int r;
 
-        r = path ? file_read(path, FILE_SIZE_MAX, &text, &size) : -ENOMEM;
-        if (r < 0)
-                return r;
-        r = json_parse(text, size, &object, NULL);
+        r = path ? json_load(path, FILE_SIZE_MAX, &object) : -ENOMEM;
         if (r >= 0)
                 r = parse(object, &state);
         if (r < 0)
@@ -87,7 +83,6 @@ int target_state_save(const char *state_dir, const char *target, const struct ta
 {
         _cleanup_json_ json_object *object = json_object_new_object();
         _cleanup_free_ char *path = make_path(state_dir, target), *directory = NULL;
-        const char *text;
         int r;
 
         if (!object || !path || asprintf(&directory, "%s/targets", state_dir) < 0) {
@@ -99,7 +94,5 @@ int target_state_save(const char *state_dir, const char *target, const struct ta
                 r = format(state, object);
         if (r < 0)
                 return r;
-        text = json_object_to_json_string_ext(object,
-                                              JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-        return text ? file_write(path, text, strlen(text), 0600) : -ENOMEM;
+        return json_save(path, object);
 }

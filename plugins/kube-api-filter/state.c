@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "files.h"
-#include "json.h"
+#include "json-file.h"
 #include "timestamp.h"
 
 #define STATE_MAX  (1024 * 1024)
@@ -51,25 +51,20 @@ static int parse(json_object *object, struct filter_state *state)
 
 int state_load(const char *directory, struct filter_state *ret)
 {
-        _cleanup_free_ char *path = path_in(directory, STATE_FILE), *text = NULL;
+        _cleanup_free_ char *path = path_in(directory, STATE_FILE);
         _cleanup_(state_clear) struct filter_state state = {};
         _cleanup_json_ json_object *object = NULL;
-        size_t size;
         int r;
 
         if (!path)
                 return -ENOMEM;
-        r = file_read(path, STATE_MAX, &text, &size);
+        r = json_load(path, STATE_MAX, &object);
+        if (r == -EINVAL)
+                return -EBADMSG;
+        if (r >= 0)
+                r = parse(object, &state);
         if (r < 0 && r != -ENOENT)
                 return r;
-        if (r >= 0) {
-                if (json_parse(text, size, &object, NULL) < 0 ||
-                    !json_object_is_type(object, json_type_object))
-                        return -EBADMSG;
-                r = parse(object, &state);
-                if (r < 0)
-                        return r;
-        }
         if (strcmp(state.boot_id, boot_id()) != 0) {
                 (void)snprintf(state.boot_id, sizeof(state.boot_id), "%s", boot_id());
                 state.candidate[0] = '\0';
@@ -118,7 +113,6 @@ int state_save(const char *directory, const struct filter_state *state)
 {
         _cleanup_free_ char *path = path_in(directory, STATE_FILE);
         _cleanup_json_ json_object *object = json_object_new_object();
-        const char *text;
         int r;
 
         if (!path || !object)
@@ -126,8 +120,7 @@ int state_save(const char *directory, const struct filter_state *state)
         r = format(state, object);
         if (r < 0)
                 return r;
-        text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY);
-        return text ? file_write(path, text, strlen(text), 0600) : -ENOMEM;
+        return json_save(path, object);
 }
 
 void state_clear(struct filter_state *state)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "files.h"
+#include "json-file.h"
 #include "node.h"
 #include "text.h"
 
@@ -19,11 +20,9 @@
 /* The "v1" of one of cloud-init's files; NULL: not there, or not readable. The whole is *ret_file. */
 static json_object *read_v1(const char *root, const char *name, json_object **ret_file)
 {
-        _cleanup_free_ char *path = path_under(root, name), *text = NULL;
-        size_t size;
+        _cleanup_free_ char *path = path_under(root, name);
 
-        if (!path || file_read(path, FILE_MAX, &text, &size) < 0 ||
-            json_parse(text, size, ret_file, NULL) < 0 || !*ret_file)
+        if (!path || json_load(path, FILE_MAX, ret_file) < 0)
                 return NULL;
         return json_member(*ret_file, "v1", json_type_object);
 }

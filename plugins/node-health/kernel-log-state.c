@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "files.h"
-#include "json.h"
+#include "json-file.h"
 #include "kernel-log.h"
 #include "timestamp.h"
 
@@ -77,17 +77,12 @@ static void load_finding(json_object *object, struct kernel_finding *found)
 
 int kernel_log_load(struct kernel_log *log)
 {
-        _cleanup_free_ char *text = NULL;
         _cleanup_json_ json_object *state = NULL;
         json_object *found;
         const char *boot;
-        size_t size;
         int r;
 
-        r = file_read(log->state_path, STATE_MAX, &text, &size);
-        if (r < 0)
-                return r;
-        r = json_parse(text, size, &state, NULL);
+        r = json_load(log->state_path, STATE_MAX, &state);
         if (r < 0)
                 return r;
         boot = json_string(state, "bootId");

@@ -6,6 +6,7 @@
 
 #include "api.h"
 #include "files.h"
+#include "json-file.h"
 #include "node.h"
 #include "text.h"
 
@@ -22,11 +23,9 @@ static const struct {
 
 static json_object *read_metadata(const char *root, json_object **ret_file)
 {
-        _cleanup_free_ char *path = path_under(root, INSTANCE_DATA), *text = NULL;
-        size_t size;
+        _cleanup_free_ char *path = path_under(root, INSTANCE_DATA);
 
-        if (!path || file_read(path, INSTANCE_DATA_MAX, &text, &size) < 0 ||
-            json_parse(text, size, ret_file, NULL) < 0 || !*ret_file)
+        if (!path || json_load(path, INSTANCE_DATA_MAX, ret_file) < 0)
                 return NULL;
         return json_member(*ret_file, "v1", json_type_object);
 }
