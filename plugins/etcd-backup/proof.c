@@ -11,7 +11,7 @@ void proof_means_clear(struct proof_means *means)
 }
 
 int manifest_prove_authentic(const struct manifest *manifest, const struct authentication_key *key,
-                          struct failure *failure)
+                             struct failure *failure)
 {
         uint8_t mac[SHA256_SIZE];
         int r;

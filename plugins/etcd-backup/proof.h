@@ -17,7 +17,7 @@ void proof_means_clear(struct proof_means *means);
 /* Whether the key made the manifest's HMAC; -EKEYREJECTED with a failure (NotAuthenticated, NotAuthentic)
  * when it has none or a wrong one. */
 int manifest_prove_authentic(const struct manifest *manifest, const struct authentication_key *key,
-                          struct failure *failure);
+                             struct failure *failure);
 
 enum proof {
         PROOF_STORED_BYTES, /* they are those that the manifest names */

@@ -22,7 +22,7 @@ struct snapshot_result {
         bool confirmed;        /* etcd ended the stream in good order */
         struct failure remark; /* what a person should know of a copy that is good all the same */
         unsigned pruned;
-        struct member_list members; /* none: etcd did not tell */
+        struct member_list members;   /* none: etcd did not tell */
         char held[RETENTION_WHY_MAX]; /* why nothing is pruned; "" */
         uint64_t stage_usec[STAGE_COUNT];
         uint64_t sequence; /* to be remembered */

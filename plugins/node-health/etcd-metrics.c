@@ -58,7 +58,7 @@ static void read_line(const char *line, struct etcd_metrics *metrics)
                         continue;
                 value = strtod(line + length, &end);
                 if (end > line + length && isfinite(value))
-                        *(double *)((char *)metrics + gauges[i].offset) = value;
+                        *(double *)(void *)((char *)metrics + gauges[i].offset) = value;
                 return;
         }
         for (size_t i = 0; i < ELEMENTS(histograms); i++)

@@ -495,7 +495,7 @@ static void five_rollouts_leave_a_bounded_bucket(void **state)
 
 static void random_rules(void)
 {
-        struct retention_tier tiers[4];
+        struct retention_tier tiers[4] = {};
         uint64_t every = (1 + random_number(6)) * 10 * USEC_PER_MIN;
         size_t n = random_number(5);
 
