@@ -257,13 +257,19 @@ static int examine_around(const char *db, size_t size, const char *manifest)
 
 static void every_flipped_byte_of_the_database_is_found(void **state)
 {
-        _cleanup_free_ char *path = NULL, *manifest = NULL, *db = NULL;
+        _cleanup_free_ char *path = NULL, *text = NULL, *db = NULL;
+        _cleanup_json_ json_object *object = NULL;
+        const char *manifest;
         size_t size;
 
         put_small(&own, 20);
         assert_int_equal(take_snapshot(), 0);
         path = take_out();
-        manifest = root_read(root, "manifest.json");
+        text = root_read(root, "manifest.json");
+        object = json_tokener_parse(text);
+        assert_non_null(object);
+        json_object_object_del(object, "included"); /* the node's files are not in this archive */
+        manifest = json_object_to_json_string(object);
         assert_int_equal(file_read(path, 1 << 20, &db, &size), 0);
         assert_int_equal(examine_around(db, size, manifest), 0);
         srandom(2);

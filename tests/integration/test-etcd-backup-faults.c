@@ -32,7 +32,7 @@ static void killed_at_any_state_no_copy_is_lost_and_the_next_run_succeeds(void *
         for (size_t i = 0; i < ELEMENTS(points); i++) {
                 struct copies copies;
 
-                print_message("killed at %s\n", points[i]);
+                print_message("# killed at %s\n", points[i]);
                 assert_int_equal(setenv("CAPI_NODE_FAULT_POINT", points[i], 1), 0);
                 assert_int_equal(program_wait(start_with_faults()), -SIGKILL);
                 unsetenv("CAPI_NODE_FAULT_POINT");

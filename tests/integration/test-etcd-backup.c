@@ -207,7 +207,7 @@ static void without_or_with_a_wrong_configuration_nothing_is_tried(void **state)
 {
         _cleanup_free_ char *path = under(CONFIG);
 
-        root_write(root, CONFIG, "{ \"drill\": {} }", 0600);
+        root_write(root, CONFIG, "{ \"nonsense\": {} }", 0600);
         assert_int_equal(take_snapshot(), 78);
         assert_int_equal(unlink(path), 0);
         assert_int_equal(take_snapshot(), 78);

@@ -349,7 +349,7 @@ static void two_hundred_waiters_hear_of_a_change(void **state)
                 reply_clear(&reply);
         }
         took = now_boottime_usec() - start;
-        print_message("the last of %d waiters heard after %u ms\n", WAITERS,
+        print_message("# the last of %d waiters heard after %u ms\n", WAITERS,
                       (unsigned)(took / USEC_PER_MSEC));
         for (size_t i = 0; i < WAITERS; i++)
                 client_close(&waiters[i]);
