@@ -145,11 +145,14 @@ version = 2
   sandbox_image = "$KUBERNETES_IMAGES/pause:3.2"
   disable_apparmor = true
   restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+  bin_dir = "/usr/lib/cni"
 [plugins."io.containerd.grpc.v1.cri".registry]
   config_path = "/etc/containerd/certs.d"
 TOML
+        # Not a gateway: the plugin would turn forwarding on, and /proc/sys is read-only in a container.
         cat >"$NODE_ROOT/etc/cni/net.d/10-bridge.conf" <<'JSON'
-{ "cniVersion": "0.4.0", "name": "bridge", "type": "bridge", "bridge": "cni0", "isGateway": true,
+{ "cniVersion": "0.4.0", "name": "bridge", "type": "bridge", "bridge": "cni0",
   "ipam": { "type": "host-local", "subnet": "10.244.0.0/24" } }
 JSON
         cat >"$NODE_ROOT/etc/systemd/system/kubelet.service" <<UNIT
