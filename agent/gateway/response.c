@@ -2,6 +2,7 @@
 
 #include "response.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -91,8 +92,8 @@ size_t response_write_header(const struct response *response, bool keep_alive,
         if (response->status == 405)
                 add(buffer, &size, "Allow: GET, HEAD\r\n");
         if (response->retry_after_usec > 0)
-                add(buffer, &size, "Retry-After: %llu\r\n",
-                    (unsigned long long)(response->retry_after_usec / USEC_PER_SEC + 1));
+                add(buffer, &size, "Retry-After: %" PRIu64 "\r\n",
+                    response->retry_after_usec / USEC_PER_SEC + 1);
         if (response->etag[0])
                 add(buffer, &size, "ETag: %s\r\n", response->etag);
         add(buffer, &size,

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -35,7 +36,22 @@ void etcd_tool_clear(struct etcd_tool *tool)
 
 static int parse_version(const char *text, unsigned *ret_major, unsigned *ret_minor)
 {
-        return text && sscanf(text + (*text == 'v'), "%u.%u", ret_major, ret_minor) == 2 ? 0 : -EINVAL;
+        unsigned long major, minor;
+        char *end;
+
+        if (!text)
+                return -EINVAL;
+        text += *text == 'v';
+        major = strtoul(text, &end, 10);
+        if (end == text || *end != '.' || major > INT_MAX)
+                return -EINVAL;
+        text = end + 1;
+        minor = strtoul(text, &end, 10);
+        if (end == text || minor > INT_MAX)
+                return -EINVAL;
+        *ret_major = (unsigned)major;
+        *ret_minor = (unsigned)minor;
+        return 0;
 }
 
 int etcd_version_ahead(const char *from, const char *to)

@@ -3,6 +3,7 @@
 #include "kubeadm-upgrade.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -31,7 +32,7 @@ static int running_kubeadm(const char *root)
                 found = strcmp(text, "kubeadm\n") == 0;
                 free(text);
                 if (found)
-                        return atoi(entry->d_name);
+                        return (int)strtol(entry->d_name, NULL, 10);
         }
         return 0;
 }

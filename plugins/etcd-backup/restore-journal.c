@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "json-file.h"
@@ -67,8 +68,12 @@ char *restore_path(const char *state_dir, const char *name)
 static int read_object(json_object *object, struct restore_journal *journal)
 {
         const char *id = json_string(object, "clusterId");
+        char *end;
 
-        if (!id || sscanf(id, "%" SCNx64, &journal->cluster_id) != 1)
+        if (!id)
+                return -EINVAL;
+        journal->cluster_id = strtoull(id, &end, 16);
+        if (end == id || *end)
                 return -EINVAL;
         for (size_t i = 0; i < ELEMENTS(text_fields); i++) {
                 const char *text = json_string(object, text_fields[i].key);

@@ -36,9 +36,7 @@ static bool is_host_name(const char *value)
                                 return false;
                         last = p + 1;
                         label = 0;
-                } else if (!word && (*p != '-' || label == 0)) {
-                        return false;
-                } else if (++label > 63) {
+                } else if ((!word && (*p != '-' || label == 0)) || ++label > 63) {
                         return false;
                 }
         }
