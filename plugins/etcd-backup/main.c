@@ -8,6 +8,7 @@
 #include "configuration.h"
 #include "copies.h"
 #include "drill-result.h"
+#include "target-state.h"
 #include "watch.h"
 
 static const struct command commands[] = {
@@ -34,6 +35,7 @@ static const struct condition_type conditions[] = {
 static int backup_undo(struct plugin_context *ctx, struct failure *failure)
 {
         static const char *const files[] = { DRILL_FILE, LAST_RUN_FILE };
+        int r;
 
         for (size_t i = 0; i < ELEMENTS(files); i++) {
                 _cleanup_free_ char *path = copy_path(ctx->state_dir, files[i], "");
@@ -43,7 +45,8 @@ static int backup_undo(struct plugin_context *ctx, struct failure *failure)
                 if (unlink(path) < 0 && errno != ENOENT)
                         return -errno;
         }
-        return control_plane_forget(ctx->state_dir);
+        r = target_states_forget(ctx->state_dir);
+        return r < 0 ? r : control_plane_forget(ctx->state_dir);
 }
 
 static const struct plugin plugin = {

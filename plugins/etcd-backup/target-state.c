@@ -96,3 +96,21 @@ int target_state_save(const char *state_dir, const char *target, const struct ta
                 return r;
         return json_save(path, object);
 }
+
+int target_states_forget(const char *state_dir)
+{
+        _cleanup_free_ char *directory = NULL;
+        _cleanup_(closedirp) DIR *dir = NULL;
+
+        if (asprintf(&directory, "%s/targets", state_dir) < 0) {
+                directory = NULL;
+                return -ENOMEM;
+        }
+        dir = opendir(directory);
+        if (!dir)
+                return errno == ENOENT ? 0 : -errno;
+        for (struct dirent *entry; (entry = readdir(dir));)
+                if (entry->d_name[0] != '.' && unlinkat(dirfd(dir), entry->d_name, 0) < 0 && errno != ENOENT)
+                        return -errno;
+        return rmdir(directory) < 0 && errno != ENOENT ? -errno : 0;
+}

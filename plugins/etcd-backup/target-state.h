@@ -21,3 +21,6 @@ void target_state_clear(struct target_state *state);
 /* -ENOENT when no run was there yet; -EINVAL for a file that is not of the form. */
 int target_state_load(const char *state_dir, const char *target, struct target_state *ret);
 int target_state_save(const char *state_dir, const char *target, const struct target_state *state);
+
+/* Removes what was kept of every target. Returns 0, also when there was nothing, or -errno. */
+int target_states_forget(const char *state_dir);

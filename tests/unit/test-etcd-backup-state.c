@@ -11,6 +11,7 @@
 #include "files.h"
 #include "last-run.h"
 #include "lock.h"
+#include "target-state.h"
 
 static char directory[] = "/tmp/test-etcd-backup-state-XXXXXX";
 
@@ -119,6 +120,17 @@ static void a_broken_record_of_the_last_run_is_refused(void **state)
         }
 }
 
+static void what_targets_said_is_forgotten_with_the_configuration(void **state)
+{
+        _cleanup_(target_state_clear) struct target_state read = {};
+
+        assert_int_equal(target_states_forget("state"), 0);
+        assert_int_equal(target_state_save("state", "one", &(struct target_state){ .copies = 3 }), 0);
+        assert_int_equal(target_state_load("state", "one", &read), 0);
+        assert_int_equal(target_states_forget("state"), 0);
+        assert_int_equal(access("state/targets", F_OK), -1);
+}
+
 static void only_one_holds_the_lock_and_the_second_learns_who(void **state)
 {
         int one = -EBADF, two = -EBADF;
@@ -144,6 +156,7 @@ int main(void)
                 STATE_TEST(recovers_from_a_broken_state_file),
                 STATE_TEST(the_last_run_survives_being_written),
                 STATE_TEST(a_broken_record_of_the_last_run_is_refused),
+                STATE_TEST(what_targets_said_is_forgotten_with_the_configuration),
                 STATE_TEST(only_one_holds_the_lock_and_the_second_learns_who),
         };
 
