@@ -346,6 +346,8 @@ static uint64_t look_through(struct bbolt_stream *stream, const uint8_t *bytes, 
 
 static void hold(struct bbolt_stream *stream, const uint8_t *data, size_t size)
 {
+        if (size == 0) /* an empty piece may have no address, which memcpy must not see */
+                return;
         if (stream->held_size + size > stream->held_capacity) {
                 size_t capacity = 2 * (stream->held_size + size);
                 uint8_t *held = realloc(stream->held, capacity);
