@@ -44,7 +44,9 @@ static void shell(const struct node *node, const char *format, ...)
                 fail_msg("%s", command);
 }
 
-static char *pristine; /* the package as its installation leaves it */
+/* The package as its installation leaves it, but for a short selection: the script forks five times for each
+ * certificate. */
+static char *pristine;
 
 static int make_pristine(void **state)
 {
@@ -54,8 +56,9 @@ static int make_pristine(void **state)
               "cp -a \"$(%s bookworm ca-certificates coreutils dash debianutils diffutils findutils grep "
               "openssl sed)\"/. $ROOT/",
               CHROOT_PROGRAM);
-        shell(node, "cd $ROOT/usr/share/ca-certificates && find mozilla -name '*.crt' | sort > "
-                    "$ROOT/etc/ca-certificates.conf && mkdir -p $ROOT/usr/local/share/ca-certificates");
+        shell(node, "cd $ROOT/usr/share/ca-certificates && find mozilla -name '*.crt' | sort | "
+                    "sed -n '1,20p;/ISRG_Root_X1/p' > $ROOT/etc/ca-certificates.conf && mkdir -p "
+                    "$ROOT/usr/local/share/ca-certificates");
         shell(node, "chroot $ROOT /usr/sbin/update-ca-certificates --fresh >/dev/null");
         return 0;
 }
@@ -180,7 +183,7 @@ static void an_authority_is_installed_and_withdrawn_and_the_system_s_own_stay(vo
         struct node *node = *state;
         size_t before = bundle_count(node);
 
-        assert_true(before > 100);
+        assert_true(before > 20);
         configure(node, &node->one, &node->other, "");
         assert_int_equal(run(node, "apply", NULL), 0);
         assert_int_equal(bundle_count(node), before + 2);
@@ -206,6 +209,16 @@ static void an_authority_is_installed_and_withdrawn_and_the_system_s_own_stay(vo
         "SSL_CERT_FILE=$ROOT/" BUNDLE " SSL_CERT_DIR=/nonexistent promtool query instant https://localhost:" \
         "$(sed -n 's/^ACCEPT .*://p' $ROOT/server.log) up 2>&1"
 
+/* Answers every request with 501. */
+#define HTTPS_SERVER                                                                                \
+        "import http.server, ssl\n"                                                                 \
+        "server = http.server.HTTPServer((\"127.0.0.1\", 0), http.server.BaseHTTPRequestHandler)\n" \
+        "context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n"                                       \
+        "context.load_cert_chain(\"server.crt\", \"server.key\")\n"                                 \
+        "server.socket = context.wrap_socket(server.socket, server_side=True)\n"                    \
+        "print(\"ACCEPT 127.0.0.1:%d\" % server.server_port, flush=True)\n"                         \
+        "server.serve_forever()\n"
+
 static bool listens(void *userdata)
 {
         const struct node *node = userdata;
@@ -221,9 +234,8 @@ static void a_program_in_go_trusts_what_was_installed(void **state)
 
         identity_save(&server, node->root, "server");
         identity_clear(&server);
-        shell(node,
-              "cd $ROOT && { openssl s_server -accept 127.0.0.1:0 -cert server.crt -key server.key -www "
-              "> server.log 2>&1 & echo $! > server.pid; }");
+        shell(node, "cd $ROOT && { python3 -c '%s' > server.log 2>server.err & echo $! > server.pid; }",
+              HTTPS_SERVER);
         wait_until(listens, node, "the server listens");
         shell(node, ASK_BY_GO " | grep -q 'signed by unknown authority'");
         configure(node, &node->one, NULL, "");
@@ -250,16 +262,16 @@ static void what_the_system_trusts_already_is_noticed_and_not_installed_twice(vo
 static void all_of_mozilla_s_bundle_is_accepted(void **state)
 {
         struct node *node = *state;
-        size_t before = bundle_count(node);
 
-        shell(node, "cp $ROOT/" BUNDLE " $ROOT/etc/all.pem && : > $ROOT/etc/ca-certificates.conf && "
+        shell(node, "cat $ROOT/usr/share/ca-certificates/mozilla/*.crt > $ROOT/etc/all.pem && "
+                    ": > $ROOT/etc/ca-certificates.conf && "
                     "chroot $ROOT /usr/sbin/update-ca-certificates --fresh >/dev/null");
         root_write(node->root, CONFIG,
                    "{\"authorities\":[{\"name\":\"all\",\"file\":\"/etc/all.pem\"}],"
                    "\"allowExpired\":true}", /* some of them did since the package was made */
                    0600);
         assert_int_equal(run(node, "apply", NULL), 0);
-        assert_int_equal(bundle_count(node), before);
+        assert_true(bundle_count(node) > 100);
 }
 
 static void a_distrusted_authority_goes_and_comes_back(void **state)
@@ -354,7 +366,7 @@ static bool mended(void *userdata)
 
         assert_true(asprintf(&path, "%s/" BUNDLE, node->root) >= 0);
         assert_int_equal(certificate_fingerprint(node->one.certificate, fingerprint), 0);
-        return fingerprints_add_file(&found, path) == 0 && found.count > 100 &&
+        return fingerprints_add_file(&found, path) == 0 && found.count > 20 &&
                fingerprints_have(&found, fingerprint);
 }
 

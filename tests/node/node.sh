@@ -99,7 +99,7 @@ eventually() {
 }
 
 healthy() {
-        equals Healthy health .status && equals '' health '.capabilities[] | select(.state != "InForce") | .name'
+        equals Healthy health .status && equals '' health '.capabilities[] | select(.state != "InForce" and .state != "Disabled") | .name'
 }
 
 # The journal since a moment that `date +%s.%N` gave. (With --after-cursor and a filter, journalctl 252 leaves out one entry.)
