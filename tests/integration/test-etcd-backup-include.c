@@ -34,7 +34,7 @@ static int group_set_up(void **state)
         root_write(root, "etc/kubernetes/manifests/kube-apiserver.yaml",
                    "spec:\n  containers:\n  - command:\n    - kube-apiserver\n"
                    "    - --encryption-provider-config=/" ENCRYPTION "\n"
-                   "    image: registry.k8s.io/kube-apiserver:v1.29.3\n",
+                   "    image: registry.example.org/kube-apiserver:v1.29.3\n",
                    0600);
         root_write(root, "var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\n", 0644);
         root_write(root, "var/lib/kubelet/pods/secret", "not to be read\n", 0600);

@@ -85,7 +85,7 @@ static void arguments_are_found_however_yaml_writes_them(void **state)
 
 static void the_tag_of_an_image_is_neither_a_port_nor_a_digest(void **state)
 {
-        assert_tag("    image: registry.k8s.io/etcd:3.5.16-0\n", "3.5.16-0");
+        assert_tag("    image: registry.example.org/etcd:3.5.16-0\n", "3.5.16-0");
         assert_tag("    image: \"host:5000/etcd:v3.6.1\"\n", "v3.6.1");
         assert_tag("    image: etcd:3.5.16-0@sha256:0011\n", "3.5.16-0");
         assert_tag("    image: host:5000/etcd\n", NULL);
