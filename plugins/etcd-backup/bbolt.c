@@ -152,7 +152,7 @@ static int walk_digest(const struct page *page, struct order *order)
 
 static int walk_tree(struct bbolt *db, uint64_t id, unsigned depth, struct order *order)
 {
-        struct page page;
+        struct page page = { 0 };
         int r;
 
         if (depth >= DEPTH_MAX)

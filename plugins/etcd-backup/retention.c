@@ -283,7 +283,8 @@ static void apply_max_bytes(struct line *line)
                 return;
         (void)snprintf(why, sizeof(why), "the newer ones fill maxBytes (%s%s)", size_format(limit, text),
                        line->shares > 1 ? " for each member" : "");
-        limit = limit > UINT64_MAX / line->shares ? UINT64_MAX : limit * line->shares;
+        if (__builtin_mul_overflow(limit, line->shares, &limit))
+                limit = UINT64_MAX;
         if (size > limit)
                 give_up(line, size - limit, why);
 }

@@ -2,8 +2,9 @@
 
 #include "pressure.h"
 
-#include <math.h>
-#include <stdio.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "files.h"
@@ -13,23 +14,56 @@
 
 #define PRESSURE_MAX 4096
 
+/* Takes TEXT off the front of *at. */
+static bool take(const char **at, const char *text)
+{
+        size_t size = strlen(text);
+
+        if (strncmp(*at, text, size) != 0)
+                return false;
+        *at += size;
+        return true;
+}
+
+/* A percentage; signs, "nan" and the like, with which every comparison would be false, are none. */
+static bool take_percent(const char **at, double *ret_fraction)
+{
+        double percent;
+        char *end;
+
+        if (!isdigit((unsigned char)**at))
+                return false;
+        percent = strtod(*at, &end);
+        if (!(percent >= 0 && percent <= 100))
+                return false;
+        *at = end;
+        *ret_fraction = percent / 100;
+        return true;
+}
+
+static bool take_total(const char **at, uint64_t *ret_usec)
+{
+        char *end;
+
+        if (!isdigit((unsigned char)**at))
+                return false;
+        errno = 0;
+        *ret_usec = strtoull(*at, &end, 10);
+        *at = end;
+        return errno == 0;
+}
+
 /* "KIND avg10=0.00 avg60=0.00 avg300=0.00 total=0" */
 static int parse_line(const char *line, const char *kind, struct pressure_line *ret)
 {
-        struct pressure_line found;
-        unsigned long long total;
-        char name[8];
-        int end = 0;
+        struct pressure_line found = { 0 };
 
-        if (sscanf(line, "%7s avg10=%lf avg60=%lf avg300=%lf total=%llu%n", name, &found.avg10, &found.avg60,
-                   &found.avg300, &total, &end) != 5 ||
-            strcmp(name, kind) != 0 || (line[end] != '\n' && line[end] != '\0'))
+        if (!take(&line, kind) || !take(&line, " avg10=") || !take_percent(&line, &found.avg10) ||
+            !take(&line, " avg60=") || !take_percent(&line, &found.avg60) || !take(&line, " avg300=") ||
+            !take_percent(&line, &found.avg300) || !take(&line, " total=") ||
+            !take_total(&line, &found.total_usec) || (*line != '\n' && *line != '\0'))
                 return -EBADMSG;
-        /* Percents; "nan" and the like would make every comparison false. */
-        if (!(found.avg10 >= 0 && found.avg10 <= 100 && found.avg60 >= 0 && found.avg60 <= 100 &&
-              found.avg300 >= 0 && found.avg300 <= 100))
-                return -EBADMSG;
-        *ret = (struct pressure_line){ found.avg10 / 100, found.avg60 / 100, found.avg300 / 100, total };
+        *ret = found;
         return 0;
 }
 

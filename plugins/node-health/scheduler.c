@@ -126,6 +126,8 @@ int scheduler_new(sd_event *event, struct node *node, const struct check *table,
         _cleanup_(scheduler_freep) struct scheduler *scheduler = calloc(1, sizeof(*scheduler));
         int r;
 
+        if (count == 0)
+                return -EINVAL;
         if (!scheduler)
                 return -ENOMEM;
         scheduler->changed = changed;

@@ -13,7 +13,8 @@ struct scheduler;
 /* A check has another status or reason. */
 typedef void (*scheduler_changed_fn)(void *userdata);
 
-/* The table has count rows, the node outlives the scheduler. Nothing runs until scheduler_configure. */
+/* The table has count rows, the node outlives the scheduler. Nothing runs until scheduler_configure.
+ * Returns 0, -EINVAL for an empty table, or sd-event's failure. */
 int scheduler_new(sd_event *event, struct node *node, const struct check *table, size_t count,
                   scheduler_changed_fn changed, void *userdata, struct scheduler **ret);
 struct scheduler *scheduler_free(struct scheduler *scheduler);

@@ -357,20 +357,25 @@ static void two_hundred_waiters_hear_of_a_change(void **state)
 
 /* ---- no descriptor left ---- */
 
+/* The fields 14 and 15 of proc(5)'s stat, user and system time; the name, field 2, may hold spaces. */
 static uint64_t cpu_ticks(pid_t pid)
 {
         _cleanup_(fclosep) FILE *file = NULL;
-        unsigned long user, system;
-        char path[64], text[4096] = "";
+        char path[64], text[4096] = "", *field;
+        uint64_t ticks = 0;
 
         (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
         file = fopen(path, "re");
         assert_non_null(file);
         assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
-        assert_int_equal(sscanf(strrchr(text, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                                &user, &system),
-                         2);
-        return user + system;
+        field = strrchr(text, ')');
+        for (unsigned n = 2; n < 14; n++) {
+                assert_non_null(field);
+                field = strchr(field + 1, ' ');
+        }
+        assert_non_null(field);
+        ticks = strtoull(field, &field, 10);
+        return ticks + strtoull(field, NULL, 10);
 }
 
 static void without_descriptors_it_waits_without_spinning_and_serves_again(void **state)
