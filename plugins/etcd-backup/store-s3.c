@@ -184,7 +184,11 @@ static int fetch_s3(struct store *store, const struct copy *copy, const char *sc
                 return failure_set(failure, -errno, "ScratchUnusable", "cannot make a file in %s: %s",
                                    scratch_dir, strerror(errno));
         r = s3_exchange(s3_of(store),
-                        &(struct s3_request){ .method = "GET", .key = key, .to_file = true, .fd = fd },
+                        &(struct s3_request){ .method = "GET",
+                                              .key = key,
+                                              .to_file = true,
+                                              .fd = fd,
+                                              .file_size = copy->manifest->stored_size },
                         &answer, failure);
         if (r < 0)
                 return tell(store, r, "fetch the copy", failure);
