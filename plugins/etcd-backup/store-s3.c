@@ -308,11 +308,17 @@ static int sweep_orphans(struct store *store, const char *cluster, const char *n
         for (size_t i = 0; i < objects.count && r >= 0; i++) {
                 const char *name = own_name(store, objects.items[i].key, cluster, node);
                 _cleanup_free_ char *beside = name ? make_key(store, name, MANIFEST_SUFFIX) : NULL;
+                _cleanup_failure_ found = {};
 
                 if (!beside || s3_objects_find(&objects, beside))
                         continue;
-                r = s3_delete(s3_of(store), objects.items[i].key, failure);
+                r = s3_delete(s3_of(store), objects.items[i].key, &found);
                 *removed += r >= 0;
+                if (r == -EPERM) /* until its object lock expires */
+                        r = 0;
+                else if (r < 0)
+                        failure_set(failure, r, found.reason ?: "TargetFailing", "%s",
+                                    found.message ?: strerror(-r));
         }
         return r;
 }
