@@ -227,14 +227,42 @@ static int add_strings(const char *root, const struct filter_config *config, con
         return r;
 }
 
-int sources_collect(const char *root, const struct filter_config *config, const struct names *names,
-                    struct filter_list **ret, struct failure *failure)
+static const struct config_strings *strings_of(const struct filter_config *config, enum source_class class)
 {
         const struct config_strings *const lists[CLASSES] = {
                 [CLASS_MANAGEMENT] = &config->management, [CLASS_LOAD_BALANCER] = &config->load_balancer,
                 [CLASS_NODES] = &config->nodes,           [CLASS_PODS] = &config->pods,
                 [CLASS_SERVICES] = &config->services,     [CLASS_ALLOW] = &config->allow,
         };
+
+        return lists[class];
+}
+
+int sources_automatic(const char *root, const struct filter_config *config, struct filter_list **ret,
+                      struct failure *failure)
+{
+        _cleanup_(filter_list_unrefp) struct filter_list *list = NULL;
+        int r;
+
+        r = filter_list_new(&list);
+        for (enum source_class c = 0; r >= 0 && c < CLASSES; c++) {
+                const struct config_strings *strings = strings_of(config, c);
+
+                for (size_t i = 0; r >= 0 && i < strings->count; i++)
+                        if (strcmp(strings->items[i], AUTO) == 0)
+                                r = add_auto(root, config, c, list, failure);
+        }
+        if (r >= 0)
+                r = filter_list_finish(list);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(list);
+        return 0;
+}
+
+int sources_collect(const char *root, const struct filter_config *config, const struct names *names,
+                    struct filter_list **ret, struct failure *failure)
+{
         _cleanup_(filter_list_unrefp) struct filter_list *list = NULL;
         int r;
 
@@ -245,7 +273,7 @@ int sources_collect(const char *root, const struct filter_config *config, const 
         for (size_t i = 0; r >= 0 && i < config->ports.count; i++)
                 r = filter_list_add_port(list, (uint16_t)config->ports.items[i]);
         for (enum source_class c = 0; r >= 0 && c < CLASSES; c++)
-                r = add_strings(root, config, names, lists[c], c, list, failure);
+                r = add_strings(root, config, names, strings_of(config, c), c, list, failure);
         for (size_t i = 0; r >= 0 && i < config->allow_files.count; i++)
                 r = add_file(root, config->allow_files.items[i], list, failure);
         if (r >= 0)

@@ -22,3 +22,7 @@ void node_networks_clear(struct node_networks *networks);
  * AddressesUnreadable). */
 int sources_collect(const char *root, const struct filter_config *config, const struct names *names,
                     struct filter_list **ret, struct failure *failure);
+
+/* Of that only what the node knows by itself, for the keys that say "auto". */
+int sources_automatic(const char *root, const struct filter_config *config, struct filter_list **ret,
+                      struct failure *failure);
