@@ -9,14 +9,7 @@
 #include "filter-config.h"
 #include "list.h"
 #include "names.h"
-
-/* The networks that the node's addresses are in, and the addresses themselves. */
-struct node_networks {
-        struct cidr_set networks[IP_FAMILIES], addresses[IP_FAMILIES];
-};
-int node_networks_read(struct node_networks *ret);
-void node_networks_clear(struct node_networks *networks);
-#define _cleanup_node_networks_ _cleanup_(node_networks_clear) struct node_networks
+#include "node-networks.h"
 
 /* names: what the management's names resolved to. Returns 0, or -errno with a failure (AllowFileRefused,
  * AddressesUnreadable). */
