@@ -5,27 +5,15 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "toml.h"
+
 /* A name that never resolves (RFC 6761): the default has no one registry that could stand here. */
 #define NOBODY "https://upstream.invalid"
-
-/* A TOML basic string (TOML 1.0, "String"). */
-static void print_string(FILE *stream, const char *text)
-{
-        fputc('"', stream);
-        for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-                if (*p == '"' || *p == '\\')
-                        fprintf(stream, "\\%c", *p);
-                else if (*p < 0x20 || *p == 0x7F)
-                        fprintf(stream, "\\u%04X", *p);
-                else
-                        fputc(*p, stream);
-        fputc('"', stream);
-}
 
 static void print_key(FILE *stream, const char *key, const char *value)
 {
         fprintf(stream, "%s = ", key);
-        print_string(stream, value);
+        toml_write_string(stream, value);
         fputc('\n', stream);
 }
 
@@ -38,12 +26,12 @@ static void print_authorities(FILE *stream, const char *own, const char *shared)
                 return;
         fputs("ca = [", stream);
         if (own) {
-                print_string(stream, own);
+                toml_write_string(stream, own);
                 separator = ", ";
         }
         if (shared) {
                 fputs(separator, stream);
-                print_string(stream, shared);
+                toml_write_string(stream, shared);
         }
         fputs("]\n", stream);
 }
@@ -72,7 +60,7 @@ static void print_capabilities(FILE *stream, const struct mirror_endpoint *endpo
                 if (!is_understood(endpoint->capabilities.items[i], version))
                         continue;
                 fputs(separator, stream);
-                print_string(stream, endpoint->capabilities.items[i]);
+                toml_write_string(stream, endpoint->capabilities.items[i]);
                 separator = ", ";
         }
         fputs("]\n", stream);
@@ -87,7 +75,7 @@ static void print_host(FILE *stream, const struct mirror_plan *plan, const struc
         bool tls = strncmp(endpoint->url, "https://", 8) == 0;
 
         fputs("\n[host.", stream);
-        print_string(stream, endpoint->url);
+        toml_write_string(stream, endpoint->url);
         fputs("]\n", stream);
         print_capabilities(stream, endpoint, version);
         if (endpoint->override_path)
@@ -101,12 +89,12 @@ static void print_host(FILE *stream, const struct mirror_plan *plan, const struc
         if (host->n_headers == 0)
                 return;
         fputs("\n[host.", stream);
-        print_string(stream, endpoint->url);
+        toml_write_string(stream, endpoint->url);
         fputs(".header]\n", stream);
         for (size_t i = 0; i < host->n_headers; i++) {
-                print_string(stream, host->headers[i].name);
+                toml_write_string(stream, host->headers[i].name);
                 fputs(" = ", stream);
-                print_string(stream, redacted ? "(not shown)" : host->headers[i].value);
+                toml_write_string(stream, redacted ? "(not shown)" : host->headers[i].value);
                 fputc('\n', stream);
         }
 }
