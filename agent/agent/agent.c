@@ -56,8 +56,8 @@ static void agent_clear(struct agent *agent)
         kubernetes_free(agent->kubernetes);
         report_push_free(agent->push);
         gateway_material_free(agent->gateway);
-        requests_free(agent->requests);
         units_free(agent->units);
+        requests_free(agent->requests);
         capabilities_clear(&agent->capabilities);
         own_file_clear(&agent_config_type, &agent->own);
         config_free(&agent_config_type, agent->fallback);
@@ -369,7 +369,7 @@ static int open_parts(struct agent *agent)
         _cleanup_free_ char *served = NULL, *material = NULL, *config = NULL, *state = NULL;
         int r;
 
-        if (asprintf(&served, "%s/restarts-served.json", agent->run_dir) < 0 ||
+        if (asprintf(&served, "%s/requests-served.json", agent->run_dir) < 0 ||
             asprintf(&material, "%s/gateway", agent->run_dir) < 0 ||
             asprintf(&config, "%s/gateway.json", agent->config_dir) < 0 ||
             asprintf(&state, "%s/gateway", agent->state_dir) < 0)

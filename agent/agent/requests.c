@@ -13,7 +13,11 @@
 
 #define SERVED_SIZE_MAX (64 * 1024)
 
-enum grant_kind { GRANT_TIMER, GRANT_RESTART };
+/* Between two restarts of one unit: what is restarted more often does no work. */
+#define RESTART_PAUSE_USEC (10 * USEC_PER_MIN)
+
+enum grant_kind { GRANT_TIMER, GRANT_RELOAD, GRANT_RESTART };
+#define DAEMON_RELOAD "daemon-reload" /* stands in a unit's place */
 
 /* What each plugin may ask for. A plugin that is taken over by an attacker gets no further than this. */
 static const struct grant {
@@ -26,13 +30,17 @@ static const struct grant {
         { "registry-mirror", GRANT_RESTART, "containerd.service" },
         { "custom-ca", GRANT_RESTART, "containerd.service" },
         { "custom-ca", GRANT_RESTART, "kubelet.service" },
+        { "proxy", GRANT_RELOAD, DAEMON_RELOAD },
         { "proxy", GRANT_RESTART, "containerd.service" },
         { "proxy", GRANT_RESTART, "kubelet.service" },
 };
 
 struct requests {
         char *served_path;
-        json_object *served; /* "PLUGIN/UNIT": the last `because` that was served */
+        json_object *served; /* "PLUGIN/UNIT": the last `because` that was served; "UNIT": when it was
+                                restarted, by CLOCK_BOOTTIME */
+        bool reloading;
+        char *reload_refused; /* the last one */
 };
 
 struct requests *requests_free(struct requests *requests)
@@ -41,6 +49,7 @@ struct requests *requests_free(struct requests *requests)
                 return NULL;
         json_object_put(requests->served);
         free(requests->served_path);
+        free(requests->reload_refused);
         free(requests);
         return NULL;
 }
@@ -78,9 +87,12 @@ static struct unit *timer_unit(struct units *units, const char *unit)
 int requests_watch(struct units *units)
 {
         for (size_t i = 0; i < ELEMENTS(grants); i++) {
-                struct unit *unit = grants[i].kind == GRANT_TIMER ? timer_unit(units, grants[i].unit)
-                                                                  : units_get(units, grants[i].unit);
+                struct unit *unit;
 
+                if (grants[i].kind == GRANT_RELOAD)
+                        continue;
+                unit = grants[i].kind == GRANT_TIMER ? timer_unit(units, grants[i].unit)
+                                                     : units_get(units, grants[i].unit);
                 if (!unit)
                         return -ENOMEM;
         }
@@ -185,10 +197,11 @@ static void drop_timers(struct capabilities *capabilities, struct units *units)
 /* ---- restarts ---- */
 
 struct restart {
+        struct requests *requests;
         struct units *units;
         struct unit *unit;
-        char *plugin;
-        uint64_t applied_usec;
+        char *plugin, *key, *because;
+        uint64_t since_usec;
 };
 
 static void restart_free(void *userdata)
@@ -196,61 +209,75 @@ static void restart_free(void *userdata)
         struct restart *restart = userdata;
 
         free(restart->plugin);
+        free(restart->key);
+        free(restart->because);
         free(restart);
 }
 
-/* A unit that was started after the change was applied has seen it, and a unit that is down will. */
+static int save_served(struct requests *requests)
+{
+        const char *text = json_object_to_json_string(requests->served);
+        int r;
+
+        r = text ? file_write(requests->served_path, text, strlen(text), 0600) : -ENOMEM;
+        if (r < 0)
+                (void)log_error(r, "Cannot write %s", requests->served_path);
+        return r;
+}
+
+static bool was_served(const struct requests *requests, const char *key, const char *because)
+{
+        const char *served = json_string(requests->served, key);
+
+        return served && strcmp(served, because) == 0;
+}
+
+/* A unit that was started after the change has seen it, and a unit that is down will. Recorded before it is
+ * done: a restart that is lost in a crash of the agent is better than one in a loop. */
 static void on_active_since(uint64_t active_since_usec, void *userdata)
 {
         struct restart *restart = userdata;
+        struct requests *requests = restart->requests;
+        const char *name = restart->unit->name;
+        uint64_t now = now_boottime_usec(), last = (uint64_t)json_integer(requests->served, name, 0);
+        bool needed = active_since_usec != 0 && active_since_usec <= restart->since_usec;
 
-        if (active_since_usec == 0 || active_since_usec > restart->applied_usec)
+        if (was_served(requests, restart->key, restart->because))
                 return;
-        log_message(LOG_NOTICE, MESSAGE_REQUEST_SERVED, "%s: restarting %s", restart->plugin,
-                    restart->unit->name);
+        if (needed && last != 0 && now - last < RESTART_PAUSE_USEC)
+                return; /* asked again with the next look */
+        if (json_set_string(requests->served, restart->key, restart->because) < 0 ||
+            (needed && json_set_integer(requests->served, name, (int64_t)now) < 0) ||
+            save_served(requests) < 0 || !needed)
+                return;
+        log_message(LOG_NOTICE, MESSAGE_REQUEST_SERVED, "%s: restarting %s", restart->plugin, name);
         (void)units_try_restart(restart->units, restart->unit);
-}
-
-/* Recorded before it is done: a restart that is lost in a crash of the agent is better than one in a loop. */
-static int record_served(struct requests *requests, const char *key, const char *because)
-{
-        const char *text;
-        int r;
-
-        r = json_set_string(requests->served, key, because);
-        if (r < 0)
-                return r;
-        text = json_object_to_json_string(requests->served);
-        return text ? file_write(requests->served_path, text, strlen(text), 0600) : -ENOMEM;
 }
 
 static void serve_restart(struct requests *requests, struct capability *capability,
                           const struct restart_request *request, struct units *units)
 {
         struct unit *unit = units_get(units, request->unit);
-        _cleanup_free_ char *key = NULL;
         struct restart *restart;
-        const char *served;
-        int r;
 
-        if (asprintf(&key, "%s/%s", capability->name, request->unit) < 0) {
-                key = NULL;
+        if (!unit || unit->activity == UNIT_UNKNOWN)
                 return;
-        }
-        served = json_string(requests->served, key);
-        if (!unit || unit->activity == UNIT_UNKNOWN || (served && strcmp(served, request->because) == 0))
-                return;
-        r = record_served(requests, key, request->because);
-        if (r < 0) {
-                (void)log_error(r, "Cannot write %s", requests->served_path);
-                return;
-        }
         restart = calloc(1, sizeof(*restart));
         if (!restart)
                 return;
-        *restart =
-                (struct restart){ units, unit, strdup(capability->name), capability->report->applied_usec };
-        if (!restart->plugin || units_active_since(units, unit, on_active_since, restart, restart_free) < 0)
+        *restart = (struct restart){
+                .requests = requests,
+                .units = units,
+                .unit = unit,
+                .plugin = strdup(capability->name),
+                .because = strdup(request->because),
+                .since_usec = request->since_usec ?: capability->report->applied_usec,
+        };
+        if (asprintf(&restart->key, "%s/%s", capability->name, request->unit) < 0)
+                restart->key = NULL;
+        if (!restart->plugin || !restart->because || !restart->key ||
+            was_served(requests, restart->key, restart->because) ||
+            units_active_since(units, unit, on_active_since, restart, restart_free) < 0)
                 restart_free(restart);
 }
 
@@ -266,6 +293,49 @@ static void serve_restarts(struct requests *requests, struct capability *capabil
         }
 }
 
+static void on_reloaded(const char *refused, void *userdata)
+{
+        struct requests *requests = userdata;
+
+        requests->reload_refused = refused ? strdup(refused) : NULL;
+}
+
+static void on_reload_over(void *userdata)
+{
+        ((struct requests *)userdata)->reloading = false;
+}
+
+/* Whether systemd has read what the capability's units are made of, so that they may be restarted. */
+static bool serve_reload(struct requests *requests, struct capability *capability, struct units *units)
+{
+        const char *because = capability->report->daemon_reload;
+        _cleanup_free_ char *key = NULL;
+
+        if (!because)
+                return true;
+        if (!is_granted(capability->name, GRANT_RELOAD, DAEMON_RELOAD)) {
+                refuse(capability, "daemon-reload", "systemd", "this plugin may not ask for it");
+                return true;
+        }
+        if (requests->reloading || asprintf(&key, "%s/" DAEMON_RELOAD, capability->name) < 0)
+                return false;
+        if (was_served(requests, key, because)) {
+                if (requests->reload_refused)
+                        refuse(capability, "daemon-reload", "systemd", requests->reload_refused);
+                return true;
+        }
+        if (units_reload(units, on_reloaded, requests, on_reload_over) < 0)
+                return false;
+        log_message(LOG_INFO, MESSAGE_REQUEST_SERVED, "%s: systemd reads its unit files again",
+                    capability->name);
+        free(requests->reload_refused);
+        requests->reload_refused = NULL;
+        requests->reloading = true;
+        if (json_set_string(requests->served, key, because) >= 0)
+                (void)save_served(requests);
+        return false;
+}
+
 void requests_serve(struct requests *requests, struct capabilities *capabilities, struct units *units)
 {
         for (size_t i = 0; i < capabilities->count; i++) {
@@ -275,7 +345,8 @@ void requests_serve(struct requests *requests, struct capabilities *capabilities
                 if (!capability->report || capability->own)
                         continue;
                 serve_timers(capability, units);
-                serve_restarts(requests, capability, units);
+                if (serve_reload(requests, capability, units))
+                        serve_restarts(requests, capability, units);
                 if (capability->request_error && (!before || strcmp(before, capability->request_error) != 0))
                         log_message(LOG_ERR, MESSAGE_REQUEST_REFUSED, "%s: %s", capability->name,
                                     capability->request_error);

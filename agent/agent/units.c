@@ -28,6 +28,7 @@ struct call {
         struct units *units;
         struct unit *unit;
         void (*found)(uint64_t usec, void *userdata);
+        void (*done)(const char *refused, void *userdata);
         void *userdata;
         void (*destroy)(void *userdata);
 };
@@ -386,6 +387,33 @@ int units_stop(struct units *units, struct unit *unit)
 int units_try_restart(struct units *units, struct unit *unit)
 {
         return job_call(units, unit, "TryRestartUnit", "replace");
+}
+
+static int on_reloaded(sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        struct call *call = userdata;
+        const sd_bus_error *refused = sd_bus_message_get_error(reply);
+
+        call->done(refused ? refused->message : NULL, call->userdata);
+        call->units->changed(call->units->userdata); /* looks in the next iteration, when this call is over */
+        return 0;
+}
+
+int units_reload(struct units *units, void (*done)(const char *refused, void *userdata), void *userdata,
+                 void (*destroy)(void *userdata))
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+        int r;
+
+        r = connect_bus(units);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_call(units->bus, &message, DESTINATION, MANAGER_PATH, MANAGER,
+                                           "Reload");
+        if (r < 0)
+                return r;
+        return send_call(units, message, on_reloaded,
+                         (struct call){ .done = done, .userdata = userdata, .destroy = destroy });
 }
 
 int units_start_timer(struct units *units, struct unit *unit, const char *description, const char *calendar,

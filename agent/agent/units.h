@@ -49,6 +49,11 @@ int units_start(struct units *units, struct unit *unit);
 int units_stop(struct units *units, struct unit *unit);
 int units_try_restart(struct units *units, struct unit *unit);
 
+/* Has systemd read all unit files again. Its answer (NULL: done, else why not) is told to done; destroy is
+ * called in any case, when there will be no answer any more. */
+int units_reload(struct units *units, void (*done)(const char *refused, void *userdata), void *userdata,
+                 void (*destroy)(void *userdata));
+
 /* Makes the transient timer `unit` (its name ends in .timer): calendar, Persistent, and a random delay that
  * is the same at each run on this node (FixedRandomDelay). */
 int units_start_timer(struct units *units, struct unit *unit, const char *description, const char *calendar,

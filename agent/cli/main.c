@@ -185,11 +185,14 @@ static int run_schema(int argc, char *argv[], void *userdata)
 }
 
 static const struct command commands[] = {
-        { "status", "[--json] [--watch] [--root DIR]", run_status, "Show this node's health" },
-        { "validate", "[NAME|FILE]", run_validate, "Say whether configurations are good" },
+        { "status", "[--json] [--watch] [--root DIR]", run_status, "Show this node's health",
+          "capi-node status --watch" },
+        { "validate", "[NAME|FILE]", run_validate, "Say whether configurations are good",
+          "capi-node validate\n  capi-node validate ./etcd-backup.json" },
         { "apply", "[NAME] [--dry-run] [--root DIR]", run_apply,
-          "Apply configurations once, without the daemons" },
-        { "schema", "NAME", run_schema, "Print the JSON Schema of a configuration" },
+          "Apply configurations once, without the daemons", "capi-node apply --dry-run" },
+        { "schema", "NAME", run_schema, "Print the JSON Schema of a configuration",
+          "capi-node schema etcd-backup" },
         {},
 };
 

@@ -3,6 +3,7 @@
 #include "command.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -109,6 +110,19 @@ static int print_help(const struct program *program, const struct command *const
         return EXIT_GOOD;
 }
 
+static int print_command_help(const struct program *program, const struct command *command)
+{
+        printf("%s %s - %s\n\nUsage: %s %s%s%s\n", program->name, command->name, command->summary,
+               program->name, command->name, command->arguments[0] ? " " : "", command->arguments);
+        if (program->options)
+                printf("\n%s", program->options);
+        if (command->example)
+                printf("\nExample:\n  %s\n", command->example);
+        else
+                printf("\nExample:\n  %s %s\n", program->name, command->name);
+        return EXIT_GOOD;
+}
+
 static int unknown_command(const struct program *program, const struct command *const tables[],
                            const char *name)
 {
@@ -125,21 +139,39 @@ static int unknown_command(const struct program *program, const struct command *
         return usage_error(program, "unknown command \"%s\"", name);
 }
 
+static bool is_help(const char *word)
+{
+        return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static bool asks_for_help(int argc, char *argv[])
+{
+        for (int i = 1; i < argc; i++)
+                if (is_help(argv[i]))
+                        return true;
+        return false;
+}
+
 int command_run(const struct program *program, const struct command *const tables[], int argc, char *argv[],
                 void *userdata)
 {
         const struct command *command;
+        bool help;
 
         if (argc < 1) {
                 (void)print_help(program, tables);
                 return EXIT_USAGE;
         }
-        if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "help") == 0)
+        help = strcmp(argv[0], "help") == 0;
+        if (is_help(argv[0]) || (help && (argc == 1 || is_help(argv[1]))))
                 return print_help(program, tables);
         if (strcmp(argv[0], "--version") == 0) {
                 puts(PROJECT_VERSION);
                 return EXIT_GOOD;
         }
-        command = find_command(tables, argv[0]);
-        return command ? command->run(argc, argv, userdata) : unknown_command(program, tables, argv[0]);
+        command = find_command(tables, argv[help]);
+        if (!command)
+                return unknown_command(program, tables, argv[help]);
+        return help || asks_for_help(argc, argv) ? print_command_help(program, command)
+                                                 : command->run(argc, argv, userdata);
 }

@@ -19,6 +19,7 @@ struct command {
         /* argv[0] is the command's name. Returns an exit status. userdata is what command_run was given. */
         int (*run)(int argc, char *argv[], void *userdata);
         const char *summary;
+        const char *example; /* shown by COMMAND --help; NULL: the command alone is one */
 };
 
 struct program {
@@ -29,7 +30,9 @@ struct program {
 };
 
 /* Runs the command that argv names; prints help for none, --help or help, the version for --version, and one
- * line with the nearest name for an unknown command (EXIT_USAGE). The tables are NULL-terminated lists of
+ * line with the nearest name for an unknown command (EXIT_USAGE). `COMMAND … --help` and `help COMMAND` print
+ * that command's help instead of running it, so that none of them can take --help for something else. The
+ * tables are NULL-terminated lists of
  * tables that each end with an empty row; a name in an earlier one hides the same in a later one. */
 int command_run(const struct program *program, const struct command *const tables[], int argc, char *argv[],
                 void *userdata);

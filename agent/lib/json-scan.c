@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "utf8.h"
 
 struct scanner {
         const char *at, *end;
@@ -103,47 +104,6 @@ static int refuse_found(struct scanner *s, const char *expected)
         return refuse(s, "found %s; expected %s", found(s, buffer), expected);
 }
 
-/* Length of the well-formed UTF-8 sequence at p (RFC 3629: no overlong form, no surrogate, at most U+10FFFF),
- * or 0. */
-static size_t utf8_length(const char *p, const char *end)
-{
-        const unsigned char *u = (const unsigned char *)p;
-        unsigned char low = 0x80, high = 0xBF;
-        size_t length;
-
-        if (u[0] < 0x80)
-                return 1;
-        if (u[0] < 0xC2 || u[0] > 0xF4)
-                return 0;
-
-        length = u[0] < 0xE0 ? 2 : u[0] < 0xF0 ? 3 : 4;
-        if ((size_t)(end - p) < length)
-                return 0;
-
-        switch (u[0]) {
-        case 0xE0:
-                low = 0xA0;
-                break;
-        case 0xED:
-                high = 0x9F;
-                break;
-        case 0xF0:
-                low = 0x90;
-                break;
-        case 0xF4:
-                high = 0x8F;
-                break;
-        default:
-                break;
-        }
-        if (u[1] < low || u[1] > high)
-                return 0;
-        for (size_t i = 2; i < length; i++)
-                if ((u[i] & 0xC0) != 0x80)
-                        return 0;
-        return length;
-}
-
 /* Four hexadecimal digits behind "\u", or -1. */
 static int hex4(const struct scanner *s)
 {
@@ -166,22 +126,9 @@ static int hex4(const struct scanner *s)
 
 static void put_utf8(FILE *out, unsigned c)
 {
-        if (c < 0x80) {
-                fputc((int)c, out);
-                return;
-        }
-        if (c < 0x800) {
-                fputc((int)(0xC0 | c >> 6), out);
-        } else {
-                if (c < 0x10000) {
-                        fputc((int)(0xE0 | c >> 12), out);
-                } else {
-                        fputc((int)(0xF0 | c >> 18), out);
-                        fputc((int)(0x80 | (c >> 12 & 0x3F)), out);
-                }
-                fputc((int)(0x80 | (c >> 6 & 0x3F)), out);
-        }
-        fputc((int)(0x80 | (c & 0x3F)), out);
+        char bytes[4];
+
+        fwrite(bytes, 1, utf8_put(c, bytes), out);
 }
 
 /* "\uXXXX", or two of them that make one character outside the Basic Multilingual Plane. */

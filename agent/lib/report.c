@@ -29,6 +29,7 @@ struct report *report_free(struct report *report)
         free(report->conditions);
         free(report->timers);
         free(report->restarts);
+        free(report->daemon_reload);
         free(report->plugin);
         free(report->version);
         free(report->boot_id);
@@ -76,9 +77,10 @@ int report_add_timer(struct report *report, const char *unit, const char *calend
         return timer.unit && timer.calendar ? 0 : -ENOMEM;
 }
 
-int report_add_restart(struct report *report, const char *unit, const char *because)
+int report_add_restart_since(struct report *report, const char *unit, const char *because,
+                             uint64_t since_usec)
 {
-        struct restart_request restart = {}, *grown;
+        struct restart_request restart = { .since_usec = since_usec }, *grown;
 
         if (report->n_restarts >= REPORT_RESTARTS_MAX)
                 return -E2BIG;
@@ -90,6 +92,11 @@ int report_add_restart(struct report *report, const char *unit, const char *beca
         restart.because = strdup(because);
         report->restarts[report->n_restarts++] = restart;
         return restart.unit && restart.because ? 0 : -ENOMEM;
+}
+
+int report_add_restart(struct report *report, const char *unit, const char *because)
+{
+        return report_add_restart_since(report, unit, because, 0);
 }
 
 static int set_time(json_object *object, const char *key, uint64_t usec)
@@ -155,7 +162,11 @@ static json_object *requests_object(const struct report *report)
                 r |= json_append(restarts, restart);
                 r |= json_set_string(restart, "unit", report->restarts[i].unit);
                 r |= json_set_string(restart, "because", report->restarts[i].because);
+                if (report->restarts[i].since_usec)
+                        r |= set_time(restart, "since", report->restarts[i].since_usec);
         }
+        if (report->daemon_reload)
+                r |= json_set_string(object, "daemonReload", report->daemon_reload);
         return r == 0 ? TAKE_PTR(object) : NULL;
 }
 
@@ -302,6 +313,19 @@ static int read_timer(json_object *timer, struct report *report, struct failure 
         return report_add_timer(report, unit, calendar, delay_usec);
 }
 
+static int read_restart(json_object *restart, struct report *report, struct failure *failure)
+{
+        const char *unit = json_string(restart, "unit"), *because = json_string(restart, "because");
+        uint64_t since_usec = 0;
+        int r;
+
+        if (!unit || !because)
+                return failure_set(failure, -EINVAL, "InvalidReport",
+                                   "a restart request without \"unit\" or \"because\"");
+        r = read_time(restart, "since", &since_usec, failure);
+        return r < 0 ? r : report_add_restart_since(report, unit, because, since_usec);
+}
+
 static int read_requests(json_object *object, struct report *report, struct failure *failure)
 {
         json_object *requests = json_member(object, "requests", json_type_object);
@@ -315,17 +339,11 @@ static int read_requests(json_object *object, struct report *report, struct fail
                         return r;
         }
         for (size_t i = 0; restarts && i < json_object_array_length(restarts); i++) {
-                json_object *restart = json_object_array_get_idx(restarts, i);
-                const char *unit = json_string(restart, "unit"), *because = json_string(restart, "because");
-
-                if (!unit || !because)
-                        return failure_set(failure, -EINVAL, "InvalidReport",
-                                           "a restart request without \"unit\" or \"because\"");
-                r = report_add_restart(report, unit, because);
+                r = read_restart(json_object_array_get_idx(restarts, i), report, failure);
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return copy_string(requests, "daemonReload", &report->daemon_reload);
 }
 
 static int read_metrics(json_object *object, struct report *report, struct failure *failure)

@@ -28,7 +28,8 @@ struct timer_request {
 /* A unit that the plugin wants try-restarted, once for each value of because. */
 struct restart_request {
         char *unit;
-        char *because; /* "sha256:…" of what changed */
+        char *because;       /* "sha256:…" of what changed */
+        uint64_t since_usec; /* CLOCK_REALTIME of the change; 0: when the configuration was applied */
 };
 
 struct report {
@@ -47,6 +48,7 @@ struct report {
         size_t n_conditions;
         struct timer_request *timers;
         size_t n_timers;
+        char *daemon_reload; /* "sha256:…" of unit files that systemd shall read, once for each; or NULL */
         struct restart_request *restarts;
         size_t n_restarts;
 
@@ -64,6 +66,9 @@ DEFINE_CLEANUP(struct report *, report_free)
 int report_add_timer(struct report *report, const char *unit, const char *calendar,
                      uint64_t randomized_delay_usec);
 int report_add_restart(struct report *report, const char *unit, const char *because);
+/* Units that started since then are left alone. */
+int report_add_restart_since(struct report *report, const char *unit, const char *because,
+                             uint64_t since_usec);
 
 /* The report as JSON text, at most REPORT_SIZE_MAX bytes (-EFBIG); owned by the caller. */
 int report_format(const struct report *report, char **ret_text, size_t *ret_size);

@@ -12,5 +12,5 @@
  * systemd itself and ours left out. By control groups, since this plugin must not reach D-Bus. At most 64.
  * Owned by the caller, freed with stale_units_clear. Returns 0 or -ENOMEM; what cannot be read is passed
  * over. */
-int stale_units(const char *cgroups, uint64_t changed_usec, struct config_strings *ret);
+int stale_units(const char *services, uint64_t changed_usec, struct config_strings *ret);
 void stale_units_clear(struct config_strings *units);

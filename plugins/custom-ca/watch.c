@@ -12,10 +12,10 @@
 #include "quantity.h"
 #include "stale-units.h"
 #include "timestamp.h"
+#include "unit-processes.h"
 
 #define RECHECK_USEC (60 * USEC_PER_SEC)
 #define RUN_USEC     (15 * USEC_PER_SEC)
-#define CGROUPS      "/sys/fs/cgroup/system.slice"
 
 static int look(struct ca_watch *watch);
 
@@ -57,7 +57,7 @@ static void tell(struct ca_watch *watch, const struct failure *failure)
         last_change_load(watch->ctx->state_dir, &watch->changed); /* none yet is as good as an old one */
         stale_units_clear(&watch->stale);
         if (watch->changed.boottime_usec)
-                stale_units(CGROUPS, watch->changed.boottime_usec, &watch->stale);
+                stale_units(services_directory(), watch->changed.boottime_usec, &watch->stale);
         ca_judge(&(struct ca_input){ .wanted = &watch->desired.wanted,
                                      .known = &watch->desired.known,
                                      .failure = failure,

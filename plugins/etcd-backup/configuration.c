@@ -182,6 +182,7 @@ static const struct target_rule target_rules[] = {
         { "bucket", offsetof(struct backup_target, s3.bucket), TARGET_S3, true },
         { "credentialsFile", offsetof(struct backup_target, s3.credentials_file), TARGET_S3, true },
         { "prefix", offsetof(struct backup_target, s3.prefix), TARGET_S3, false },
+        { "retention/minFree", offsetof(struct backup_target, retention.min_free), TARGET_DIRECTORY, false },
         { "caFile", offsetof(struct backup_target, s3.ca_file), TARGET_S3, false },
         { "proxy", offsetof(struct backup_target, s3.proxy), TARGET_S3, false },
 };

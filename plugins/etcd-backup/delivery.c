@@ -80,8 +80,9 @@ static int put_missed(struct destination *destination, const struct delivery *de
 static int deliver(struct destination *destination, const struct delivery *delivery)
 {
         struct failure *failure = &destination->failure;
+        _cleanup_failure_ unswept = {};
         uint64_t last = 0;
-        int r;
+        int swept, r;
 
         r = store_open(destination->target, delivery->root, delivery->interrupt, &destination->store,
                        failure);
@@ -90,15 +91,18 @@ static int deliver(struct destination *destination, const struct delivery *deliv
         r = last_delivered(destination, delivery, &last);
         if (r < 0)
                 return r;
-        r = store_sweep(destination->store, delivery->cluster, delivery->node, failure);
-        if (r < 0)
-                return r;
-        if (r > 0)
-                log_notice("Removed %d unfinished upload%s of earlier runs from target %s", r,
-                           r == 1 ? "" : "s", destination->target->name);
+        swept = store_sweep(destination->store, delivery->cluster, delivery->node, &unswept);
+        if (swept > 0)
+                log_notice("Removed %d unfinished upload%s of earlier runs from target %s", swept,
+                           swept == 1 ? "" : "s", destination->target->name);
         r = put(destination, delivery, delivery->newest);
         destination->delivered = r >= 0;
-        return r < 0 ? r : put_missed(destination, delivery, last);
+        if (r >= 0)
+                r = put_missed(destination, delivery, last);
+        /* Keys that may only add keep no copy from getting there; but somebody should know. */
+        return r < 0 || swept >= 0 ? r
+                                   : failure_set(failure, swept, unswept.reason ?: "TargetFailing", "%s",
+                                                 unswept.message ?: strerror(-swept));
 }
 
 void destination_deliver(struct destination *destination, const struct delivery *delivery)

@@ -232,15 +232,18 @@ unsigned destination_prune(struct destination *destination, const struct prune_r
 {
         _cleanup_failure_ found = {};
         _cleanup_prune_plan_ plan = {};
-        unsigned removed = 0;
+        struct prune_count count = {};
         int r;
 
         r = prune_decide(request, destination->target, destination->store, &plan, &found);
         if (r >= 0)
-                r = prune_carry_out(destination->store, &plan, &removed, &found);
+                r = prune_carry_out(destination->store, &plan, &count, &found);
+        if (count.locked > 0)
+                log_info("Target %s: its object lock keeps %u cop%s that retention gave up",
+                         destination->target->name, count.locked, count.locked == 1 ? "y" : "ies");
         if (r < 0)
                 (void)failure_set(&destination->failure, r, "PruneFailed",
                                   "target %s: the copy is there, but old ones cannot be removed: %s",
                                   destination->target->name, found.message ?: strerror(-r));
-        return removed;
+        return count.removed;
 }

@@ -14,14 +14,22 @@
 static const struct command commands[] = {
         { "snapshot", "", backup_run_snapshot, "Take a verified snapshot now" },
         { "list", "[--all] [--json]", backup_run_list,
-          "Show this node's copies, or those of all nodes at every target" },
+          "Show this node's copies, or those of all nodes at every target",
+          "capi-node etcd-backup list --all" },
         { "verify", "[NAME|FILE|--all|--target NAME [COPY]] [--identity FILE] [--json]", backup_run_verify,
-          "Prove stored copies: by default the newest of each directory; or fetch one from a target" },
+          "Prove stored copies: by default the newest of each directory; or fetch one from a target",
+          "capi-node etcd-backup verify --all\n"
+          "  capi-node etcd-backup verify --target offsite --identity /run/identity.txt" },
         { "restore", "[SOURCE] [--target NAME] [--identity FILE] [--dry-run] [--yes] | --abort",
-          backup_run_restore, "Bring this node's etcd back from a copy" },
+          backup_run_restore, "Bring this node's etcd back from a copy",
+          "capi-node etcd-backup restore newest --dry-run\n"
+          "  capi-node etcd-backup restore newest --target offsite --identity /run/identity.txt\n"
+          "  capi-node etcd-backup restore /root/elsewhere/\n"
+          "  capi-node etcd-backup restore --abort" },
         { "drill", "", backup_run_drill, "Prove now that the newest copy can be restored" },
         { "prune", "[--dry-run] [--target NAME] [--json]", backup_run_prune,
-          "Remove what the retention gives up; a dry run explains each copy" },
+          "Remove what the retention gives up; a dry run explains each copy",
+          "capi-node etcd-backup prune --dry-run --target offsite" },
         {},
 };
 

@@ -145,7 +145,7 @@ static int prune_target(struct pruning *pruning, const struct prune_request *req
 {
         _cleanup_(store_closep) struct store *store = NULL;
         _cleanup_prune_plan_ plan = {};
-        unsigned removed = 0;
+        struct prune_count count = {};
         int r;
 
         r = store_open(target, pruning->root, NULL, &store, failure);
@@ -155,8 +155,11 @@ static int prune_target(struct pruning *pruning, const struct prune_request *req
                 r = explain(pruning, target, &plan);
         if (r < 0 || pruning->dry_run)
                 return r;
-        r = prune_carry_out(store, &plan, &removed, failure);
-        pruning->removed += removed;
+        r = prune_carry_out(store, &plan, &count, failure);
+        pruning->removed += count.removed;
+        if (count.locked > 0)
+                fprintf(stderr, "target %s: its object lock keeps %u cop%s that retention gave up\n",
+                        target->name, count.locked, count.locked == 1 ? "y" : "ies");
         return r;
 }
 

@@ -12,6 +12,7 @@
 
 /* In a row; an unreachable server would cost its time limit for each copy. */
 #define REFUSALS_MAX 3
+#define LOCKED_MAX   100 /* that long, a lock's wait is not made longer by asking for each */
 
 void prune_plan_clear(struct prune_plan *plan)
 {
@@ -99,26 +100,31 @@ int prune_decide(const struct prune_request *request, const struct backup_target
         return 0;
 }
 
-int prune_carry_out(struct store *store, const struct prune_plan *plan, unsigned *ret_removed,
+int prune_carry_out(struct store *store, const struct prune_plan *plan, struct prune_count *ret,
                     struct failure *failure)
 {
         unsigned refusals = 0;
         int first = 0;
 
-        *ret_removed = 0;
-        for (size_t i = 0; i < plan->copies.count && refusals < REFUSALS_MAX; i++) {
+        *ret = (struct prune_count){};
+        for (size_t i = plan->copies.count; i-- > 0 && refusals < REFUSALS_MAX && ret->locked < LOCKED_MAX;) {
+                _cleanup_failure_ found = {};
                 int r;
 
                 if (plan->decisions[i].verdict != RETENTION_DELETE)
                         continue;
-                r = store_remove(store, &plan->copies.items[i], first < 0 ? NULL : failure);
-                if (r < 0) {
-                        first = first < 0 ? first : r;
+                r = store_remove(store, &plan->copies.items[i], &found);
+                if (r < 0 && found.reason && strcmp(found.reason, "ObjectLocked") == 0) {
+                        ret->locked++;
+                } else if (r < 0) {
+                        if (first == 0)
+                                first = failure_set(failure, r, found.reason ?: "TargetFailing", "%s",
+                                                    found.message ?: strerror(-r));
                         refusals++;
-                        continue;
+                } else {
+                        refusals = 0;
+                        ret->removed++;
                 }
-                refusals = 0;
-                (*ret_removed)++;
         }
         return first;
 }

@@ -31,8 +31,13 @@ void prune_plan_clear(struct prune_plan *plan);
 int prune_decide(const struct prune_request *request, const struct backup_target *target, struct store *store,
                  struct prune_plan *ret, struct failure *failure);
 
-/* Removes what the plan gives up. A copy that cannot be removed, as one under an object lock, does not keep
- * the others; what cannot be removed a few times in a row is left for the next run. Returns 0, or the first
- * error with its failure; *ret_removed counts in any case. */
-int prune_carry_out(struct store *store, const struct prune_plan *plan, unsigned *ret_removed,
+struct prune_count {
+        unsigned removed, locked;
+};
+
+/* Removes what the plan gives up, each node's oldest first. A copy that cannot be removed does not keep the
+ * others; what cannot be removed a few times in a row is left for the next run. One that an object lock keeps
+ * is no error: somebody wants it there. Returns 0, or the first error with its failure; counts in any case.
+ */
+int prune_carry_out(struct store *store, const struct prune_plan *plan, struct prune_count *ret,
                     struct failure *failure);

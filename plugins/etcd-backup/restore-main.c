@@ -268,6 +268,18 @@ static int run_locked(const struct arguments *arguments, const char *state_dir,
                                 : work(arguments, state_dir, config);
 }
 
+static int print_help(void)
+{
+        puts("etcd-restore - bring this node's etcd back from a copy, or prove that it could be\n\n"
+             "  [SOURCE] [--target NAME] [--identity FILE] [--dry-run] [--yes] | --abort\n"
+             "                as `capi-node etcd-backup restore` does; see its --help\n"
+             "  drill         as `capi-node etcd-backup drill` does\n"
+             "  --root DIR    take every path below DIR (for tests)\n\n"
+             "Example:\n"
+             "  etcd-restore newest --dry-run");
+        return EXIT_GOOD;
+}
+
 int main(int argc, char *argv[])
 {
         _cleanup_free_ char *state_dir = NULL;
@@ -276,6 +288,9 @@ int main(int argc, char *argv[])
         _cleanup_failure_ failure = {};
         int r;
 
+        for (int i = 1; i < argc; i++)
+                if (strcmp(argv[i], "--help") == 0)
+                        return print_help();
         umask(0077);
         log_open("etcd-restore");
         signal(SIGPIPE, SIG_IGN);

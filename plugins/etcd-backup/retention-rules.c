@@ -91,8 +91,7 @@ static const struct config_key retention_keys[] = {
           .minimum = 1 },
         { .name = "minFree",
           .help = "The oldest copies go until so much of a directory's file system is free: a size, or a "
-                  "part "
-                  "as \"10%\".",
+                  "part as \"10%\". Of S3 there is nothing of the kind; maxBytes bounds what is kept there.",
           .kind = CONFIG_STRING,
           .offset = offsetof(struct target_retention, min_free),
           .check = check_min_free },

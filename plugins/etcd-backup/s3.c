@@ -2,6 +2,7 @@
 
 #include "s3.h"
 
+#include <inttypes.h>
 #include <openssl/evp.h>
 #include <poll.h>
 #include <stdio.h>
@@ -19,12 +20,19 @@
 #define ANSWER_MAX         (4 * 1024 * 1024) /* a page of a listing with 1000 long keys */
 #define TRIES_MAX          6
 #define RETRY_BUDGET       30 /* of one run; a server in trouble is not to be hit for an hour */
-#define BACKOFF_USEC       (500 * USEC_PER_MSEC)
-#define STALL_USEC         (30 * USEC_PER_SEC)
+#define STALL_USEC         (S3_STALL_SECONDS * USEC_PER_SEC)
 #define RATE_MIN           (64 * 1024)        /* bytes per second, below which a transfer is not waited for */
 #define SKEW_MIN_USEC      (4 * USEC_PER_MIN) /* servers refuse from 5 (Swift) or 15 minutes (AWS) on */
 #define INTERRUPT_CHECK_MS 200
 #define WIND_UP_USEC       (4 * USEC_PER_SEC) /* within the unit's TimeoutStopSec */
+
+/* Tests wait less. */
+#ifndef S3_STALL_SECONDS
+#define S3_STALL_SECONDS 30
+#endif
+#ifndef S3_BACKOFF_MSEC
+#define S3_BACKOFF_MSEC 500
+#endif
 
 struct s3 {
         const struct s3_access *access;
@@ -47,6 +55,7 @@ struct attempt {
         struct s3_answer *answer;
         bool running;
         int error;
+        uint64_t written; /* to the request's file */
         char transport_error[256];
         uint64_t sent_usec, server_usec; /* our clock as signed, and the Date of the answer; 0: none */
 };
@@ -128,7 +137,7 @@ int s3_open(const struct s3_access *access, const char *root, const struct inter
         s3->access = access;
         s3->interrupt = interrupt;
         s3->budget = RETRY_BUDGET;
-        s3->backoff_usec = BACKOFF_USEC;
+        s3->backoff_usec = S3_BACKOFF_MSEC * USEC_PER_MSEC;
         s3->stall_usec = STALL_USEC;
         r = make_base(s3);
         if (r < 0)
@@ -165,8 +174,12 @@ static int take_body(struct http_transfer *transfer, const void *data, size_t si
         struct s3_answer *answer = attempt->answer;
         char *body;
 
-        if (attempt->request->to_file && http_status(transfer) / 100 == 2)
+        if (attempt->request->to_file && http_status(transfer) / 100 == 2) {
+                if (size > attempt->request->file_size - attempt->written)
+                        return -EBADMSG;
+                attempt->written += size;
                 return write_all(attempt->request->fd, data, size);
+        }
         if (size > ANSWER_MAX - answer->size)
                 return -EFBIG;
         body = realloc(answer->body, answer->size + size + 1);
@@ -365,10 +378,9 @@ static int try_once(struct s3 *s3, struct attempt *attempt)
                                .proxy = s3->access->proxy,
                                /* Putting many parts together takes the server a while. */
                                .stall_usec = s3->stall_usec * (strcmp(request->method, "POST") == 0 ? 4 : 1),
-                               .timeout_usec = request->to_file
-                                                       ? 0
-                                                       : 8 * s3->stall_usec +
-                                                                 request->body_size * USEC_PER_SEC / RATE_MIN,
+                               .timeout_usec =
+                                       8 * s3->stall_usec +
+                                       (request->body_size + request->file_size) * USEC_PER_SEC / RATE_MIN,
                                .on_body = take_body,
                                .userdata = attempt,
                        },
@@ -409,6 +421,10 @@ static int explain_transport(const struct s3 *s3, const struct attempt *attempt,
                         failure, error, "CertificateRefused",
                         "the certificate of %s is not trusted: %s; set the target's caFile to its authority",
                         s3->host, attempt->transport_error);
+        if (error == -EBADMSG)
+                return failure_set(failure, error, "StoredDifferently",
+                                   "%s sends more than the %" PRIu64 " bytes that the copy's manifest names",
+                                   s3->host, attempt->request->file_size);
         if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG)
                 return failure_set(failure, error, "DiskFull", "cannot keep what %s sent: %s", s3->host,
                                    strerror(-error));
@@ -458,6 +474,9 @@ static enum outcome judge(struct s3 *s3, const struct attempt *attempt, int *ret
         if (!refused)
                 return OUTCOME_GOOD;
         *ret_error = s3_error_explain(answer->status, &error, failure);
+        /* S3's own refusals have a code, but for those to HEAD, which have no body. */
+        if (refused && !error.code[0] && s3->access->proxy)
+                failure_prefix(failure, "through proxy %s", s3->access->proxy);
         if (correct_clock(s3, attempt))
                 return OUTCOME_RETRY_AT_ONCE;
         return s3_error_is_transient(answer->status, &error) ? OUTCOME_RETRY : OUTCOME_BAD;

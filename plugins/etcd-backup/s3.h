@@ -31,6 +31,8 @@ struct s3_request {
         const char *sha256; /* to be kept with the object; NULL: none */
         bool to_file;       /* the answer's body goes to the file from its beginning on, anew for each try */
         int fd;
+        uint64_t file_size; /* what it holds at most; what takes longer than that many bytes may, or sends
+                               more, is given up */
 };
 
 struct s3_answer {

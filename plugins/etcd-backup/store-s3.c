@@ -184,7 +184,11 @@ static int fetch_s3(struct store *store, const struct copy *copy, const char *sc
                 return failure_set(failure, -errno, "ScratchUnusable", "cannot make a file in %s: %s",
                                    scratch_dir, strerror(errno));
         r = s3_exchange(s3_of(store),
-                        &(struct s3_request){ .method = "GET", .key = key, .to_file = true, .fd = fd },
+                        &(struct s3_request){ .method = "GET",
+                                              .key = key,
+                                              .to_file = true,
+                                              .fd = fd,
+                                              .file_size = copy->manifest->stored_size },
                         &answer, failure);
         if (r < 0)
                 return tell(store, r, "fetch the copy", failure);
@@ -304,11 +308,17 @@ static int sweep_orphans(struct store *store, const char *cluster, const char *n
         for (size_t i = 0; i < objects.count && r >= 0; i++) {
                 const char *name = own_name(store, objects.items[i].key, cluster, node);
                 _cleanup_free_ char *beside = name ? make_key(store, name, MANIFEST_SUFFIX) : NULL;
+                _cleanup_failure_ found = {};
 
                 if (!beside || s3_objects_find(&objects, beside))
                         continue;
-                r = s3_delete(s3_of(store), objects.items[i].key, failure);
+                r = s3_delete(s3_of(store), objects.items[i].key, &found);
                 *removed += r >= 0;
+                if (r == -EPERM) /* until its object lock expires */
+                        r = 0;
+                else if (r < 0)
+                        failure_set(failure, r, found.reason ?: "TargetFailing", "%s",
+                                    found.message ?: strerror(-r));
         }
         return r;
 }

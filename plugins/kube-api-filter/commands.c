@@ -301,7 +301,25 @@ int filter_run_test(int argc, char *argv[], void *userdata)
         return print_verdict(list, name, family, address);
 }
 
-static void print_list(const char *name, const struct filter_list *list)
+/* Whether the node found the range by itself. */
+static const char *origin(const struct filter_list *automatic, enum source_class class, enum ip_family family,
+                          const struct cidr_range *range)
+{
+        const struct cidr_set *set = automatic ? &automatic->sets[class][family] : &(struct cidr_set){};
+        const char *found = "";
+
+        for (size_t i = 0; i < set->count; i++) {
+                const struct cidr_range *own = &set->items[i];
+
+                if (own->first <= range->first && range->last <= own->last)
+                        return "  auto";
+                if (own->first <= range->last && range->first <= own->last)
+                        found = "  auto in part";
+        }
+        return found;
+}
+
+static void print_list(const char *name, const struct filter_list *list, const struct filter_list *automatic)
 {
         char text[CIDR_TEXT_SIZE];
 
@@ -314,8 +332,9 @@ static void print_list(const char *name, const struct filter_list *list)
                         for (size_t i = 0; i < list->sets[c][f].count; i++) {
                                 const struct cidr_range *range = &list->sets[c][f].items[i];
 
-                                printf("  %-14s %s\n", source_class_name(c),
-                                       cidr_format(&(struct cidr){ f, range->first, range->last }, text));
+                                printf("  %-14s %s%s\n", source_class_name(c),
+                                       cidr_format(&(struct cidr){ f, range->first, range->last }, text),
+                                       origin(automatic, c, f, range));
                         }
 }
 
@@ -352,10 +371,23 @@ static int show_json(const struct plugin_context *ctx)
         return EXIT_GOOD;
 }
 
+/* What the configuration's "auto" stands for now; NULL when there is no configuration that says. */
+static struct filter_list *load_automatic(struct plugin_context *ctx)
+{
+        struct filter_list *automatic = NULL;
+        void *config = NULL;
+
+        if (plugin_load_config(ctx, &config, NULL) >= 0)
+                (void)sources_automatic(ctx->root, config, &automatic, NULL);
+        config_free(ctx->plugin->config, config);
+        return automatic;
+}
+
 int filter_run_show(int argc, char *argv[], void *userdata)
 {
-        const struct plugin_context *ctx = userdata;
-        _cleanup_(filter_list_unrefp) struct filter_list *confirmed = NULL, *candidate = NULL;
+        struct plugin_context *ctx = userdata;
+        _cleanup_(filter_list_unrefp) struct filter_list *confirmed = NULL, *candidate = NULL,
+                                                         *automatic = NULL;
         _cleanup_(state_clear) struct filter_state state = {};
         uint64_t now = now_boottime_usec();
         char text[QUANTITY_SIZE];
@@ -370,15 +402,16 @@ int filter_run_show(int argc, char *argv[], void *userdata)
                 fprintf(stderr, "cannot read %s: %s\n", ctx->state_dir, strerror(-r));
                 return EXIT_UNHEALTHY;
         }
+        automatic = load_automatic(ctx);
         if (state.disabled_until_usec > now)
                 printf("switched off for another %s\n",
                        duration_format_human(state.disabled_until_usec - now, text));
         if (state_load_list(ctx->state_dir, state.confirmed, &confirmed) >= 0)
-                print_list("confirmed", confirmed);
+                print_list("confirmed", confirmed, automatic);
         else
                 printf("no list is confirmed yet: nobody is shut out\n");
         if (state.deadline_usec > now && state_load_list(ctx->state_dir, state.candidate, &candidate) >= 0) {
-                print_list("on trial", candidate);
+                print_list("on trial", candidate, automatic);
                 printf("  for another %s\n", duration_format_human(state.deadline_usec - now, text));
         }
         if (state.rejected[0])

@@ -114,6 +114,38 @@ static int add_refused(const struct service *service, json_object *info)
         return r;
 }
 
+/* What "auto" stands for: { "nodes": ["10.9.0.0/24"] }. */
+static int add_automatic(const struct service *service, json_object *info)
+{
+        _cleanup_(filter_list_unrefp) struct filter_list *list = NULL;
+        json_object *classes = json_object_new_object();
+        char text[CIDR_TEXT_SIZE];
+        int r;
+
+        r = json_set(info, "automatic", classes);
+        if (r < 0 || !service->config)
+                return r;
+        /* What cannot be read now is told by the condition. */
+        if (sources_automatic(service->ctx->root, service->config, &list, NULL) < 0)
+                return 0;
+        for (enum source_class c = 0; r >= 0 && c < CLASSES; c++) {
+                json_object *networks;
+
+                if (list->sets[c][IP_V4].count + list->sets[c][IP_V6].count == 0)
+                        continue;
+                networks = json_object_new_array();
+                r = json_set(classes, source_class_name(c), networks);
+                for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++)
+                        for (size_t i = 0; r >= 0 && i < list->sets[c][f].count; i++) {
+                                const struct cidr_range *range = &list->sets[c][f].items[i];
+                                const struct cidr cidr = { f, range->first, range->last };
+
+                                r = json_append(networks, json_object_new_string(cidr_format(&cidr, text)));
+                        }
+        }
+        return r;
+}
+
 static int add_info(const struct service *service, json_object *info)
 {
         const struct filter_state *state = &service->filter->state;
@@ -130,6 +162,8 @@ static int add_info(const struct service *service, json_object *info)
                 r = json_set_string(info, "otherDroppingChains", service->filter->table.other_drops);
         if (r >= 0)
                 r = json_set_string(info, "lastForeignWriter", service->writer[0] ? service->writer : NULL);
+        if (r >= 0)
+                r = add_automatic(service, info);
         return r < 0 ? r : add_refused(service, info);
 }
 

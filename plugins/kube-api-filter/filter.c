@@ -8,6 +8,8 @@
 #include "sources.h"
 #include "timestamp.h"
 
+#define NODE_SILENT_MSEC 30000 /* a kubelet renews its lease every 10 s */
+
 int filter_open(const char *directory, struct filter **ret, struct failure *failure)
 {
         _cleanup_(filter_freep) struct filter *filter = calloc(1, sizeof(*filter));
@@ -31,6 +33,20 @@ int filter_open(const char *directory, struct filter **ret, struct failure *fail
         return 0;
 }
 
+static void witnesses_clear(struct witnesses *witnesses)
+{
+        peers_clear(&witnesses->management);
+        peers_clear(&witnesses->nodes);
+}
+
+/* Those are the filter's from now on. */
+static void take_witnesses(struct filter *filter, struct witnesses *witnesses)
+{
+        witnesses_clear(&filter->witnesses);
+        filter->witnesses = *witnesses;
+        *witnesses = (struct witnesses){};
+}
+
 struct filter *filter_free(struct filter *filter)
 {
         if (!filter)
@@ -42,7 +58,7 @@ struct filter *filter_free(struct filter *filter)
         loaded_list_free(filter->current);
         loaded_list_free(filter->candidate);
         table_clear(&filter->table);
-        peers_clear(&filter->witnesses);
+        witnesses_clear(&filter->witnesses);
         free(filter);
         return NULL;
 }
@@ -329,7 +345,7 @@ static int list_before(const struct filter *filter, struct filter_list **ret)
 
 /* Splits who is connected now into those the list cuts off and, of those it keeps, the needed ones. */
 static int split_peers(const struct filter *filter, const struct filter_list *list, struct cut *cut,
-                       struct peers *witnesses)
+                       struct witnesses *witnesses)
 {
         _cleanup_(filter_list_unrefp) struct filter_list *before = NULL;
         _cleanup_node_networks_ networks = {};
@@ -350,7 +366,9 @@ static int split_peers(const struct filter *filter, const struct filter_list *li
                         continue;
                 if (filter_list_has(list, peer->family, peer->address, &class, NULL)) {
                         if (class == CLASS_MANAGEMENT)
-                                r = add_peer(witnesses, peer);
+                                r = add_peer(&witnesses->management, peer);
+                        else if (class == CLASS_NODES && peer->silent_msec < NODE_SILENT_MSEC)
+                                r = add_peer(&witnesses->nodes, peer);
                         continue;
                 }
                 r = add_peer(&cut->peers, peer);
@@ -363,7 +381,7 @@ static int split_peers(const struct filter *filter, const struct filter_list *li
 
 int filter_preview(const struct filter *filter, const struct filter_list *list, struct cut *ret)
 {
-        _cleanup_peers_ witnesses = {};
+        _cleanup_(witnesses_clear) struct witnesses witnesses = {};
         _cleanup_cut_ cut = {};
         int r;
 
@@ -377,7 +395,7 @@ int filter_preview(const struct filter *filter, const struct filter_list *list, 
 
 int filter_try(struct filter *filter, uint64_t confirm_usec, bool force, struct failure *failure)
 {
-        _cleanup_peers_ witnesses = {};
+        _cleanup_(witnesses_clear) struct witnesses witnesses = {};
         _cleanup_cut_ cut = {};
         int r;
 
@@ -397,9 +415,7 @@ int filter_try(struct filter *filter, uint64_t confirm_usec, bool force, struct 
         forget_rejection(&filter->state);
         filter->tried_usec = now_boottime_usec();
         filter->state.deadline_usec = filter->tried_usec + confirm_usec;
-        peers_clear(&filter->witnesses);
-        filter->witnesses = witnesses;
-        witnesses = (struct peers){};
+        take_witnesses(filter, &witnesses);
         r = change(filter, failure);
         if (r < 0)
                 filter->state.candidate[0] = '\0';
@@ -408,7 +424,7 @@ int filter_try(struct filter *filter, uint64_t confirm_usec, bool force, struct 
 
 int filter_resume(struct filter *filter)
 {
-        _cleanup_peers_ witnesses = {};
+        _cleanup_(witnesses_clear) struct witnesses witnesses = {};
         _cleanup_cut_ cut = {};
         int r;
 
@@ -416,31 +432,57 @@ int filter_resume(struct filter *filter)
         if (r < 0)
                 return r;
         filter->tried_usec = now_boottime_usec();
-        peers_clear(&filter->witnesses);
-        filter->witnesses = witnesses;
-        witnesses = (struct peers){};
+        take_witnesses(filter, &witnesses);
         return 0;
+}
+
+static bool was_heard(const struct peers *now, const struct peer *witness, uint64_t since_msec)
+{
+        const struct peer *peer = peers_find(now, witness->family, witness->address);
+
+        return peer && peer->silent_msec < since_msec;
+}
+
+/* Refused at any time of the last hour: whoever is let in by both lists is not among them. */
+static bool was_refused(const struct filter *filter, const struct peer *peer)
+{
+        struct table_elements refused;
+        char name[SET_NAME_SIZE];
+        bool found = false;
+
+        if (table_read_elements(filter->netlink, family_suffix(RULESET_REFUSED, peer->family, name),
+                                peer->family, &refused) < 0)
+                return true;
+        for (size_t i = 0; i < refused.count && !found; i++)
+                found = refused.items[i].address == peer->address;
+        table_elements_clear(&refused);
+        return found;
 }
 
 bool filter_witnesses_back(const struct filter *filter, char ret_missing[static CIDR_TEXT_SIZE])
 {
+        const struct peers *management = &filter->witnesses.management, *nodes = &filter->witnesses.nodes;
         uint64_t since_msec = (now_boottime_usec() - filter->tried_usec) / 1000;
+        const struct peer *missing = NULL;
         _cleanup_peers_ now = {};
 
-        if (filter->witnesses.count == 0)
+        if (management->count == 0 && nodes->count == 0)
                 return true;
         if (peers_read(filter->wanted->ports, filter->wanted->n_ports, &now) < 0)
                 return false;
-        for (size_t i = 0; i < filter->witnesses.count; i++) {
-                const struct peer *witness = &filter->witnesses.items[i];
-                const struct peer *peer = peers_find(&now, witness->family, witness->address);
+        for (size_t i = 0; i < management->count && !missing; i++)
+                if (!was_heard(&now, &management->items[i], since_msec))
+                        missing = &management->items[i];
+        for (size_t i = 0; i < nodes->count && !missing; i++) {
+                const struct peer *node = &nodes->items[i];
+                bool gone = !peers_find(&now, node->family, node->address);
 
-                if (peer && peer->silent_msec < since_msec)
-                        continue;
-                (void)ip_format(witness->family, witness->address, ret_missing);
-                return false;
+                if (gone ? was_refused(filter, node) : !was_heard(&now, node, since_msec))
+                        missing = node;
         }
-        return true;
+        if (missing)
+                (void)ip_format(missing->family, missing->address, ret_missing);
+        return !missing;
 }
 
 int filter_confirm(struct filter *filter, struct failure *failure)

@@ -26,6 +26,12 @@ enum filter_phase {
         FILTER_REJECTED,  /* it was, and was not confirmed */
 };
 
+/* Who was connected, is let in by the list on trial, and must be heard of before it is confirmed. Of nodes
+ * only those that were talking: a kubelet is never silent for long, an idle client in its network may be. */
+struct witnesses {
+        struct peers management, nodes;
+};
+
 struct filter {
         char *directory; /* STATE */
         struct netlink *netlink;
@@ -33,7 +39,7 @@ struct filter {
         struct filter_list *wanted;
         struct loaded_list *current, *candidate; /* in the kernel */
         struct table table;                      /* as our last transaction left it */
-        struct peers witnesses;                  /* who was connected and needed when the candidate came */
+        struct witnesses witnesses;              /* when the candidate came */
         uint64_t tried_usec;                     /* CLOCK_BOOTTIME of that; 0: before this process */
 };
 
@@ -66,7 +72,8 @@ void cut_clear(struct cut *cut);
 int filter_try(struct filter *filter, uint64_t confirm_usec, bool force, struct failure *failure);
 /* Watches a trial that a process before this one began. */
 int filter_resume(struct filter *filter);
-/* Whether all who were needed before the trial have been heard of since; else ret_missing names one. */
+/* Whether all witnesses have been heard of since the trial began; else ret_missing names one. A node whose
+ * connection is gone and who was not refused has left. */
 bool filter_witnesses_back(const struct filter *filter, char ret_missing[static CIDR_TEXT_SIZE]);
 /* -ENOENT without a trial, -ETIME when the kernel has gone back already. */
 int filter_confirm(struct filter *filter, struct failure *failure);

@@ -15,13 +15,16 @@ static const struct condition_type conditions[] = {
 
 static const struct command commands[] = {
         { "show", "[--json]", filter_run_show, "Show the lists, the counters and who was refused" },
-        { "preview", "[FILE]", filter_run_preview, "Show who is connected now and would be cut off" },
-        { "test", "ADDRESS[:PORT]", filter_run_test, "Say whether a source is let in, by which rule" },
+        { "preview", "[FILE]", filter_run_preview, "Show who is connected now and would be cut off",
+          "capi-node kube-api-filter preview /root/new.json" },
+        { "test", "ADDRESS[:PORT]", filter_run_test, "Say whether a source is let in, by which rule",
+          "capi-node kube-api-filter test 198.51.100.7" },
         { "apply", "[--dry-run] [--confirm TIME] [--force]", filter_run_apply,
-          "Put the configured list on trial now" },
+          "Put the configured list on trial now", "capi-node kube-api-filter apply --confirm 10m" },
         { "confirm", "", filter_run_confirm, "Keep the list that is on trial" },
         { "rollback", "", filter_run_rollback, "Go back to the list before" },
-        { "disable", "[--for TIME]", filter_run_disable, "Let everyone in for a while (30m)" },
+        { "disable", "[--for TIME]", filter_run_disable, "Let everyone in for a while (30m)",
+          "capi-node kube-api-filter disable --for 10m" },
         { "enable", "", filter_run_enable, "End that" },
         {},
 };

@@ -158,6 +158,9 @@ static void try(struct service *service)
         r = filter_try(service->filter, service->config->confirm_usec, service->config->force, &failure);
         service_resume(service);
         (void)replace(&service->refusal, r < 0 && failure.message ? failure.message : NULL);
+        /* A trial is proven by what was asked after it began. */
+        if (r >= 0)
+                service->next_probe_usec = 0;
         if (r < 0 && r != -EPERM)
                 log_message(LOG_ERR, MESSAGE_APPLY_FAILED, "%s",
                             failure.message ? failure.message : strerror(-r));
@@ -201,6 +204,7 @@ static void on_answer(const char *output, void *userdata)
         }
         service_set_ready(service);
         plugin_touch_report(service->ctx);
+        (void)service_tick_now(service);
 }
 
 static void work_probe(void *userdata, int fd)

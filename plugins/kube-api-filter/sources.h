@@ -9,16 +9,13 @@
 #include "filter-config.h"
 #include "list.h"
 #include "names.h"
-
-/* The networks that the node's addresses are in, and the addresses themselves. */
-struct node_networks {
-        struct cidr_set networks[IP_FAMILIES], addresses[IP_FAMILIES];
-};
-int node_networks_read(struct node_networks *ret);
-void node_networks_clear(struct node_networks *networks);
-#define _cleanup_node_networks_ _cleanup_(node_networks_clear) struct node_networks
+#include "node-networks.h"
 
 /* names: what the management's names resolved to. Returns 0, or -errno with a failure (AllowFileRefused,
  * AddressesUnreadable). */
 int sources_collect(const char *root, const struct filter_config *config, const struct names *names,
                     struct filter_list **ret, struct failure *failure);
+
+/* Of that only what the node knows by itself, for the keys that say "auto". */
+int sources_automatic(const char *root, const struct filter_config *config, struct filter_list **ret,
+                      struct failure *failure);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "files.h"
-#include "kubelet-config.h"
+#include "yaml-setting.h"
 #include "metric.h"
 #include "node.h"
 #include "static-pod.h"
@@ -144,7 +144,7 @@ static void look_at_kubelet(const char *root, struct scs_standard *standard)
                 const char *value;
 
                 if (r >= 0)
-                        r = kubelet_config_at(text, size, kubelet_0217[i].keys, &found);
+                        r = yaml_setting(text, size, kubelet_0217[i].keys, &found);
                 if (r < 0) {
                         add(standard, kubelet_0217[i].name, SCS_UNKNOWN, "cannot read " KUBELET_CONFIG ": %s",
                             strerror(-r));

@@ -2,7 +2,7 @@
 
 /* Any text as a static pod's manifest: a value is on one line and fits. */
 
-#include "../../plugins/node-health/static-pod.c"
+#include "static-pod.c"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

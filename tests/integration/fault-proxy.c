@@ -125,6 +125,14 @@ static void hold(const struct exchange *exchange)
                 ;
 }
 
+static void flip(struct exchange *exchange, const char *text)
+{
+        char *at = memmem(exchange->data, exchange->head_size, text, strlen(text));
+
+        if (at)
+                at[0] ^= 1;
+}
+
 static void serve(struct exchange *exchange)
 {
         struct fault *fault;
@@ -138,6 +146,10 @@ static void serve(struct exchange *exchange)
                 if (send_body(exchange, -1, SIZE_MAX))
                         (void)write_all(exchange->client, fault->answer, strlen(fault->answer));
                 return;
+        }
+        if (fault && fault->flip) {
+                flip(exchange, fault->flip);
+                fault = NULL;
         }
         server = connect_to(exchange->proxy->server_port);
         if (server < 0 || !send_head(exchange, server))

@@ -14,6 +14,7 @@ struct fault {
         const char *match;  /* in the request's target; NULL: any */
         unsigned skip;      /* so many pass first */
         unsigned times;     /* and so many are broken; 0: all from then on */
+        const char *flip;   /* the first byte of this in the request's head is changed, and the rest passes */
         const char *answer; /* instead of the server's; NULL: cut */
         bool lose_answer;   /* the server gets the request whole, and the client no answer */
         size_t body_bytes;  /* that get through, of the request or, with cut_answer, of the answer, before it

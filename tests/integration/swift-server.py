@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """swift-server.py DIR PORT TLSPORT KEY SECRET CERT KEYFILE - OpenStack Swift's S3 API on 127.0.0.1: PORT without TLS and
 TLSPORT with it, all four servers in this one process, data under DIR. KEY is ACCOUNT:USER. Listings have 4 entries
-a page, so that every listing of a test goes over several."""
+a page, so that every listing of a test goes over several. BUCKET.localhost is a bucket, too."""
 import os, sys
 from swift.common import utils
 
@@ -40,6 +40,7 @@ account_autocreate = true
 [filter:s3api]
 use = egg:swift#s3api
 location = us-east-1
+storage_domain = localhost
 max_bucket_listing = 4
 [filter:tempauth]
 use = egg:swift#tempauth

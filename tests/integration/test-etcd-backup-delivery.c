@@ -18,6 +18,7 @@
 #include "last-run.h"
 #include "program.h"
 #include "s3-list.h"
+#include "s3-upload.h"
 #include "store.h"
 #include "swift.h"
 #include "target-state.h"
@@ -71,6 +72,19 @@ static void configure(const char *format, ...)
 }
 
 /* Through the proxy. Owned by the caller. */
+static char *offsite_keeping(const char *retention)
+{
+        char *text = NULL;
+
+        assert_true(asprintf(&text,
+                             "{ \"name\": \"offsite\", \"type\": \"s3\", \"endpoint\": \"%s\",\n"
+                             "  \"bucket\": \"" SWIFT_BUCKET "\", \"prefix\": \"%s\", "
+                             "\"credentialsFile\": \"" SWIFT_CREDENTIALS "\",\n"
+                             "  \"allowPlaintext\": true, \"retention\": %s }",
+                             proxy.endpoint, prefix, retention) > 0);
+        return text;
+}
+
 static char *offsite_allowing(const char *name, const char *bucket, const char *plaintext)
 {
         char *text = NULL;
@@ -112,24 +126,32 @@ static struct s3_access access_to_swift(void)
                                    .credentials_file = (char *)SWIFT_CREDENTIALS };
 }
 
+static struct store *open_store(void)
+{
+        static struct backup_target target;
+        struct store *store = NULL;
+
+        target =
+                (struct backup_target){ .name = (char *)"check", .kind = TARGET_S3, .s3 = access_to_swift() };
+        assert_int_equal(store_open(&target, root, NULL, &store, NULL), 0);
+        return store;
+}
+
 /* So many whole copies are there, and nothing else. */
 static void assert_arrived(size_t n)
 {
-        const struct backup_target target = { .name = (char *)"check",
-                                              .kind = TARGET_S3,
-                                              .s3 = access_to_swift() };
-        _cleanup_(store_closep) struct store *store = NULL;
+        const struct s3_access access = access_to_swift();
+        _cleanup_(store_closep) struct store *store = open_store();
         _cleanup_(s3_closep) struct s3 *s3 = NULL;
         _cleanup_s3_objects_ objects = {};
         _cleanup_s3_uploads_ uploads = {};
         _cleanup_copies_ copies = {};
 
-        assert_int_equal(store_open(&target, root, NULL, &store, NULL), 0);
         assert_int_equal(store_list(store, CLUSTER, NULL, &copies, NULL), 0);
         assert_int_equal(copies.count, n);
         for (size_t i = 0; i < n; i++)
                 assert_true(copies.items[i].whole);
-        assert_int_equal(s3_open(&target.s3, root, NULL, &s3, NULL), 0);
+        assert_int_equal(s3_open(&access, root, NULL, &s3, NULL), 0);
         assert_int_equal(s3_list_objects(s3, prefix, &objects, NULL), 0);
         assert_int_equal(s3_list_uploads(s3, prefix, &uploads, NULL), 0);
         assert_int_equal(objects.count, 2 * n);
@@ -342,6 +364,124 @@ static void copies_leave_the_node_in_plain_only_when_that_is_allowed(void **stat
         assert_int_equal(take_snapshot(), 78);
 }
 
+/* ---- retention there ---- */
+
+/* The newest copy once more, as a node of an earlier rollout had taken it. */
+static void put_copy_of_rollout(unsigned number)
+{
+        _cleanup_(store_closep) struct store *store = open_store();
+        struct manifest *manifest;
+        _cleanup_failure_ failure = {};
+        _cleanup_copies_ copies = {};
+        _cleanup_close_ int fd = -EBADF;
+
+        assert_int_equal(store_list(store, CLUSTER, NULL, &copies, NULL), 0);
+        assert_int_equal(store_fetch(store, &copies.items[copies.count - 1], root, &fd, NULL), 0);
+        manifest = copies.items[copies.count - 1].manifest;
+        free(manifest->node);
+        free(manifest->stored_file);
+        assert_true(asprintf(&manifest->node, "gone-%u", number) > 0);
+        manifest->member_id = 0xaa + number;
+        manifest->revision = number;
+        manifest->stored_file =
+                copy_name(CLUSTER, manifest->node, manifest->started_usec, manifest->revision, false);
+        if (store_put(store, fd, manifest, &failure) < 0)
+                fail_msg("%s", failure.message);
+}
+
+static void four_rollouts_leave_a_bounded_bucket_that_is_listed_over_several_pages(void **state)
+{
+        _cleanup_free_ char *all = offsite_keeping("{}"), *two = offsite_keeping("{ \"keepLast\": 2 }"),
+                            *verdicts = NULL, *removed = NULL;
+
+        configure("%s", all);
+        for (unsigned i = 0; i < 3; i++)
+                assert_int_equal(take_snapshot(), 0);
+        for (unsigned i = 1; i <= 4; i++)
+                put_copy_of_rollout(i);
+        assert_arrived(7);
+
+        configure("%s", two);
+        verdicts = first_line("prune --dry-run --json --target offsite | "
+                              "jq -c '[.[] | [(.node | startswith(\"gone\")), .verdict]] | sort'");
+        assert_string_equal(verdicts, "[[false,\"Delete\"],[false,\"Keep\"],[false,\"Keep\"],"
+                                      "[true,\"Delete\"],[true,\"Delete\"],[true,\"Delete\"],"
+                                      "[true,\"Delete\"]]");
+        assert_arrived(7);
+        removed = first_line("prune --target offsite | tail -n 1");
+        assert_string_equal(removed, "removed 5 copies");
+        assert_arrived(2);
+        assert_int_equal(take_snapshot(), 0);
+        assert_arrived(2);
+}
+
+#define LOCKED                                                \
+        "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n" \
+        "<Error><Code>AccessDenied</Code><Message>Object is protected by object lock.</Message></Error>"
+
+static void what_an_object_lock_keeps_is_tried_again_and_fails_no_run(void **state)
+{
+        _cleanup_free_ char *one = offsite_keeping("{ \"keepLast\": 1 }");
+        struct fault locked = { .method = "DELETE", .answer = LOCKED };
+
+        configure("%s", one);
+        proxy.fault = &locked;
+        for (unsigned i = 0; i < 2; i++)
+                assert_int_equal(take_snapshot(), 0);
+        assert_true(atomic_load(&locked.seen) > 0);
+        assert_arrived(2);
+        proxy.fault = NULL;
+        assert_int_equal(take_snapshot(), 0);
+        assert_arrived(1);
+}
+
+static void what_cannot_be_removed_is_told_and_the_copy_is_there(void **state)
+{
+        _cleanup_free_ char *one = offsite_keeping("{ \"keepLast\": 1 }");
+        struct fault forbidden = { .method = "DELETE", .answer = REFUSAL };
+
+        configure("%s", one);
+        assert_int_equal(take_snapshot(), 0);
+        proxy.fault = &forbidden;
+        assert_int_equal(take_snapshot(), 1);
+        assert_last_run("PruneFailed");
+        proxy.fault = NULL;
+        assert_arrived(2);
+}
+
+/* As after a kill between the archive and its manifest, with keys that may only add. */
+static void an_orphan_that_cannot_be_removed_keeps_no_copy_away(void **state)
+{
+        const struct s3_access access = access_to_swift();
+        static const struct {
+                const char *answer;
+                int status;
+        } runs[] = { { LOCKED, 0 }, { REFUSAL, 1 } };
+        _cleanup_(s3_closep) struct s3 *s3 = NULL;
+        char key[256], node[NODE_NAME_SIZE];
+        _cleanup_copies_ copies = {};
+        _cleanup_(store_closep) struct store *store = open_store();
+
+        (void)snprintf(key, sizeof(key), "%setcd-" CLUSTER "-%s-20261101T000000Z-r7.tar.zst", prefix,
+                       node_name(node));
+        assert_int_equal(s3_open(&access, root, NULL, &s3, NULL), 0);
+        assert_int_equal(s3_put_text(s3, key, "half", NULL), 0);
+        configure_offsite_alone();
+        for (size_t i = 0; i < ELEMENTS(runs); i++) {
+                struct fault fault = { .method = "DELETE", .answer = runs[i].answer };
+
+                proxy.fault = &fault;
+                assert_int_equal(take_snapshot(), runs[i].status);
+                proxy.fault = NULL;
+                copies_clear(&copies);
+                assert_int_equal(store_list(store, CLUSTER, NULL, &copies, NULL), 0);
+                assert_int_equal(copies.count, i + 1);
+        }
+        assert_last_run("AccessDenied");
+        assert_int_equal(take_snapshot(), 0);
+        assert_arrived(3);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, begin)
@@ -356,6 +496,10 @@ int main(void)
                 TEST(a_signal_in_the_middle_of_an_upload_leaves_nothing_there),
                 TEST(a_kill_in_the_middle_of_an_upload_is_swept_by_the_next_run),
                 TEST(copies_leave_the_node_in_plain_only_when_that_is_allowed),
+                TEST(four_rollouts_leave_a_bounded_bucket_that_is_listed_over_several_pages),
+                TEST(what_an_object_lock_keeps_is_tried_again_and_fails_no_run),
+                TEST(what_cannot_be_removed_is_told_and_the_copy_is_there),
+                TEST(an_orphan_that_cannot_be_removed_keeps_no_copy_away),
         };
 
         return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "network-lab.h"
@@ -30,6 +31,11 @@
 static char *root;
 static pid_t api, filter;
 
+static bool api_listens(void *userdata)
+{
+        return lab_reach(FRIEND, PORT) == REACH_CONNECTED;
+}
+
 static void start_api(void)
 {
         _cleanup_free_ char *certificate = NULL, *key = NULL;
@@ -38,6 +44,7 @@ static void start_api(void)
         api = program_start("/usr/bin/openssl",
                             (const char *const[]){ "s_server", "-quiet", "-accept", "6443", "-www", "-cert",
                                                    certificate, "-key", key, NULL });
+        wait_until(api_listens, NULL, "the API");
 }
 
 static void stop_api(void)
@@ -99,22 +106,28 @@ static int remove_root(void **state)
         return 0;
 }
 
-static bool has_reason(void *userdata)
+struct wanted_condition {
+        const char *reason, *message; /* a part of it, or NULL */
+};
+
+static bool has_condition(void *userdata)
 {
+        const struct wanted_condition *wanted = userdata;
         _cleanup_(report_freep) struct report *report = NULL;
         _cleanup_free_ char *text = root_read(root, REPORT);
 
         if (!text || report_parse(text, strlen(text), &report, NULL) < 0)
                 return false;
         for (size_t i = 0; i < report->n_conditions; i++)
-                if (strcmp(report->conditions[i].reason, userdata) == 0)
+                if (strcmp(report->conditions[i].reason, wanted->reason) == 0 &&
+                    (!wanted->message || strstr(report->conditions[i].message, wanted->message)))
                         return true;
         return false;
 }
 
 static void wait_for(const char *reason)
 {
-        wait_longer(60, has_reason, (void *)reason, reason);
+        wait_longer(60, has_condition, &(struct wanted_condition){ reason, NULL }, reason);
 }
 
 static void configure(const char *text)
@@ -190,6 +203,66 @@ static void killed_in_a_trial_it_goes_on_with_it(void **state)
         assert_int_equal(lab_reach(FRIEND, PORT), REACH_DROPPED);
 }
 
+/* Nodes that were talking must be heard of under the new list; here another table keeps one from it. */
+static void a_list_is_not_confirmed_before_a_talking_node_was_heard_of(void **state)
+{
+        pid_t listener = lab_listen(6444);
+        int node;
+
+        configure(
+                "{ \"ports\": [6443, 6444], \"nodes\": [\"10.9.0.0/24\"], \"allow\": [\"203.0.113.0/24\"] }");
+        start_api();
+        start_filter();
+        wait_for("ListInForce");
+        node = lab_connect(ROUTER_V4, 6444);
+        lab_node("nft 'add table inet lab; add chain inet lab in { type filter hook input priority 10; }; "
+                 "add rule inet lab in ip saddr " ROUTER_V4 " drop'");
+        configure(
+                "{ \"ports\": [6443, 6444], \"nodes\": [\"10.9.0.0/24\"], \"allow\": [\"203.0.113.0/25\"] }");
+        wait_longer(60, has_condition,
+                    &(struct wanted_condition){ "AwaitingConfirmation", "not heard of yet: " ROUTER_V4 },
+                    "the node to be missed");
+        lab_node("nft delete table inet lab");
+        assert_int_equal(send(node, "x", 1, MSG_NOSIGNAL), 1);
+        wait_for("ListInForce");
+        close(node);
+        assert_int_equal(program_stop(listener, SIGKILL), -SIGKILL);
+}
+
+/* show [--json] has the text, or has not. */
+static bool shows(const char *json, const char *text)
+{
+        _cleanup_free_ char *command = NULL;
+        int status;
+
+        assert_true(asprintf(&command, "%s --root %s show %s | grep -qE '%s'", KUBE_API_FILTER, root, json,
+                             text) > 0);
+        status = system(command);
+        assert_true(WIFEXITED(status));
+        return WEXITSTATUS(status) == 0;
+}
+
+static bool shows_no_automatic_node(void *userdata)
+{
+        return !shows("", "nodes .* auto$") && !shows("--json", "\"nodes\": *\\[");
+}
+
+static void what_the_node_found_by_itself_is_shown_and_can_be_switched_off(void **state)
+{
+        configure("{ \"mode\": \"audit\", \"allow\": [\"10.9.0.0/24\"], \"pods\": [\"10.244.0.0/16\"] }");
+        start_api();
+        start_filter();
+        wait_for("OnlyCounting");
+        assert_true(shows("", "nodes +10\\.9\\.0\\.0/24  auto$"));
+        assert_true(shows("", "loadBalancer +127\\.0\\.0\\.1  auto$"));
+        assert_true(shows("", "pods +10\\.244\\.0\\.0/16$"));
+        assert_true(shows("", "allow +10\\.9\\.0\\.0/24$"));
+        assert_true(shows("--json", "\"automatic\""));
+        configure("{ \"mode\": \"audit\", \"nodes\": [], \"loadBalancer\": [] }");
+        wait_until(shows_no_automatic_node, NULL, "no automatic node");
+        assert_false(shows("", "loadBalancer"));
+}
+
 static double repair_seconds(void)
 {
         _cleanup_free_ char *text = root_read(root, REPORT);
@@ -217,6 +290,13 @@ static void what_others_change_is_repaired_at_once(void **state)
                 "set=$(nft list table inet capi_node_agent | sed -n 's/.*set \\(allow_v4_[0-9]*\\).*/\\1/p') "
                 "&& nft add element "
                 "inet capi_node_agent $set '{ 198.51.100.0/24 }'",
+                /* More notifications at once than the socket holds. */
+                "{ echo 'add chain inet capi_node_agent judge_v4 { }; flush chain inet capi_node_agent "
+                "judge_v4'; "
+                "echo 'add set inet capi_node_agent many { type ipv4_addr; }'; "
+                "seq -f 'add element inet capi_node_agent many { 10.1.%g.1 }' 0 255; "
+                "seq -f 'add element inet capi_node_agent many { 10.2.%g.1 }' 0 255; "
+                "seq -f 'add element inet capi_node_agent many { 10.3.%g.1 }' 0 255; } | nft -f -",
         };
 
         configure("{" FRIENDS "}");
@@ -299,6 +379,8 @@ int main(void)
                 TEST(at_boot_the_confirmed_list_is_there_before_the_api),
                 TEST(without_an_answer_the_list_before_comes_back),
                 TEST(killed_in_a_trial_it_goes_on_with_it),
+                TEST(a_list_is_not_confirmed_before_a_talking_node_was_heard_of),
+                TEST(what_the_node_found_by_itself_is_shown_and_can_be_switched_off),
                 TEST(what_others_change_is_repaired_at_once),
                 TEST(what_others_have_is_left_as_it_is),
                 TEST(a_storm_of_flushes_is_survived_and_named),

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "kube-apiserver.h"
+#include "kube-node.h"
 #include "program.h"
 #include "proxy.h"
 #include "report.h"
@@ -136,54 +137,6 @@ static int run_agent(const struct node *node, const char *command)
                 program_start(AGENT, (const char *const[]){ "--root", node->root, command, NULL }));
 }
 
-/* ---- the Node ---- */
-
-static json_object *get_node(const struct node *node)
-{
-        _cleanup_free_ char *path = NULL;
-
-        assert_true(asprintf(&path, "/api/v1/nodes/%s", node->name) > 0);
-        return kube_request(&server, "GET", path, NULL, NULL);
-}
-
-static json_object *condition_in(json_object *object, const char *type)
-{
-        json_object *conditions =
-                json_member(json_member(object, "status", json_type_object), "conditions", json_type_array);
-
-        for (size_t i = 0; conditions && i < json_object_array_length(conditions); i++)
-                if (strcmp(json_string(json_object_array_get_idx(conditions, i), "type"), type) == 0)
-                        return json_object_array_get_idx(conditions, i);
-        return NULL;
-}
-
-/* A condition as text; "" when there is none. */
-static char *condition_text(const struct node *node, const char *type)
-{
-        _cleanup_json_ json_object *object = get_node(node);
-        json_object *condition = condition_in(object, type);
-
-        return strdup(condition ? json_object_to_json_string_ext(condition, JSON_C_TO_STRING_PLAIN) : "");
-}
-
-static char *condition_field(const struct node *node, const char *type, const char *field)
-{
-        _cleanup_json_ json_object *object = get_node(node);
-        const char *text = json_string(condition_in(object, type), field);
-
-        return strdup(text ? text : "");
-}
-
-static char *annotation(const struct node *node)
-{
-        _cleanup_json_ json_object *object = get_node(node);
-        const char *text = json_string(json_member(json_member(object, "metadata", json_type_object),
-                                                   "annotations", json_type_object),
-                                       "capi-node-agent.io/gateway");
-
-        return strdup(text ? text : "");
-}
-
 struct expected {
         const struct node *node;
         const char *type, *field, *value;
@@ -192,7 +145,8 @@ struct expected {
 static bool node_says(void *userdata)
 {
         const struct expected *expected = userdata;
-        _cleanup_free_ char *text = condition_field(expected->node, expected->type, expected->field);
+        _cleanup_free_ char *text =
+                kube_condition_field(&server, expected->node->name, expected->type, expected->field);
 
         return strcmp(text, expected->value) == 0;
 }
@@ -205,7 +159,8 @@ static void wait_for(const struct node *node, const char *type, const char *fiel
 static bool beat_since(void *userdata)
 {
         const struct expected *expected = userdata;
-        _cleanup_free_ char *text = condition_field(expected->node, expected->type, "lastHeartbeatTime");
+        _cleanup_free_ char *text =
+                kube_condition_field(&server, expected->node->name, expected->type, "lastHeartbeatTime");
 
         return strcmp(text, expected->value) != 0;
 }
@@ -213,7 +168,8 @@ static bool beat_since(void *userdata)
 static bool annotation_is(void *userdata)
 {
         const struct expected *expected = userdata;
-        _cleanup_free_ char *text = annotation(expected->node);
+        _cleanup_free_ char *text =
+                kube_annotation(&server, expected->node->name, "capi-node-agent.io/gateway");
 
         return strncmp(text, expected->value, strlen(expected->value)) == 0 &&
                (*expected->value || text[0] == '\0');
@@ -241,9 +197,9 @@ static void wait_for_agent(const struct node *node, const char *file, const char
 static void before_join_it_waits_then_conditions_appear_and_the_kubelets_stay_byte_for_byte(void **state)
 {
         struct node *node = *state;
-        _cleanup_free_ char *ready = condition_text(node, "Ready"),
-                            *pressure = condition_text(node, "MemoryPressure"), *ready_after = NULL,
-                            *pressure_after = NULL;
+        _cleanup_free_ char *ready = kube_condition(&server, node->name, "Ready"),
+                            *pressure = kube_condition(&server, node->name, "MemoryPressure"),
+                            *ready_after = NULL, *pressure_after = NULL;
 
         report_condition(node, "WeatherFair", CONDITION_TRUE, "Sun");
         start_agent(node);
@@ -254,8 +210,8 @@ static void before_join_it_waits_then_conditions_appear_and_the_kubelets_stay_by
         wait_for(node, "WeatherFair", "message", "caf\xc3\xa9 \xf0\x9f\x8c\xa7 /path??\" \t.");
         wait_for(node, "CapabilitiesReady", "status", "True");
         wait_for_agent(node, METRICS, "capi_node_publish_up{target=\"kubernetes\"} 1");
-        ready_after = condition_text(node, "Ready");
-        pressure_after = condition_text(node, "MemoryPressure");
+        ready_after = kube_condition(&server, node->name, "Ready");
+        pressure_after = kube_condition(&server, node->name, "MemoryPressure");
         assert_string_equal(ready, ready_after);
         assert_string_equal(pressure, pressure_after);
 }
@@ -263,7 +219,7 @@ static void before_join_it_waits_then_conditions_appear_and_the_kubelets_stay_by
 static void a_change_is_written_within_the_batch_and_a_type_that_is_gone_is_pruned(void **state)
 {
         struct node *node = *state;
-        _cleanup_free_ char *ready = condition_text(node, "Ready"), *ready_after = NULL;
+        _cleanup_free_ char *ready = kube_condition(&server, node->name, "Ready"), *ready_after = NULL;
         uint64_t began;
 
         report_condition(node, "WeatherFair", CONDITION_TRUE, "Sun");
@@ -274,7 +230,7 @@ static void a_change_is_written_within_the_batch_and_a_type_that_is_gone_is_prun
         wait_for(node, "SeaCalm", "status", "False");
         assert_true(now_boottime_usec() - began < 20 * UINT64_C(1000000));
         wait_for(node, "WeatherFair", "type", "");
-        ready_after = condition_text(node, "Ready");
+        ready_after = kube_condition(&server, node->name, "Ready");
         assert_string_equal(ready, ready_after);
 }
 
@@ -286,15 +242,15 @@ static void a_transition_time_outlives_the_agent_and_all_it_knew(void **state)
         report_condition(node, "WeatherFair", CONDITION_TRUE, "Sun");
         join_and_start(node);
         wait_for(node, "WeatherFair", "status", "True");
-        before = condition_field(node, "WeatherFair", "lastTransitionTime");
-        beat = condition_field(node, "WeatherFair", "lastHeartbeatTime");
+        before = kube_condition_field(&server, node->name, "WeatherFair", "lastTransitionTime");
+        beat = kube_condition_field(&server, node->name, "WeatherFair", "lastHeartbeatTime");
         stop_agent(node, SIGKILL);
         assert_true(asprintf(&path, "%s/" DOCUMENT, node->root) > 0);
         assert_int_equal(unlink(path), 0);                            /* as after a boot */
         report_condition(node, "WeatherFair", CONDITION_TRUE, "Sun"); /* with a time of now */
         start_agent(node);
         wait_until(beat_since, &(struct expected){ node, "WeatherFair", NULL, beat }, "a new heartbeat");
-        after = condition_field(node, "WeatherFair", "lastTransitionTime");
+        after = kube_condition_field(&server, node->name, "WeatherFair", "lastTransitionTime");
         assert_string_equal(before, after);
 }
 
@@ -383,7 +339,7 @@ static void after_a_long_outage_the_newest_state_is_written(void **state)
         wait_longer(150, node_says, &(struct expected){ node, "WeatherFair", "reason", "Rain" }, "the state");
         wait_for_agent(node, METRICS, "capi_node_publish_up{target=\"kubernetes\"} 1");
         /* With the time at which it happened, not that of the write. */
-        since = condition_field(node, "WeatherFair", "lastTransitionTime");
+        since = kube_condition_field(&server, node->name, "WeatherFair", "lastTransitionTime");
         assert_int_equal(timestamp_parse(since, &changed), 0);
         assert_true(changed + 1000000 >= began && changed < began + 5 * UINT64_C(1000000));
 }
@@ -418,12 +374,12 @@ static void a_type_of_another_field_manager_is_left_alone_and_said_so(void **sta
                 "\"lastHeartbeatTime\":\"2026-11-21T10:00:00Z\","
                 "\"lastTransitionTime\":\"2026-11-21T09:00:00Z\"}]}}");
         json_object_put(patched);
-        before = condition_text(node, "ReadonlyFilesystem");
+        before = kube_condition(&server, node->name, "ReadonlyFilesystem");
         report_condition(node, "ReadonlyFilesystem", CONDITION_TRUE, "RootIsReadOnly");
         join_and_start(node);
         wait_for(node, "CapabilitiesReady", "status", "True");
         wait_for_agent(node, DOCUMENT, "ReadonlyFilesystem is left to node-problem-detector");
-        after = condition_text(node, "ReadonlyFilesystem");
+        after = kube_condition(&server, node->name, "ReadonlyFilesystem");
         assert_string_equal(before, after);
 }
 
@@ -469,7 +425,7 @@ static void after_a_reboot_a_condition_is_unknown_until_its_plugin_had_its_chanc
 static void withdrawn_conditions_are_unknown_and_undone_ones_are_gone(void **state)
 {
         struct node *node = *state;
-        _cleanup_free_ char *ready = condition_text(node, "Ready"), *ready_after = NULL;
+        _cleanup_free_ char *ready = kube_condition(&server, node->name, "Ready"), *ready_after = NULL;
 
         report_condition(node, "WeatherFair", CONDITION_TRUE, "Sun");
         join_and_start(node);
@@ -492,7 +448,7 @@ static void withdrawn_conditions_are_unknown_and_undone_ones_are_gone(void **sta
         assert_int_equal(run_agent(node, "undo"), 0);
         assert_true(node_says(&(struct expected){ node, "WeatherFair", "type", "" }));
         assert_true(node_says(&(struct expected){ node, "CapabilitiesReady", "type", "" }));
-        ready_after = condition_text(node, "Ready");
+        ready_after = kube_condition(&server, node->name, "Ready");
         assert_string_equal(ready, ready_after);
 }
 

@@ -196,6 +196,8 @@ static void an_s3_target_has_what_it_needs_and_nothing_of_a_directory(void **sta
         assert_refused("{\"targets\":[{\"name\":\"o\"}]}", "lacks \"path\"");
         assert_refused("{\"targets\":[{\"name\":\"o\",\"path\":\"/a\",\"bucket\":\"abc\"}]}",
                        "/targets/0/bucket");
+        assert_refused("{" SEALED S3_TARGETS(",\"retention\":{\"minFree\":\"10%\"}") "}",
+                       "/targets/0/retention/minFree: belongs to targets of type \"directory\"");
         assert_refused("{" SEALED S3_TARGETS(",\"prefix\":\"/a\"") "}", "/targets/0/prefix");
         assert_refused("{" SEALED S3_TARGETS(",\"prefix\":\"a/../b\"") "}", "/targets/0/prefix");
         assert_refused("{" SEALED S3_TARGETS(",\"prefix\":\"a b\"") "}", "/targets/0/prefix");

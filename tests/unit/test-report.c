@@ -35,6 +35,9 @@ static void reads_back_what_it_writes(void **state)
                          1);
         assert_int_equal(report_add_timer(report, "capi-node-etcd-snapshot", "hourly", 10 * USEC_PER_MIN), 0);
         assert_int_equal(report_add_restart(report, "containerd.service", "sha256:bb"), 0);
+        assert_int_equal(report_add_restart_since(report, "kubelet.service", "sha256:cc", 1795255200123000),
+                         0);
+        report->daemon_reload = strdup("sha256:dd");
         assert_int_equal(metric_add(report->metrics, METRIC_GAUGE, "capi_node_x", "X.", 1, NULL), 0);
 
         assert_int_equal(report_format(report, &text, &size), 0);
@@ -50,6 +53,10 @@ static void reads_back_what_it_writes(void **state)
         assert_string_equal(read->timers[0].calendar, "hourly");
         assert_int_equal(read->timers[0].randomized_delay_usec, 10 * USEC_PER_MIN);
         assert_string_equal(read->restarts[0].because, "sha256:bb");
+        assert_int_equal(read->restarts[0].since_usec, 0);
+        assert_string_equal(read->restarts[1].unit, "kubelet.service");
+        assert_int_equal(read->restarts[1].since_usec, 1795255200123000);
+        assert_string_equal(read->daemon_reload, "sha256:dd");
         assert_int_equal(json_object_array_length(read->metrics), 1);
 }
 
@@ -77,6 +84,9 @@ static void says_what_is_wrong_with_a_report(void **state)
                 { "{" HEADER ",\"conditions\":[{}]}", "type" },
                 { "{" HEADER ",\"requests\":{\"timers\":[{}]}}", "timer" },
                 { "{" HEADER ",\"requests\":{\"restart\":[{\"unit\":\"a\"}]}}", "restart" },
+                { "{" HEADER
+                  ",\"requests\":{\"restart\":[{\"unit\":\"a\",\"because\":\"b\",\"since\":\"c\"}]}}",
+                  "since" },
                 { "{" HEADER ",\"metrics\":[{}]}", "metric" },
                 { "{" HEADER ",\"checks\":[{}]}", "check" },
                 { "{" HEADER, "" },
