@@ -295,3 +295,31 @@ int certificate_each_organization(X509 *certificate, int (*each)(const char *org
         }
         return 0;
 }
+
+int certificate_pem(X509 *certificate, char **ret)
+{
+        _cleanup_(BIO_free_allp) BIO *bio = BIO_new(BIO_s_mem());
+        char *data;
+        long size;
+
+        if (!bio || PEM_write_bio_X509(bio, certificate) != 1)
+                return -ENOMEM;
+        size = BIO_get_mem_data(bio, &data);
+        *ret = strndup(data, (size_t)size);
+        return *ret ? 0 : -ENOMEM;
+}
+
+const char *certificate_go_refusal(X509 *certificate)
+{
+        const STACK_OF(X509_EXTENSION) *extensions = X509_get0_extensions(certificate);
+
+        if (ASN1_STRING_type(X509_get0_serialNumber(certificate)) == V_ASN1_NEG_INTEGER)
+                return "its serial number is negative, which Go refuses";
+        for (int i = 0; i < sk_X509_EXTENSION_num(extensions); i++) {
+                ASN1_OBJECT *object = X509_EXTENSION_get_object(sk_X509_EXTENSION_value(extensions, i));
+
+                if (X509v3_get_ext_by_OBJ(extensions, object, i) >= 0)
+                        return "has an extension twice, which Go refuses";
+        }
+        return NULL;
+}

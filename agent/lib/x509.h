@@ -52,3 +52,10 @@ int certificate_pin(X509 *certificate, char ret_pin[static CERTIFICATE_PIN_SIZE]
  */
 int certificate_each_organization(X509 *certificate, int (*each)(const char *organization, void *userdata),
                                   void *userdata);
+
+/* The certificate alone as canonical PEM, which OpenSSL and Go read alike; owned by the caller. Returns 0 or
+ * -ENOMEM. */
+int certificate_pem(X509 *certificate, char **ret);
+
+/* Why Go's parser (crypto/x509/parser.go) refuses what OpenSSL's took, or NULL when it does not. */
+const char *certificate_go_refusal(X509 *certificate);

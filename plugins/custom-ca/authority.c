@@ -2,9 +2,7 @@
 
 #include "authority.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
@@ -13,8 +11,6 @@
 #include "x509.h"
 
 #define RSA_BITS_MIN 2048
-
-DEFINE_CLEANUP(BIO *, BIO_free_all)
 
 void authorities_clear(struct authorities *authorities)
 {
@@ -142,33 +138,15 @@ static int check_key(X509 *certificate, const char *where, struct failure *failu
         return refuse(failure, "KeyTooWeak", where, "its key is none that Go reads (RSA, ECDSA, Ed25519)");
 }
 
-/* What Go's parser refuses and OpenSSL's does not (crypto/x509/parser.go). */
-static int check_strictness(X509 *certificate, const char *where, struct failure *failure)
-{
-        const STACK_OF(X509_EXTENSION) *extensions = X509_get0_extensions(certificate);
-
-        if (ASN1_STRING_type(X509_get0_serialNumber(certificate)) == V_ASN1_NEG_INTEGER)
-                return refuse(failure, "InvalidCertificate", where,
-                              "its serial number is negative, which Go refuses");
-        for (int i = 0; i < sk_X509_EXTENSION_num(extensions); i++) {
-                ASN1_OBJECT *object = X509_EXTENSION_get_object(sk_X509_EXTENSION_value(extensions, i));
-
-                if (X509v3_get_ext_by_OBJ(extensions, object, i) >= 0)
-                        return refuse(failure, "InvalidCertificate", where,
-                                      "has an extension twice, which Go refuses");
-        }
-        return 0;
-}
-
 static int check_certificate(X509 *certificate, const char *where, const struct authority_rules *rules,
                              struct failure *failure)
 {
+        const char *refusal = certificate_go_refusal(certificate);
         uint32_t usage = X509_get_key_usage(certificate);
         int r;
 
-        r = check_strictness(certificate, where, failure);
-        if (r < 0)
-                return r;
+        if (refusal)
+                return refuse(failure, "InvalidCertificate", where, refusal);
         if (!certificate_is_ca(certificate))
                 return refuse(failure, "NotAnAuthority", where,
                               "is no authority's certificate (CA:TRUE is missing): give the one that issued "
@@ -185,19 +163,6 @@ static int check_certificate(X509 *certificate, const char *where, const struct 
         r = check_key(certificate, where, failure);
         ERR_clear_error();
         return r;
-}
-
-static int canonical_pem(X509 *certificate, char **ret)
-{
-        _cleanup_(BIO_free_allp) BIO *bio = BIO_new(BIO_s_mem());
-        char *data;
-        long size;
-
-        if (!bio || PEM_write_bio_X509(bio, certificate) != 1)
-                return -ENOMEM;
-        size = BIO_get_mem_data(bio, &data);
-        *ret = strndup(data, (size_t)size);
-        return *ret ? 0 : -ENOMEM;
 }
 
 static int append(struct authorities *authorities, const char *name, X509 *certificate)
@@ -219,7 +184,7 @@ static int append(struct authorities *authorities, const char *name, X509 *certi
         *item = (struct authority){ .name = strdup(name) };
         if (!item->name)
                 return -ENOMEM;
-        r = canonical_pem(certificate, &item->pem);
+        r = certificate_pem(certificate, &item->pem);
         if (r < 0) {
                 free(item->name);
                 return r;
