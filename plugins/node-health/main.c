@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <string.h>
-
 #include "aggregate.h"
-#include "files.h"
 #include "findings.h"
 #include "node.h"
+#include "phase.h"
 #include "plugin.h"
 #include "scheduler.h"
 
@@ -75,21 +73,6 @@ static void on_changed(void *userdata)
         plugin_touch_report(health->ctx);
 }
 
-/* Something that stays the same for a node and differs between nodes. */
-static int read_node_id(const char *root, char *buffer, size_t size)
-{
-        _cleanup_free_ char *path = path_under(root, "/etc/machine-id"), *text = NULL;
-        size_t length;
-
-        if (!path)
-                return -ENOMEM;
-        if (file_read(path, 4096, &text, &length) >= 0 && length > 0)
-                (void)snprintf(buffer, size, "%s", text);
-        else if (gethostname(buffer, size) < 0)
-                return -errno;
-        return 0;
-}
-
 static int open_node(struct plugin_context *ctx, struct node_health **ret)
 {
         struct node_health *health;
@@ -113,10 +96,10 @@ static int open_node(struct plugin_context *ctx, struct node_health **ret)
 static int node_health_watch(struct plugin_context *ctx, const void *config)
 {
         struct node_health *health = ctx->userdata;
-        char node_id[256];
+        char node_id[NODE_ID_SIZE];
         int r;
 
-        r = read_node_id(ctx->root, node_id, sizeof(node_id));
+        r = phase_node_id(ctx->root, node_id);
         if (r < 0)
                 return r;
         if (!health) {

@@ -4,37 +4,8 @@
 
 #include <string.h>
 
+#include "phase.h"
 #include "quantity.h"
-
-/* FNV-1a with the last step of MurmurHash3, because FNV alone changes the high bits too little for names that
- * differ only at their end. Neither secret nor hostile input: only the spread matters. */
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-        for (; *text; text++)
-                hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
-        return hash;
-}
-
-uint64_t schedule_phase(const char *node_id, const char *check_name, uint64_t interval_usec)
-{
-        uint64_t hash = hash_text(UINT64_C(0xcbf29ce484222325), node_id);
-
-        hash = hash_text(hash ^ '/', check_name);
-        hash = (hash ^ (hash >> 33)) * UINT64_C(0xff51afd7ed558ccd);
-        hash = (hash ^ (hash >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
-        hash ^= hash >> 33;
-        return hash % interval_usec;
-}
-
-/* The first of phase, phase + interval, … after now that leaves at least half an interval; what a suspend or
- * a stall has skipped is not made up for. */
-static uint64_t next_due(const struct check_state *state, uint64_t now_usec)
-{
-        uint64_t earliest = now_usec + state->interval_usec / 2;
-        uint64_t rest = (earliest + state->interval_usec - state->phase_usec) % state->interval_usec;
-
-        return rest == 0 ? earliest : earliest + state->interval_usec - rest;
-}
 
 static void forget(struct check_state *state)
 {
@@ -164,7 +135,7 @@ bool schedule_finish(struct check_state *state, const struct check_result *resul
         }
         state->result.value = result->value;
         state->result.threshold = result->threshold;
-        state->due_usec = next_due(state, now_usec);
+        state->due_usec = phase_next(state->phase_usec, state->interval_usec, now_usec);
         if (!state->known && state->due_usec > now_usec + SCHEDULE_CONFIRM_USEC)
                 state->due_usec = now_usec + SCHEDULE_CONFIRM_USEC;
         return was_absent || state->result.status != before.status ||
@@ -189,7 +160,7 @@ bool schedule_absent(struct check_state *state, uint64_t now_usec)
         forget(state);
         state->running = false;
         state->absent = true;
-        state->due_usec = next_due(state, now_usec);
+        state->due_usec = phase_next(state->phase_usec, state->interval_usec, now_usec);
         return !was_absent;
 }
 

@@ -44,9 +44,6 @@ struct schedule {
         size_t count;
 };
 
-/* Where in its interval a check runs on this node: stable for a node, spread over nodes and checks. */
-uint64_t schedule_phase(const char *node_id, const char *check_name, uint64_t interval_usec);
-
 /* Switches a check on with this interval (a status it already has stays), or off (all is forgotten). */
 void schedule_enable(struct check_state *state, uint64_t interval_usec, uint64_t phase_usec,
                      uint64_t now_usec);

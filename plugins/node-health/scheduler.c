@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "node.h"
+#include "phase.h"
 #include "quantity.h"
 #include "timestamp.h"
 
@@ -204,8 +205,8 @@ int scheduler_configure(struct scheduler *scheduler, const struct node_health_co
                         schedule_disable(state);
                         continue;
                 }
-                schedule_enable(state, interval_usec,
-                                schedule_phase(node_id, state->check->name, interval_usec), now_usec);
+                schedule_enable(state, interval_usec, phase_of(node_id, state->check->name, interval_usec),
+                                now_usec);
                 /* At once, so that a worker never claims a condition of a control plane. */
                 if (!role_holds(state->check->role, scheduler->runs[i].run.node->root)) {
                         (void)schedule_absent(state, now_usec);

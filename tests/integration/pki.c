@@ -31,8 +31,8 @@ static void add_name(X509_NAME *name, const char *field, const char *value)
                                  1);
 }
 
-struct identity identity_make(const struct identity *issuer, const char *common_name,
-                              const char *organization, bool ca, int days)
+static struct identity make(const struct identity *issuer, const char *common_name, const char *organization,
+                            const char *names, int days)
 {
         struct identity identity = { X509_new(), EVP_EC_gen("P-256") };
         static long serial = 1;
@@ -51,11 +51,22 @@ struct identity identity_make(const struct identity *issuer, const char *common_
                                               issuer ? X509_get_subject_name(issuer->certificate) : subject),
                          1);
         assert_int_equal(X509_set_pubkey(identity.certificate, identity.key), 1);
-        add_extension(identity.certificate, NID_basic_constraints, ca ? "critical,CA:TRUE" : "CA:FALSE");
-        if (!ca)
-                add_extension(identity.certificate, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
+        add_extension(identity.certificate, NID_basic_constraints, names ? "CA:FALSE" : "critical,CA:TRUE");
+        if (names)
+                add_extension(identity.certificate, NID_subject_alt_name, names);
         assert_true(X509_sign(identity.certificate, issuer ? issuer->key : identity.key, EVP_sha256()) > 0);
         return identity;
+}
+
+struct identity identity_make(const struct identity *issuer, const char *common_name,
+                              const char *organization, bool ca, int days)
+{
+        return make(issuer, common_name, organization, ca ? NULL : "DNS:localhost,IP:127.0.0.1", days);
+}
+
+struct identity identity_make_server(const struct identity *issuer, const char *names)
+{
+        return make(issuer, "server", NULL, names, 10);
 }
 
 void identity_clear(struct identity *identity)

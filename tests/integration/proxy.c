@@ -95,6 +95,7 @@ static void *accept_all(void *userdata)
                         free(connection);
                         return NULL;
                 }
+                atomic_fetch_add(&proxy->connections, 1);
                 pthread_create(&thread, NULL, relay, connection);
                 pthread_detach(thread);
         }
@@ -102,9 +103,10 @@ static void *accept_all(void *userdata)
 
 void proxy_start(struct proxy *proxy)
 {
-        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)proxy->port) };
         socklen_t size = sizeof(address);
 
+        assert_int_equal(inet_pton(AF_INET, proxy->address ?: "127.0.0.1", &address.sin_addr), 1);
         proxy->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_int_equal(bind(proxy->fd, (struct sockaddr *)&address, size), 0);
         assert_int_equal(listen(proxy->fd, 16), 0);

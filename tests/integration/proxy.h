@@ -10,8 +10,11 @@
 #include <stddef.h>
 
 struct proxy {
-        unsigned port, target_port;
-        size_t hold_at; /* bytes from the server on one connection after which it holds; 0: never */
+        const char *address; /* where it listens; NULL: 127.0.0.1 */
+        unsigned port;       /* 0: any, which is then set */
+        unsigned target_port;
+        atomic_uint connections; /* that came */
+        size_t hold_at;          /* bytes from the server on one connection after which it holds; 0: never */
         const char
                 *flip_in; /* the first byte of the first occurrence from the server is changed; NULL: none */
         atomic_bool held, released, flipped;
@@ -19,7 +22,7 @@ struct proxy {
         pthread_t thread;
 };
 
-/* Set target_port and what it shall do before. */
+/* Set target_port, where it listens and what it shall do before. */
 void proxy_start(struct proxy *proxy);
 void proxy_wait_held(struct proxy *proxy); /* fails the test at the deadline */
 void proxy_release(struct proxy *proxy);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "phase.h"
 #include "quantity.h"
 #include "schedule.h"
 
@@ -36,8 +37,8 @@ static void open_fixture(struct fixture *f)
         *f = (struct fixture){ .schedule = { f->states, ELEMENTS(table) }, .now = BOOT_USEC };
         for (size_t i = 0; i < ELEMENTS(table); i++) {
                 f->states[i].check = &table[i];
-                schedule_enable(&f->states[i], INTERVAL_USEC,
-                                schedule_phase("node", table[i].name, INTERVAL_USEC), f->now);
+                schedule_enable(&f->states[i], INTERVAL_USEC, phase_of("node", table[i].name, INTERVAL_USEC),
+                                f->now);
         }
 }
 
@@ -199,36 +200,6 @@ static void switching_off_forgets(void **state)
         schedule_enable(&f.states[0], INTERVAL_USEC, 0, f.now);
         assert_int_equal(f.states[0].result.status, CHECK_UNKNOWN);
         assert_false(f.states[0].known);
-}
-
-static void the_phase_is_stable_for_a_node_and_a_check(void **state)
-{
-        uint64_t phase = schedule_phase("4dd0b1a4a9c64a0b8a3f2a9d3e1c5b77", "kubelet", INTERVAL_USEC);
-
-        (void)state;
-        /* A constant of the product: an upgrade must not move the checks of a fleet. */
-        assert_int_equal(phase, 0x14a1dec);
-        assert_int_not_equal(phase,
-                             schedule_phase("4dd0b1a4a9c64a0b8a3f2a9d3e1c5b77", "containerd", INTERVAL_USEC));
-}
-
-static void the_phases_of_many_nodes_are_spread(void **state)
-{
-        unsigned tenths[10] = {};
-
-        (void)state;
-        for (unsigned node = 0; node < 10000; node++) {
-                char name[32];
-                uint64_t phase;
-
-                (void)snprintf(name, sizeof(name), "worker-%u", node);
-                phase = schedule_phase(name, "disk-space", INTERVAL_USEC);
-                assert_true(phase < INTERVAL_USEC);
-                tenths[phase / (INTERVAL_USEC / 10)]++;
-        }
-        /* 1000 are expected in each; 5 standard deviations are 150. */
-        for (size_t i = 0; i < ELEMENTS(tenths); i++)
-                assert_in_range(tenths[i], 850, 1150);
 }
 
 static void starts_at_once_but_never_more_than_two(void **state)
@@ -425,8 +396,6 @@ int main(void)
                 cmocka_unit_test(tells_when_status_or_reason_changed),
                 cmocka_unit_test(the_measured_value_is_always_the_latest),
                 cmocka_unit_test(switching_off_forgets),
-                cmocka_unit_test(the_phase_is_stable_for_a_node_and_a_check),
-                cmocka_unit_test(the_phases_of_many_nodes_are_spread),
                 cmocka_unit_test(starts_at_once_but_never_more_than_two),
                 cmocka_unit_test(a_run_past_its_deadline_becomes_unknown),
                 cmocka_unit_test(a_failure_is_confirmed_while_an_earlier_report_is_still_valid),

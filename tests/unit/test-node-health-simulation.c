@@ -466,7 +466,7 @@ static void many_nodes_ask_the_api_server_evenly(void **state)
                 char id[40];
 
                 (void)snprintf(id, sizeof(id), "%08x%08x%08x", node * 2654435761U, node, node);
-                schedule_enable(&check, interval, schedule_phase(id, remote.name, interval), now);
+                schedule_enable(&check, interval, phase_of(id, remote.name, interval), now);
                 check.running = true;
                 check.started_usec = now;
                 (void)schedule_finish(&check, &result, now);
