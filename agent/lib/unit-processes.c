@@ -7,6 +7,9 @@
 #include "cleanup.h"
 #include "quantity.h"
 
+/* containerd's shims stay in its control group when it is restarted, and then are older than it. */
+#define OUTLIVING "containerd-shim"
+
 #define PIDS_MAX (64 * 1024) /* of the file; a service with more has its oldest among the first */
 
 const char *services_directory(void)
@@ -47,6 +50,8 @@ static int process_start(const char *pid, uint64_t *ret_usec)
         r = read_some(path, text, sizeof(text));
         if (r < 0)
                 return r;
+        if (strstr(text, "(" OUTLIVING))
+                return -ESRCH;
         at = strrchr(text, ')');
         for (int field = 2; at && field < 22; field++)
                 at = strchr(at + 1, ' ');
