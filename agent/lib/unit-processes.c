@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "cleanup.h"
+#include "files.h"
 #include "quantity.h"
 
 /* containerd's shims stay in its control group when it is restarted, and then are older than it. */
@@ -12,16 +12,20 @@
 
 #define PIDS_MAX (64 * 1024) /* of the file; a service with more has its oldest among the first */
 
-const char *services_directory(void)
+char *services_directory(const char *root)
 {
         static const char *const places[] = { "/sys/fs/cgroup/system.slice",
                                               "/sys/fs/cgroup/unified/system.slice",
                                               "/sys/fs/cgroup/systemd/system.slice" };
 
-        for (size_t i = 0; i < ELEMENTS(places); i++)
-                if (access(places[i], F_OK) == 0)
-                        return places[i];
-        return places[0];
+        for (size_t i = 0; i < ELEMENTS(places); i++) {
+                char *path = path_under(root, places[i]);
+
+                if (!path || access(path, F_OK) == 0)
+                        return path;
+                free(path);
+        }
+        return path_under(root, places[0]);
 }
 
 /* Files of /proc and /sys tell no size and are cut where the buffer ends, so file_read does not suit them. */
