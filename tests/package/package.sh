@@ -5,12 +5,12 @@
 # of them booted (and saved with bed_save) is there for the others.
 
 set -euo pipefail
-tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-. "$tree/image-builder/node-bed.sh"
+TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$TREE/image-builder/node-bed.sh"
 bed_open
 bed_save
 export NODE_TEST_BED=$BED
-. "$tree/tests/node/node.sh"
+. "$TREE/tests/node/node.sh"
 
 package_close() {
         bed_load "$BED"
