@@ -37,6 +37,7 @@ struct http_request {
         const char *ca_file, *cert_file, *key_file;
         const char *ca_pem, *cert_pem, *key_pem; /* the same as PEM text, which goes before a file */
         const char *proxy;
+        bool keep_certificate; /* for http_certificate; then with a connection of its own */
         bool unverified; /* any certificate will do: for a health probe of this host, which sends no secret */
 
         uint64_t connect_timeout_usec; /* 0: 5 s */
@@ -77,6 +78,8 @@ long http_status(struct http_transfer *transfer);
 const char *http_header(struct http_transfer *transfer, const char *name);
 /* What Retry-After asks for in seconds, at most ten minutes; 0: nothing, or a date. */
 uint64_t http_retry_after_usec(struct http_transfer *transfer);
+/* The certificate that the server showed, as PEM; NULL: none, or not kept. */
+const char *http_certificate(struct http_transfer *transfer);
 /* The collected body, NUL-terminated; ret_size may be NULL. */
 const char *http_body(struct http_transfer *transfer, size_t *ret_size);
 /* libcurl's words, never NULL. */

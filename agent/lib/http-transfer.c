@@ -313,6 +313,12 @@ static CURLcode set_tls(CURL *easy, const struct http_request *request)
         curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE,
                          0L); /* a resumed session keeps the old certificate */
         curl_easy_setopt(easy, OPTION_CA_CACHE_TIMEOUT, 0L);
+        if (request->keep_certificate) {
+                curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L);
+                /* On a connection of old it would be an old one, or none at all. */
+                curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+                curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+        }
         if (request->unverified) {
                 curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
                 curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -422,6 +428,20 @@ uint64_t http_retry_after_usec(struct http_transfer *transfer)
         if (*end)
                 return 0;
         return seconds < RETRY_AFTER_MAX / USEC_PER_SEC ? seconds * USEC_PER_SEC : RETRY_AFTER_MAX;
+}
+
+const char *http_certificate(struct http_transfer *transfer)
+{
+        static const char prefix[] = "Cert:";
+        struct curl_certinfo *chain = NULL;
+
+        if (curl_easy_getinfo(transfer->easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain ||
+            chain->num_of_certs <= 0)
+                return NULL;
+        for (const struct curl_slist *line = chain->certinfo[0]; line; line = line->next)
+                if (strncmp(line->data, prefix, strlen(prefix)) == 0)
+                        return line->data + strlen(prefix);
+        return NULL;
 }
 
 const char *http_body(struct http_transfer *transfer, size_t *ret_size)

@@ -8,6 +8,7 @@
 
 #include "files.h"
 #include "json-file.h"
+#include "new-directory.h"
 #include "unified-diff.h"
 
 #define RECORD_SIZE_MAX (256 * 1024)
@@ -192,6 +193,20 @@ static int save(const struct ownership *ownership, struct failure *failure)
         return 0;
 }
 
+/* Whether a wanted file is right in it: then it appears with that. */
+static bool is_parent(const struct ownership *ownership, const char *directory)
+{
+        size_t length = strlen(directory);
+
+        for (size_t i = 0; i < ownership->n_wanted; i++) {
+                const char *path = ownership->wanted[i].path;
+
+                if (strncmp(path, directory, length) == 0 && strrchr(path, '/') == path + length)
+                        return true;
+        }
+        return false;
+}
+
 /* Whatever the umask says: others look into these directories. */
 static int make_directories(const struct ownership *ownership, struct failure *failure)
 {
@@ -203,7 +218,7 @@ static int make_directories(const struct ownership *ownership, struct failure *f
 
                 if (!path)
                         return -ENOMEM;
-                if (!is_wanted_below(ownership, name))
+                if (!is_wanted_below(ownership, name) || is_parent(ownership, name))
                         continue;
                 if (mkdir(path, 0755) < 0) {
                         if (errno == EEXIST)
@@ -214,6 +229,17 @@ static int make_directories(const struct ownership *ownership, struct failure *f
                         return cannot(failure, -errno, "make", path);
         }
         return 0;
+}
+
+static int put(const char *path, const struct owned_file *file)
+{
+        int r;
+
+        r = file_write(path, file->text, strlen(file->text), file->mode);
+        if (r != -ENOENT)
+                return r;
+        r = new_directory_sweep(path);
+        return r < 0 ? r : new_directory_write(path, file->text, strlen(file->text), file->mode);
 }
 
 static int write_wanted(const struct ownership *ownership, struct failure *failure)
@@ -230,7 +256,7 @@ static int write_wanted(const struct ownership *ownership, struct failure *failu
                 r = compare(path, file, &text);
                 if (r > 0)
                         continue;
-                r = file_write(path, file->text, strlen(file->text), file->mode);
+                r = put(path, file);
                 if (r < 0)
                         return cannot(failure, r, "write", path);
                 changed++;
@@ -238,10 +264,26 @@ static int write_wanted(const struct ownership *ownership, struct failure *failu
         return changed;
 }
 
+/* With its directory, if that is ours and holds nothing else. */
+static int take(const struct ownership *ownership, const char *name, const char *path)
+{
+        _cleanup_free_ char *directory = strdup(name);
+        int r = -ENOTEMPTY;
+
+        if (!directory)
+                return -ENOMEM;
+        *strrchr(directory, '/') = '\0';
+        if (list_has(list(ownership, "directories"), directory) && !is_wanted_below(ownership, directory))
+                r = new_directory_remove(path);
+        if (r == -ENOTEMPTY)
+                r = unlink(path) < 0 ? -errno : 0;
+        return r;
+}
+
 static int remove_unwanted(const struct ownership *ownership, struct failure *failure)
 {
         json_object *files = list(ownership, "files");
-        int changed = 0;
+        int changed = 0, r;
 
         for (size_t i = json_object_array_length(files); i-- > 0;) {
                 const char *name = list_item(files, i);
@@ -251,10 +293,11 @@ static int remove_unwanted(const struct ownership *ownership, struct failure *fa
                         return -ENOMEM;
                 if (is_wanted(ownership, name))
                         continue;
-                if (unlink(path) >= 0)
+                r = take(ownership, name, path);
+                if (r >= 0)
                         changed++;
-                else if (errno != ENOENT && errno != ENOTDIR)
-                        return cannot(failure, -errno, "remove", path);
+                else if (r != -ENOENT && r != -ENOTDIR)
+                        return cannot(failure, r, "remove", path);
                 json_object_array_del_idx(files, i, 1);
         }
         return changed;
@@ -373,4 +416,16 @@ int owned_files_show(const char *root, const char *state_dir, const struct owned
         if (r >= 0)
                 r = show_wanted(&ownership, stream, failure);
         return r < 0 ? r : show_unwanted(&ownership, stream);
+}
+
+int owned_files_foreign(const char *root, const char *state_dir, const struct owned_file *file)
+{
+        _cleanup_ownership_ ownership = {};
+        int r;
+
+        r = ownership_open(root, state_dir, file, 1, &ownership);
+        if (r < 0)
+                return r;
+        r = check_foreign(&ownership, NULL);
+        return r == -EEXIST ? 1 : r;
 }

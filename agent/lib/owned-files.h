@@ -20,13 +20,17 @@ struct owned_file {
 };
 
 /* Writes the wanted files where they are missing or different, in their order, with the directories that lack
- * (0755); then removes what earlier calls wrote and is wanted no longer, the last first, and the directories
- * that they made when these are empty. Returns how many files changed; -EEXIST with a failure (ForeignFile)
- * when there is a wanted file that no call wrote, unless it is just as wanted: nothing is changed then; or
- * -errno with a failure (FileNotWritten, StateNotWritten). */
+ * (0755; the lowest of them never is there without a file in it); then removes what earlier calls wrote and
+ * is wanted no longer, the last first, and the directories that they made when these are empty. Returns how
+ * many files changed; -EEXIST with a failure (ForeignFile) when there is a wanted file that no call wrote,
+ * unless it is just as wanted: nothing is changed then; or -errno with a failure (FileNotWritten,
+ * StateNotWritten). */
 int owned_files_apply(const char *root, const char *state_dir, const struct owned_file *wanted, size_t n,
                       struct failure *failure);
 
 /* Prints what apply would change, as unified diffs, or returns its refusal. */
 int owned_files_show(const char *root, const char *state_dir, const struct owned_file *wanted, size_t n,
                      FILE *stream, struct failure *failure);
+
+/* 1 when the file is there, was not written by a call, and is not just as wanted; 0 when not; or -errno. */
+int owned_files_foreign(const char *root, const char *state_dir, const struct owned_file *file);

@@ -4,21 +4,28 @@
 
 #include <string.h>
 
-#include "cleanup.h"
+#include "files.h"
 #include "quantity.h"
+
+/* containerd's shims stay in its control group when it is restarted, and then are older than it. */
+#define OUTLIVING "containerd-shim"
 
 #define PIDS_MAX (64 * 1024) /* of the file; a service with more has its oldest among the first */
 
-const char *services_directory(void)
+char *services_directory(const char *root)
 {
         static const char *const places[] = { "/sys/fs/cgroup/system.slice",
                                               "/sys/fs/cgroup/unified/system.slice",
                                               "/sys/fs/cgroup/systemd/system.slice" };
 
-        for (size_t i = 0; i < ELEMENTS(places); i++)
-                if (access(places[i], F_OK) == 0)
-                        return places[i];
-        return places[0];
+        for (size_t i = 0; i < ELEMENTS(places); i++) {
+                char *path = path_under(root, places[i]);
+
+                if (!path || access(path, F_OK) == 0)
+                        return path;
+                free(path);
+        }
+        return path_under(root, places[0]);
 }
 
 /* Files of /proc and /sys tell no size and are cut where the buffer ends, so file_read does not suit them. */
@@ -47,6 +54,8 @@ static int process_start(const char *pid, uint64_t *ret_usec)
         r = read_some(path, text, sizeof(text));
         if (r < 0)
                 return r;
+        if (strstr(text, "(" OUTLIVING))
+                return -ESRCH;
         at = strrchr(text, ')');
         for (int field = 2; at && field < 22; field++)
                 at = strchr(at + 1, ' ');

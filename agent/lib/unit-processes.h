@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 /* Where the services' control groups are: in the unified hierarchy (cgroups(7)), or in systemd's own beside
- * those of version 1. Never NULL. */
-const char *services_directory(void);
+ * those of version 1. Owned by the caller; NULL: no memory. */
+char *services_directory(const char *root);
 
-/* When the oldest process of the service started, by CLOCK_BOOTTIME: the main one, or a helper of its time.
+/* When the oldest process of the service started, by CLOCK_BOOTTIME: the main one, or a helper of its time;
+ * containerd's shims, which outlive its restarts, do not count.
  * Returns 0, or -ESRCH when none runs. */
 int service_started(const char *directory, const char *unit, uint64_t *ret_usec);

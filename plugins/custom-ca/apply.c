@@ -7,7 +7,10 @@
 #include <sys/file.h>
 
 #include "desired.h"
+#include "files.h"
 #include "last-change.h"
+
+#define BUNDLE_SIZE_MAX (16 * 1024 * 1024)
 
 int trust_lock(const char *state_dir, struct failure *failure)
 {
@@ -31,11 +34,18 @@ int trust_lock(const char *state_dir, struct failure *failure)
 
 int trust_changed(const char *state_dir, const struct trust_change *change, struct failure *failure)
 {
+        _cleanup_free_ char *bundle = NULL;
+        char digest[SHA256_TEXT_SIZE];
+        size_t size;
         int r;
 
         if (!change->ran)
                 return 0;
-        r = last_change_save(state_dir, change->store->bundle);
+        r = file_read(change->store->bundle, BUNDLE_SIZE_MAX, &bundle, &size);
+        if (r >= 0)
+                r = digest_text(bundle, size, digest);
+        if (r >= 0)
+                r = last_change_save(state_dir, CHANGED, digest);
         if (r < 0)
                 return failure_set(failure, r, "StateNotWritten", "cannot record the change below %s: %s",
                                    state_dir, strerror(-r));

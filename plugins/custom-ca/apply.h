@@ -4,6 +4,8 @@
 #include "plugin.h"
 #include "trust-change.h"
 
+#define CHANGED "changed" /* the record of the store's last change */
+
 int custom_ca_apply(struct plugin_context *ctx, const void *config, struct failure *failure);
 int custom_ca_undo(struct plugin_context *ctx, struct failure *failure);
 

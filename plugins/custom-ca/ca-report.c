@@ -71,8 +71,9 @@ static int add_restarts(struct report *report, const struct ca_watch *watch)
         for (size_t i = 0; i < watch->config->restart_units.count; i++)
                 for (size_t j = 0; j < watch->stale.count; j++)
                         if (strcmp(watch->config->restart_units.items[i], watch->stale.items[j]) == 0) {
-                                int r = report_add_restart(report, watch->stale.items[j],
-                                                           watch->changed.bundle);
+                                int r = report_add_restart_since(report, watch->stale.items[j],
+                                                                 watch->changed.of,
+                                                                 watch->changed.realtime_usec);
                                 if (r < 0)
                                         return r;
                         }

@@ -51,13 +51,15 @@ DEFINE_CLEANUP(struct ca_watch *, watch_free)
 
 static void tell(struct ca_watch *watch, const struct failure *failure)
 {
+        _cleanup_free_ char *services = services_directory(watch->ctx->root);
         struct ca_verdict verdict;
 
         watch->changed = (struct last_change){};
-        last_change_load(watch->ctx->state_dir, &watch->changed); /* none yet is as good as an old one */
+        last_change_load(watch->ctx->state_dir, CHANGED,
+                         &watch->changed); /* none yet is as good as an old one */
         stale_units_clear(&watch->stale);
-        if (watch->changed.boottime_usec)
-                stale_units(services_directory(), watch->changed.boottime_usec, &watch->stale);
+        if (services && watch->changed.boottime_usec)
+                stale_units(services, watch->changed.boottime_usec, &watch->stale);
         ca_judge(&(struct ca_input){ .wanted = &watch->desired.wanted,
                                      .known = &watch->desired.known,
                                      .failure = failure,

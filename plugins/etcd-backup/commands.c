@@ -227,19 +227,12 @@ struct verification {
         unsigned checked, damaged;
 };
 
-static void on_passed(uint64_t done, uint64_t total, void *userdata)
-{
-        struct verification *verification = userdata;
-
-        progress_show(&verification->progress, done, total);
-}
-
 static int verify_one(struct verification *verification, const struct target_entry *target,
                       const struct copy *copy)
 {
         enum proof proof = PROOF_STORED_BYTES;
         _cleanup_failure_ failure = {};
-        const struct interrupt interrupt = { .userdata = verification, .passed = on_passed };
+        const struct interrupt interrupt = progress_interrupt(&verification->progress);
         _cleanup_facts_ facts = {};
         int r;
 

@@ -9,6 +9,7 @@
 
 #include "archive.h"
 #include "files.h"
+#include "progress.h"
 #include "store.h"
 
 #define READ_SIZE (256 * 1024)
@@ -109,13 +110,15 @@ static int of_file(const struct backup_config *config, const char *what, struct 
 
 /* Takes the manifest out of the list. */
 static int fetch(struct store *store, struct copies *copies, const struct copy *copy, const char *state_dir,
-                 struct copy_source *ret, struct failure *failure)
+                 struct progress *progress, struct copy_source *ret, struct failure *failure)
 {
         struct copy *chosen = &copies->items[copy - copies->items];
         _cleanup_copy_source_ source = COPY_SOURCE_NONE;
         int r;
 
+        progress_start(progress, "Fetching");
         r = store_fetch(store, copy, state_dir, &source.fd, failure);
+        progress_end(progress);
         if (r < 0)
                 return r;
         source.name = strdup(chosen->manifest->stored_file);
@@ -137,19 +140,21 @@ static int at_target(const struct backup_target *target, const struct backup_con
                      const char *state_dir, const char *what, const char *node, struct copy_source *ret,
                      struct failure *failure)
 {
+        struct progress progress = {};
+        const struct interrupt interrupt = progress_interrupt(&progress);
         _cleanup_(store_closep) struct store *store = NULL;
         _cleanup_copies_ copies = {};
         const struct copy *copy;
         int r;
 
-        r = store_open(target, root, NULL, &store, failure);
+        r = store_open(target, root, &interrupt, &store, failure);
         if (r >= 0)
                 r = store_list(store, config->cluster, strcmp(what, "newest") == 0 ? node : NULL, &copies,
                                failure);
         if (r < 0)
                 return r;
         copy = choose(&copies, what);
-        return copy ? fetch(store, &copies, copy, state_dir, ret, failure) : -ENOENT;
+        return copy ? fetch(store, &copies, copy, state_dir, &progress, ret, failure) : -ENOENT;
 }
 
 int copy_source_find(const struct backup_config *config, const char *root, const char *state_dir,
@@ -191,6 +196,8 @@ static int examine(const struct copy_source *source, const struct proof_means *m
 {
         const struct age_opener opener = { .identities = &means->identities };
         bool encrypted = copy_is_encrypted(source->name);
+        struct progress progress = {};
+        const struct interrupt interrupt = progress_interrupt(&progress);
         int r;
 
         if (means->key.data) {
@@ -198,8 +205,10 @@ static int examine(const struct copy_source *source, const struct proof_means *m
                 if (r < 0)
                         return r;
         }
-        r = archive_examine(source->fd, encrypted ? &opener : NULL, scratch_directories, NULL, facts,
+        progress_start(&progress, "Verifying");
+        r = archive_examine(source->fd, encrypted ? &opener : NULL, scratch_directories, &interrupt, facts,
                             failure);
+        progress_end(&progress);
         return r < 0 ? r : archive_facts_match(facts, source->manifest, failure);
 }
 
@@ -226,6 +235,8 @@ struct extraction {
         bool inside; /* snapshot.db */
         struct archive_reader *reader;
         struct age_decryptor *decryptor;
+        struct progress progress;
+        uint64_t size; /* of the archive */
         struct failure *failure;
 };
 
@@ -284,6 +295,7 @@ static int read_through(int fd, struct extraction *extraction)
                 if (r < 0)
                         return r;
                 at += n;
+                progress_show(&extraction->progress, (uint64_t)at, extraction->size);
         }
         if (extraction->decryptor) {
                 r = age_decryptor_finish(extraction->decryptor, extraction->failure);
@@ -297,14 +309,21 @@ static int write_snapshot(const struct copy_source *source, const struct proof_m
                           struct failure *failure)
 {
         const struct age_opener opener = { .identities = &means->identities };
-        _cleanup_(extraction_clear) struct extraction extraction = { .fd = fd, .failure = failure };
+        _cleanup_(extraction_clear) struct extraction extraction = { .fd = fd,
+                                                                     .size = source->manifest->stored_size,
+                                                                     .failure = failure };
         const struct archive_handler handler = { on_begin, on_data, on_end, &extraction };
         int r;
 
         r = archive_reader_new(&handler, &extraction.reader);
         if (r >= 0 && copy_is_encrypted(source->name))
                 r = age_decryptor_new(&opener, on_plain, &extraction, &extraction.decryptor);
-        return r < 0 ? r : read_through(source->fd, &extraction);
+        if (r < 0)
+                return r;
+        progress_start(&extraction.progress, "Writing");
+        r = read_through(source->fd, &extraction);
+        progress_end(&extraction.progress);
+        return r;
 }
 
 int copy_source_extract(const struct copy_source *source, const struct proof_means *means, const char *path,
@@ -327,7 +346,8 @@ int copy_source_extract(const struct copy_source *source, const struct proof_mea
         return r < 0 ? r : snapshot_file_check(path, source->manifest, ret, failure);
 }
 
-static int hash_file(int fd, uint64_t *ret_size, uint8_t ret_sha256[static SHA256_SIZE])
+static int hash_file(int fd, struct progress *progress, uint64_t size, uint64_t *ret_size,
+                     uint8_t ret_sha256[static SHA256_SIZE])
 {
         _cleanup_(hasher_freep) struct hasher *hasher = NULL;
         _cleanup_free_ uint8_t *buffer = malloc(READ_SIZE);
@@ -343,6 +363,7 @@ static int hash_file(int fd, uint64_t *ret_size, uint8_t ret_sha256[static SHA25
                         continue;
                 r = n < 0 ? -errno : hasher_add(hasher, buffer, (size_t)n);
                 at += n > 0 ? n : 0;
+                progress_show(progress, (uint64_t)at, size);
         }
         if (r < 0)
                 return r;
@@ -354,13 +375,16 @@ int snapshot_file_check(const char *path, const struct manifest *manifest, struc
                         struct failure *failure)
 {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+        struct progress progress = {};
         uint8_t sha256[SHA256_SIZE];
         uint64_t size;
         int r;
 
         if (fd < 0)
                 return -errno;
-        r = hash_file(fd, &size, sha256);
+        progress_start(&progress, "Checking");
+        r = hash_file(fd, &progress, manifest->raw_size, &size, sha256);
+        progress_end(&progress);
         if (r < 0)
                 return r;
         if (size != manifest->raw_size || memcmp(sha256, manifest->raw_sha256, SHA256_SIZE) != 0)

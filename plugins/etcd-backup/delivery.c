@@ -54,7 +54,14 @@ static int last_delivered(struct destination *destination, const struct delivery
         return 0;
 }
 
-/* Newest first, as they are listed. A target that was never reached gets no history. */
+/* Copies from before they were encrypted stay on the node. */
+static bool may_leave(const struct backup_target *target, const struct manifest *manifest)
+{
+        return target->kind != TARGET_S3 || target->allow_plaintext ||
+               copy_is_encrypted(manifest->stored_file);
+}
+
+/* Newest first, as they are listed. */
 static int put_missed(struct destination *destination, const struct delivery *delivery, uint64_t last)
 {
         _cleanup_copies_ copies = {};
@@ -66,7 +73,8 @@ static int put_missed(struct destination *destination, const struct delivery *de
                 const struct manifest *manifest = copies.items[i].manifest;
 
                 if (!copies.items[i].whole || manifest->sequence <= last ||
-                    manifest->sequence >= delivery->newest->sequence)
+                    manifest->sequence >= delivery->newest->sequence ||
+                    !may_leave(destination->target, manifest))
                         continue;
                 r = put(destination, delivery, manifest);
                 put_count += r >= 0;

@@ -95,3 +95,13 @@ void progress_end(struct progress *progress)
                 fputs(CLEAR_LINE, stderr);
         *progress = (struct progress){};
 }
+
+static void on_passed(uint64_t done, uint64_t total, void *userdata)
+{
+        progress_show(userdata, done, total);
+}
+
+struct interrupt progress_interrupt(struct progress *progress)
+{
+        return (struct interrupt){ .userdata = progress, .passed = on_passed };
+}

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "interrupt.h"
+
 struct progress {
         bool enabled;
         const char *what;
@@ -18,6 +20,9 @@ void progress_start(struct progress *progress, const char *what);
 /* total 0: not known. */
 void progress_show(struct progress *progress, uint64_t done, uint64_t total);
 void progress_end(struct progress *progress); /* clears the line */
+
+/* For work that tells how far it is, and that nobody interrupts. */
+struct interrupt progress_interrupt(struct progress *progress);
 
 /* The line without its terminal's control, cut to `columns`; for progress_show. */
 #define PROGRESS_LINE_MAX 256

@@ -336,6 +336,8 @@ static int put_parts(struct upload *upload, struct failure *failure)
                 part->size =
                         upload->size - part->offset < part_size ? upload->size - part->offset : part_size;
                 r = put_part(upload, i, failure);
+                if (r >= 0)
+                        s3_tell(upload->s3, part->offset + part->size, upload->size);
         }
         if (r >= 0)
                 r = check_whole(upload, failure);

@@ -51,6 +51,7 @@ struct s3 {
 
 /* One try. */
 struct attempt {
+        const struct s3 *s3;
         const struct s3_request *request;
         struct s3_answer *answer;
         bool running;
@@ -156,6 +157,11 @@ int s3_open(const struct s3_access *access, const char *root, const struct inter
         return 0;
 }
 
+void s3_tell(const struct s3 *s3, uint64_t done, uint64_t total)
+{
+        interrupt_tell(s3->interrupt, done, total);
+}
+
 void s3_wind_up(struct s3 *s3)
 {
         s3->interrupt = NULL;
@@ -178,6 +184,7 @@ static int take_body(struct http_transfer *transfer, const void *data, size_t si
                 if (size > attempt->request->file_size - attempt->written)
                         return -EBADMSG;
                 attempt->written += size;
+                s3_tell(attempt->s3, attempt->written, attempt->request->file_size);
                 return write_all(attempt->request->fd, data, size);
         }
         if (size > ANSWER_MAX - answer->size)
@@ -512,7 +519,7 @@ int s3_exchange(struct s3 *s3, const struct s3_request *request, struct s3_answe
 
         do {
                 _cleanup_s3_answer_ answer = {};
-                struct attempt attempt = { .request = request, .answer = &answer };
+                struct attempt attempt = { .s3 = s3, .request = request, .answer = &answer };
                 enum outcome outcome;
 
                 tries++;

@@ -60,6 +60,9 @@ DEFINE_CLEANUP(struct s3 *, s3_close)
 int s3_exchange(struct s3 *s3, const struct s3_request *request, struct s3_answer *ret,
                 struct failure *failure);
 
+/* Tells who waits how far an upload is; s3_exchange does so itself for what goes to a file. */
+void s3_tell(const struct s3 *s3, uint64_t done, uint64_t total);
+
 /* After an interrupt: lets what cleans up through, once and in few seconds. */
 void s3_wind_up(struct s3 *s3);
 

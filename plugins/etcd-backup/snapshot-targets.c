@@ -182,12 +182,16 @@ int snapshot_deliver(struct job *job)
 {
         struct delivery delivery;
 
-        job->interrupt = (struct interrupt){ snapshot_stop_asked, job };
+        job->interrupt = (struct interrupt){ snapshot_stop_asked, job, on_passed };
         if (!describe_delivery(job, &delivery))
                 return snapshot_any_target(job);
-        for (size_t i = 0; i < job->result->count; i++)
-                if (!job->result->destinations[i].directory)
-                        destination_deliver(&job->result->destinations[i], &delivery);
+        for (size_t i = 0; i < job->result->count; i++) {
+                if (job->result->destinations[i].directory)
+                        continue;
+                progress_start(&job->progress, "Uploading");
+                destination_deliver(&job->result->destinations[i], &delivery);
+                progress_end(&job->progress);
+        }
         return 0;
 }
 

@@ -239,6 +239,10 @@ static int put_s3(struct store *store, int archive_fd, const struct manifest *ma
 
         if (!archive || !beside)
                 return -ENOMEM;
+        if (!store->target->allow_plaintext && !copy_is_encrypted(manifest->stored_file))
+                return failure_set(failure, -EPERM, "PlaintextNotAllowed",
+                                   "target %s: %s is not encrypted, and allowPlaintext is not set",
+                                   store->target->name, manifest->stored_file);
         r = compare_manifest(store, beside, manifest, &found);
         if (r == -ENOENT) {
                 r = s3_put_file(s3_of(store), archive, archive_fd, manifest->stored_size,

@@ -8,6 +8,7 @@
 #include "command.h"
 #include "copy-report.h"
 #include "files.h"
+#include "progress.h"
 #include "quantity.h"
 #include "store.h"
 #include "timestamp.h"
@@ -21,6 +22,7 @@ struct request {
         char *state_dir;
         struct backup_config *config;
         json_object *results;
+        struct progress progress;
         bool failed;
 };
 
@@ -174,18 +176,25 @@ static const struct copy *choose(const struct request *request, const struct cop
 static int prove(struct request *request, struct store *store, const struct copy *copy,
                  const struct proof_means *means)
 {
+        const struct interrupt interrupt = progress_interrupt(&request->progress);
         enum proof proof = PROOF_STORED_BYTES;
         _cleanup_failure_ failure = {};
         _cleanup_facts_ facts = {};
         _cleanup_close_ int fd = -EBADF;
         int r;
 
+        if (!request->json)
+                progress_start(&request->progress, "Fetching");
         r = store_fetch(store, copy, request->state_dir, &fd, &failure);
+        progress_end(&request->progress);
         if (r < 0) {
                 complain(request, r, &failure);
                 return 0;
         }
-        r = stored_copy_prove(fd, copy->manifest, means, NULL, &proof, &facts, &failure);
+        if (!request->json)
+                progress_start(&request->progress, "Verifying");
+        r = stored_copy_prove(fd, copy->manifest, means, &interrupt, &proof, &facts, &failure);
+        progress_end(&request->progress);
         request->failed |= r < 0;
         if (request->json)
                 return proof_report_append(request->results, request->target, copy->manifest->stored_file, r,
@@ -197,12 +206,13 @@ static int prove(struct request *request, struct store *store, const struct copy
 static int verify_at(struct request *request, const struct backup_target *target,
                      const struct proof_means *means, struct failure *failure)
 {
+        const struct interrupt interrupt = progress_interrupt(&request->progress);
         _cleanup_(store_closep) struct store *store = NULL;
         const struct copy *copy;
         _cleanup_copies_ copies = {};
         int r;
 
-        r = store_open(target, request->root, NULL, &store, failure);
+        r = store_open(target, request->root, &interrupt, &store, failure);
         if (r >= 0)
                 r = store_list(store, request->config->cluster, NULL, &copies, failure);
         if (r < 0)

@@ -2,15 +2,14 @@
 
 #include "endpoint.h"
 
-#include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "cidr.h"
+#include "dial.h"
 #include "kubeconfig.h"
 
 #define HTTPS      "https://"
@@ -99,32 +98,6 @@ static SSL_CTX *make_context(const struct endpoint *endpoint)
         return context;
 }
 
-static int connect_any(const struct endpoint *endpoint, int report)
-{
-        const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-        struct addrinfo *found = NULL;
-        int fd = -EBADF, r;
-
-        r = getaddrinfo(endpoint->host, endpoint->port, &hints, &found);
-        if (r != 0) {
-                dprintf(report, "cannot resolve %s: %s\n", endpoint->host, gai_strerror(r));
-                return -EHOSTUNREACH;
-        }
-        for (const struct addrinfo *a = found; a && fd < 0; a = a->ai_next) {
-                fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
-                if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
-                        r = -errno;
-                        close(fd);
-                        fd = -EBADF;
-                }
-        }
-        freeaddrinfo(found);
-        if (fd < 0)
-                dprintf(report, "cannot connect to %s port %s: %s\n", endpoint->host, endpoint->port,
-                        strerror(-r));
-        return fd;
-}
-
 static const char *tls_error(const SSL *tls)
 {
         long verified = SSL_get_verify_result(tls);
@@ -170,7 +143,7 @@ void endpoint_ask(const struct endpoint *endpoint, int report)
                 dprintf(report, "cannot read the CA of %s\n", endpoint->host);
                 return;
         }
-        fd = connect_any(endpoint, report);
+        fd = dial(endpoint->host, endpoint->port, report);
         tls = fd < 0 ? NULL : SSL_new(context);
         if (tls && SSL_set_fd(tls, fd) == 1)
                 speak(endpoint, tls, report);

@@ -58,7 +58,7 @@ class Etcd:
              "--client-cert-auth", "--trusted-ca-file", self.pki + "/ca.crt", "--cert-file", self.pki + "/server.crt",
              "--key-file", self.pki + "/server.key"], stdout=self.log, stderr=self.log)
         work.children.append(self.process)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300  # from a cold disk, on a busy machine
         while not self.serves():
             if time.monotonic() > deadline:
                 raise SystemExit("etcd does not come up: see " + work.path("etcd.log"))

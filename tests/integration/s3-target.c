@@ -48,6 +48,7 @@ int s3_target_begin(void **state)
         (void)snprintf(prefix, sizeof(prefix), "test-%u/", ++number);
         target = (struct backup_target){ .name = (char *)"offsite",
                                          .kind = TARGET_S3,
+                                         .allow_plaintext = true,
                                          .s3 = { .endpoint = proxy.endpoint,
                                                  .region = (char *)"us-east-1",
                                                  .bucket = (char *)SWIFT_BUCKET,

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""swift-server.py DIR PORT TLSPORT KEY SECRET CERT KEYFILE - OpenStack Swift's S3 API on 127.0.0.1: PORT without TLS and
-TLSPORT with it, all four servers in this one process, data under DIR. KEY is ACCOUNT:USER. Listings have 4 entries
+"""swift-server.py DIR PORT TLSPORT KEY SECRET CERT KEYFILE [ADDRESS] - OpenStack Swift's S3 API on ADDRESS (127.0.0.1): PORT
+without TLS and TLSPORT with it, all four servers in this one process, data under DIR. KEY is ACCOUNT:USER. Listings have 4 entries
 a page, so that every listing of a test goes over several. BUCKET.localhost is a bucket, too."""
 import os, sys
 from swift.common import utils
 
 D, PORT, TLSPORT, KEY, SECRET, CERT, KEYFILE = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:8]
+ADDRESS = sys.argv[8] if len(sys.argv) > 8 else '127.0.0.1'
 os.makedirs(D + '/dev/d1', exist_ok=True)
 with open(D + '/swift.conf', 'w') as f:
     f.write('[swift-hash]\nswift_hash_path_suffix = test\n')
@@ -61,7 +62,7 @@ for n in ('object', 'container', 'account'):
                    replication_ip='127.0.0.1', replication_port=port, weight=1, meta=''))
     b.rebalance()
     b.get_ring().save('%s/%s.ring.gz' % (D, n))
-socks['proxy'] = eventlet.listen(('127.0.0.1', PORT))
+socks['proxy'] = eventlet.listen((ADDRESS, PORT))
 quiet = open(os.devnull, 'w')
 threads = []
 
@@ -77,7 +78,7 @@ for n, s in socks.items():
     app = loadapp(c, global_conf={'log_name': n})
     serve(s, app)
     if n == 'proxy':
-        serve(eventlet.wrap_ssl(eventlet.listen(('127.0.0.1', TLSPORT)), certfile=CERT, keyfile=KEYFILE, server_side=True), app)
+        serve(eventlet.wrap_ssl(eventlet.listen((ADDRESS, TLSPORT)), certfile=CERT, keyfile=KEYFILE, server_side=True), app)
 sys.stderr = quiet  # each client that refuses the certificate leaves a traceback
 for t in threads:
     t.wait()

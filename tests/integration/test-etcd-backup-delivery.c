@@ -55,20 +55,38 @@ static int begin(void **state)
 
 #define LOCAL "{ \"name\": \"local\", \"path\": \"/" SNAPSHOTS "\" }"
 
+static void write_configuration(const char *encryption, const char *format, va_list list)
+{
+        _cleanup_free_ char *targets = NULL, *text = NULL;
+
+        assert_true(vasprintf(&targets, format, list) > 0);
+        assert_true(asprintf(&text,
+                             "{ \"cluster\": \"" CLUSTER "\", \"etcd\": { \"endpoint\": \"%s\" },\n"
+                             "  %s \"targets\": [ %s ] }\n",
+                             member.endpoint, encryption, targets) > 0);
+        root_write(root, CONFIG, text, 0600);
+}
+
 static void configure(const char *format, ...) _printf_(1, 2);
 static void configure(const char *format, ...)
 {
-        _cleanup_free_ char *targets = NULL, *text = NULL;
         va_list list;
 
         va_start(list, format);
-        assert_true(vasprintf(&targets, format, list) > 0);
+        write_configuration("", format, list);
         va_end(list);
-        assert_true(asprintf(&text,
-                             "{ \"cluster\": \"" CLUSTER "\", \"etcd\": { \"endpoint\": \"%s\" },\n"
-                             "  \"targets\": [ %s ] }\n",
-                             member.endpoint, targets) > 0);
-        root_write(root, CONFIG, text, 0600);
+}
+
+#define RECIPIENT "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+
+static void configure_sealed(const char *format, ...) _printf_(1, 2);
+static void configure_sealed(const char *format, ...)
+{
+        va_list list;
+
+        va_start(list, format);
+        write_configuration("\"encryption\": { \"recipients\": [ \"" RECIPIENT "\" ] },", format, list);
+        va_end(list);
 }
 
 /* Through the proxy. Owned by the caller. */
@@ -364,6 +382,23 @@ static void copies_leave_the_node_in_plain_only_when_that_is_allowed(void **stat
         assert_int_equal(take_snapshot(), 78);
 }
 
+/* The older copies are what a target "missed" when it is new. */
+static void copies_from_before_they_were_encrypted_stay_on_the_node(void **state)
+{
+        _cleanup_free_ char *target = offsite_allowing("offsite", SWIFT_BUCKET, "false"), *names = NULL;
+
+        configure(LOCAL);
+        assert_int_equal(take_snapshot(), 0);
+        configure_sealed(LOCAL);
+        assert_int_equal(take_snapshot(), 0);
+        configure_sealed(LOCAL ", %s", target);
+        assert_int_equal(take_snapshot(), 0);
+        names = first_line("list --all --json | jq -c '[.[] | select(.target == \"offsite\") | "
+                           ".stored.file | endswith(\".age\")]'");
+        assert_string_equal(names, "[true,true]");
+        assert_arrived(2);
+}
+
 /* ---- retention there ---- */
 
 /* The newest copy once more, as a node of an earlier rollout had taken it. */
@@ -496,6 +531,7 @@ int main(void)
                 TEST(a_signal_in_the_middle_of_an_upload_leaves_nothing_there),
                 TEST(a_kill_in_the_middle_of_an_upload_is_swept_by_the_next_run),
                 TEST(copies_leave_the_node_in_plain_only_when_that_is_allowed),
+                TEST(copies_from_before_they_were_encrypted_stay_on_the_node),
                 TEST(four_rollouts_leave_a_bounded_bucket_that_is_listed_over_several_pages),
                 TEST(what_an_object_lock_keeps_is_tried_again_and_fails_no_run),
                 TEST(what_cannot_be_removed_is_told_and_the_copy_is_there),

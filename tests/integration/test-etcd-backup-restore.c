@@ -17,6 +17,7 @@
 #include "kubeadm-etcd.h"
 #include "program.h"
 #include "swift.h"
+#include "terminal.h"
 
 #define MANIFEST "etc/kubernetes/manifests/etcd.yaml"
 #define JOURNAL  STATE "/restore/journal.json"
@@ -102,11 +103,22 @@ static void assert_as_before(void)
         assert_true(root_has(root, MANIFEST));
 }
 
+static struct terminal terminal;
+
+static void restore_on_terminal(const char *option)
+{
+        terminal_start(&terminal, ETCD_RESTORE, (const char *[]){ "--root", root, "newest", option, NULL });
+}
+
 static void what_was_written_after_the_copy_is_gone_and_the_old_data_is_kept(void **state)
 {
         _cleanup_free_ char *command = NULL;
 
-        assert_int_equal(restore("newest", "--yes"), 0);
+        restore_on_terminal(NULL);
+        terminal_expect(&terminal, "Type yes: ");
+        terminal_type(&terminal, "yes\n");
+        assert_int_equal(terminal_end(&terminal), 0);
+        assert_non_null(strstr(terminal.text, "What is still to be done"));
         assert_restored();
         assert_true(asprintf(&command, "test -d %s/var/lib/etcd/member.before-restore-*/snap", root) > 0);
         assert_int_equal(system(command), 0);
@@ -120,6 +132,60 @@ static void nothing_is_done_without_consent_or_in_a_dry_run(void **state)
         assert_int_equal(restore(NULL, "--yes"), 1);
         assert_int_equal(restore(NULL, "--abort"), 1);
         assert_as_before();
+}
+
+static void before_anything_else_cluster_api_is_spoken_of_and_consent_asked(void **state)
+{
+        static const char *const answers[] = { "no\n", "y\n", "yes please\n", "\n", "\004" };
+        const char *asked, *paused;
+
+        for (size_t i = 0; i < ELEMENTS(answers); i++) {
+                restore_on_terminal(NULL);
+                terminal_expect(&terminal, "Type yes: ");
+                terminal_type(&terminal, answers[i]);
+                assert_int_equal(terminal_end(&terminal), 1);
+                assert_non_null(strstr(terminal.text, "nothing was done"));
+        }
+        asked = strstr(terminal.text, "Type yes: ");
+        paused = strstr(terminal.text, "cluster.x-k8s.io/paused");
+        assert_true(paused && paused < asked);
+        paused = strstr(terminal.text, "cluster.x-k8s.io/skip-remediation");
+        assert_true(paused && paused < asked);
+        assert_null(strstr(terminal.text, "Holds")); /* no copy was even looked at */
+        assert_as_before();
+}
+
+/* A bar with bytes, rate and what is left, that is taken away again. */
+static void assert_progress(const char *what)
+{
+        _cleanup_free_ char *bar = NULL;
+        const char *line;
+
+        assert_true(asprintf(&bar, "\r\033[K%s [", what) > 0);
+        line = strstr(terminal.text, bar);
+        if (!line)
+                fail_msg("no progress of %s in: %s", what, terminal.text);
+        assert_non_null(strstr(line, "100 %, "));
+        assert_non_null(strstr(line, "iB of "));
+        assert_non_null(strstr(line, "iB/s, "));
+        assert_non_null(strstr(line, " left"));
+        assert_non_null(strstr(line + strlen(bar), "\r\033[K"));
+}
+
+static void a_person_sees_how_far_snapshot_verification_and_restore_are(void **state)
+{
+        terminal_start(&terminal, ETCD_SNAPSHOT, (const char *[]){ "--root", root, NULL });
+        assert_int_equal(terminal_end(&terminal), 0);
+        assert_progress("Receiving");
+        terminal_start(&terminal, ETCD_BACKUP, (const char *[]){ "--root", root, "verify", NULL });
+        assert_int_equal(terminal_end(&terminal), 0);
+        assert_progress("Verifying");
+        restore_on_terminal("--dry-run");
+        assert_int_equal(terminal_end(&terminal), 0);
+        assert_progress("Verifying");
+        assert_non_null(strstr(terminal.text, "Holds"));
+        /* Later tests want the copy without the key "after" again. */
+        assert_true(shell("cd " SNAPSHOTS "; rm $(ls -t | head -n 2)"));
 }
 
 static const char *const steps[] = { "stop-apiserver", "stop-etcd",       "measure",
@@ -228,6 +294,28 @@ static void configure(const char *more)
         root_write(root, CONFIG, text, 0600);
 }
 
+/* On the terminal, and it is not shown there. */
+static void assert_identity_is_asked_for(const char *file)
+{
+        _cleanup_free_ char *text = NULL;
+        char *identity, *end;
+        size_t size;
+
+        assert_int_equal(file_read(file, 4096, &text, &size), 0);
+        identity = strstr(text, "AGE-SECRET-KEY-1");
+        end = strchr(identity, '\n');
+        end[1] = '\0';
+        restore_on_terminal("--dry-run");
+        terminal_expect(&terminal, "not shown): ");
+        assert_false(terminal_echoes(&terminal));
+        terminal_type(&terminal, identity);
+        *end = '\0';
+        terminal_expect(&terminal, "Holds");
+        assert_int_equal(terminal_end(&terminal), 0);
+        assert_null(strstr(terminal.text, identity));
+        assert_null(strstr(terminal.text, identity + strlen("AGE-SECRET-KEY-1")));
+}
+
 static void an_encrypted_copy_needs_the_identity_and_is_drilled_by_a_fresh_snapshot(void **state)
 {
         _cleanup_free_ char *key = NULL, *more = NULL, *result = NULL, *other = NULL;
@@ -251,6 +339,7 @@ static void an_encrypted_copy_needs_the_identity_and_is_drilled_by_a_fresh_snaps
                                                                       "--identity", key, NULL })),
                          1);
         put("after", "encrypted");
+        assert_identity_is_asked_for(other);
         assert_int_equal(restore("drill", NULL), 0);
         result = root_read(root, STATE "/drill.json");
         assert_non_null(strstr(result, "\"Proven\""));
@@ -401,7 +490,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 RESTORE_TEST(what_was_written_after_the_copy_is_gone_and_the_old_data_is_kept),
+                RESTORE_TEST(before_anything_else_cluster_api_is_spoken_of_and_consent_asked),
                 RESTORE_TEST(nothing_is_done_without_consent_or_in_a_dry_run),
+                RESTORE_TEST(a_person_sees_how_far_snapshot_verification_and_restore_are),
                 RESTORE_TEST(a_restore_killed_at_any_step_goes_on),
                 RESTORE_TEST(a_restore_killed_at_any_step_can_be_taken_back),
                 RESTORE_TEST(an_abort_that_is_killed_can_be_finished),

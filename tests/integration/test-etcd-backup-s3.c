@@ -133,6 +133,17 @@ static void putting_a_copy_again_changes_nothing_and_another_of_its_name_is_refu
         assert_copies(1);
 }
 
+static void a_copy_that_is_not_encrypted_stays_here_unless_that_is_allowed(void **state)
+{
+        _cleanup_(store_closep) struct store *store = open_store();
+        _cleanup_failure_ failure = {};
+
+        target.allow_plaintext = false;
+        assert_int_equal(put(store, "cp-0", 1000, &failure), -EPERM);
+        assert_string_equal(failure.reason, "PlaintextNotAllowed");
+        assert_int_equal(count_objects(), 0);
+}
+
 static void a_local_copy_that_was_damaged_does_not_get_there(void **state)
 {
         static const size_t sizes[] = { 1000, LARGE };
@@ -407,6 +418,7 @@ int main(void)
                 TEST(lists_the_copies_of_all_nodes_over_several_pages),
                 TEST(what_is_not_ours_is_never_listed_nor_removed),
                 TEST(putting_a_copy_again_changes_nothing_and_another_of_its_name_is_refused),
+                TEST(a_copy_that_is_not_encrypted_stays_here_unless_that_is_allowed),
                 TEST(a_local_copy_that_was_damaged_does_not_get_there),
                 TEST(the_sweep_removes_own_orphans_and_aborts_own_uploads_only),
                 TEST(a_refusal_is_told_with_its_remedy_and_not_tried_again),

@@ -123,6 +123,8 @@ run_tests() {
                 set +e
                 (
                         set -e
+                        # What a test before this one booted.
+                        [[ ! -e $BED/bed ]] || bed_load "$BED"
                         "$name"
                 ) >"$BED/output" 2>&1
                 local status=$?
