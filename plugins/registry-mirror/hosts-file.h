@@ -8,12 +8,13 @@
 
 #define HOSTS_FILE_MARK "# Written by capi-node-agent (registry-mirror); changes are undone."
 
-/* Writes the chain's file. `order` has n_hosts indexes into chain->hosts, NULL: as configured. With
- * `redacted` the values of headers are left out, for people. Owned by the caller; NULL: no memory.
- *
- * What the version does not know is left out; unknown: what 1.6 does not know. */
-char *hosts_file_render(const struct mirror_plan *plan, const struct mirror_chain *chain, const size_t *order,
-                        const struct containerd_version *version, bool redacted);
+/* Writes the chain's file, in the chain's order. What the version does not know is left out; unknown:
+ * what 1.6 does not know. Owned by the caller; NULL: no memory. */
+char *hosts_file_render(const struct mirror_plan *plan, const struct mirror_chain *chain,
+                        const struct containerd_version *version);
+
+/* The same text without the values of headers, for people. Owned by the caller; NULL: no memory. */
+char *hosts_file_shown(const char *text);
 
 /* The directory below certs.d in which containerd looks first for a registry: "docker.io",
  * "registry.example.org_5000_"; NULL: "_default". Owned by the caller; NULL: no memory. */

@@ -16,11 +16,18 @@
 /* An endpoint with what its files hold. */
 struct mirror_host {
         const struct mirror_endpoint *endpoint; /* borrowed from the configuration */
+        const char *registry;                   /* likewise; NULL: the default's */
         char *ca_pem;                           /* NULL: the system's authorities alone */
         char *client_pem;                       /* certificates and key; NULL: none */
         struct mirror_header *headers;
         size_t n_headers;
         char *ca_path, *client_path; /* where containerd finds them; NULL: none */
+};
+
+/* In which order the hosts of a chain are asked. */
+struct mirror_order {
+        size_t hosts[MIRROR_HOSTS_MAX]; /* indexes into the chain's hosts */
+        size_t before_upstream;         /* how many come before the registry itself, the rest behind it */
 };
 
 /* Who is asked for one registry's images. */
@@ -29,6 +36,7 @@ struct mirror_chain {
         bool fallback;
         struct mirror_host *hosts[MIRROR_HOSTS_MAX]; /* borrowed from the plan */
         size_t n_hosts;
+        struct mirror_order order; /* as configured, until something else is put there */
 };
 
 struct mirror_plan {
