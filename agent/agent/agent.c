@@ -43,7 +43,10 @@ struct agent {
         struct report_push *push;
         struct own_file own;           /* agent.json; the last good one */
         struct agent_config *fallback; /* what holds without one */
+        struct node_identity identity;
         json_object *document;
+        bool renew;              /* the document is to be published, whether there is news or not */
+        uint64_t published_usec; /* CLOCK_BOOTTIME */
         bool bus_missing;
 };
 
@@ -61,6 +64,7 @@ static void agent_clear(struct agent *agent)
         capabilities_clear(&agent->capabilities);
         own_file_clear(&agent_config_type, &agent->own);
         config_free(&agent_config_type, agent->fallback);
+        node_identity_clear(&agent->identity);
         json_object_put(agent->document);
         sd_event_unref(agent->event);
         free(agent->config_dir);
@@ -165,45 +169,23 @@ static void log_silence(struct agent *agent)
         }
 }
 
-static int publish_health(struct agent *agent)
+/* A plugin that renews its report moves times and numbers only. Nobody waits for those: they go out when the
+ * document is due to be renewed, together with those of the other plugins. */
+static bool is_news(const struct agent *agent, json_object *document)
 {
-        _cleanup_(node_identity_clear) struct node_identity identity = {};
-        _cleanup_json_ json_object *checks = json_object_new_array(), *families = json_object_new_array(),
-                                   *timers = json_object_new_array();
+        const char *boot = json_string(agent->document, "bootId");
+
+        return agent->renew || !boot || strcmp(boot, json_string(document, "bootId")) != 0 ||
+               json_integer(agent->document, "sequence", 0) != json_integer(document, "sequence", 0);
+}
+
+static int publish_document(struct agent *agent, const struct health_input *input, json_object *document)
+{
         _cleanup_free_ char *metrics = NULL, *text = NULL;
         size_t metrics_size;
-        struct health_input input = {
-                .capabilities = &agent->capabilities,
-                .previous = agent->document,
-                .checks = checks,
-                .timers = timers,
-                .metrics = families,
-                .boottime_usec = now_boottime_usec(),
-                .realtime_usec = now_realtime_usec(),
-        };
-        json_object *document;
         int r;
 
-        if (!checks || !families || !timers)
-                return -ENOMEM;
-        r = node_identity_read(agent->root, &identity);
-        if (r >= 0)
-                r = kubernetes_report(agent->kubernetes, checks, families);
-        if (r >= 0)
-                r = requests_describe(&agent->capabilities, agent->units, timers);
-        if (r >= 0)
-                r = report_push_report(agent->push, checks, families);
-        if (r < 0)
-                return r;
-        input.node = identity.name;
-        input.hostname = identity.hostname;
-        input.phase = identity.phase;
-        r = health_make(&input, &document);
-        if (r < 0)
-                return r;
-        json_object_put(agent->document);
-        agent->document = document;
-        r = health_metrics(&input, document, &metrics, &metrics_size);
+        r = health_metrics(input, document, &metrics, &metrics_size);
         if (r < 0)
                 return r;
         if (asprintf(&text, "%s\n",
@@ -212,7 +194,6 @@ static int publish_health(struct agent *agent)
                 text = NULL;
                 return -ENOMEM;
         }
-
         publish(&(struct publication){
                 .document = text,
                 .document_size = strlen(text),
@@ -222,11 +203,53 @@ static int publish_health(struct agent *agent)
                 .config = agent->own.config ?: agent->fallback,
                 .object = document,
                 .gateway = gateway_material_address(agent->gateway),
-                .awaited = capabilities_awaited(&agent->capabilities, input.boottime_usec),
+                .awaited = capabilities_awaited(&agent->capabilities, input->boottime_usec),
                 .kubernetes = agent->kubernetes,
                 .push = agent->push,
         });
-        (void)sd_notifyf(false, "STATUS=%s, %s", json_string(document, "status"), identity.phase);
+        agent->renew = false;
+        agent->published_usec = input->boottime_usec;
+        (void)sd_notifyf(false, "STATUS=%s, %s", json_string(document, "status"), input->phase);
+        return 0;
+}
+
+static int update_health(struct agent *agent)
+{
+        _cleanup_json_ json_object *checks = json_object_new_array(), *families = json_object_new_array(),
+                                   *timers = json_object_new_array();
+        _cleanup_json_ json_object *document = NULL;
+        struct health_input input = {
+                .capabilities = &agent->capabilities,
+                .previous = agent->document,
+                .checks = checks,
+                .timers = timers,
+                .metrics = families,
+                .boottime_usec = now_boottime_usec(),
+                .realtime_usec = now_realtime_usec(),
+        };
+        int r;
+
+        if (!checks || !families || !timers)
+                return -ENOMEM;
+        r = node_identity_update(&agent->identity, agent->root);
+        if (r >= 0)
+                r = kubernetes_report(agent->kubernetes, checks, families);
+        if (r >= 0)
+                r = requests_describe(&agent->capabilities, agent->units, timers);
+        if (r >= 0)
+                r = report_push_report(agent->push, checks, families);
+        if (r < 0)
+                return r;
+        input.node = agent->identity.name;
+        input.hostname = agent->identity.hostname;
+        input.phase = agent->identity.phase;
+        r = health_make(&input, &document);
+        if (r >= 0 && is_news(agent, document))
+                r = publish_document(agent, &input, document);
+        if (r < 0)
+                return r;
+        json_object_put(agent->document);
+        agent->document = TAKE_PTR(document);
         return 0;
 }
 
@@ -238,6 +261,8 @@ static int update(struct agent *agent)
                               agent->reports_dir);
         if (r < 0)
                 return log_error(r, "Cannot read the configurations and reports");
+        if (!units_known(agent->units))
+                refresh_units(agent);
         r = update_own(agent);
         if (r < 0)
                 return log_error(r, "Cannot follow agent.json");
@@ -250,7 +275,7 @@ static int update(struct agent *agent)
         requests_serve(agent->requests, &agent->capabilities, agent->units);
         start_units(agent);
         log_silence(agent);
-        r = publish_health(agent);
+        r = update_health(agent);
         return r < 0 ? log_error(r, "Cannot make the health document") : 0;
 }
 
@@ -268,25 +293,27 @@ static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
         int r;
 
         refresh_units(agent);
+        agent->renew |=
+                !agent->bus_missing || now_boottime_usec() >= agent->published_usec + HEALTH_REFRESH_USEC;
         look_again(agent);
         r = sd_event_source_set_time_relative(source,
                                               agent->bus_missing ? BUS_RETRY_USEC : HEALTH_REFRESH_USEC);
+        if (r >= 0)
+                r = sd_event_source_set_time_accuracy(source, agent->bus_missing ? 1 : HEALTH_SLACK_USEC);
         if (r < 0)
                 return r;
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static void on_files_changed(void *userdata)
+static void on_config_changed(void *userdata)
 {
-        struct agent *agent = userdata;
-
-        look_again(agent);
-        refresh_units(agent);
+        look_again(userdata);
+        refresh_units(userdata);
 }
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-        on_files_changed(userdata);
+        on_config_changed(userdata);
         return 0;
 }
 
@@ -394,12 +421,11 @@ static int open_parts(struct agent *agent)
         r = open_publishers(agent);
         if (r < 0)
                 return r;
-        r = file_watch_new(agent->event, agent->config_dir, FILE_WATCH_SETTLE_USEC, on_files_changed, agent,
+        r = file_watch_new(agent->event, agent->config_dir, FILE_WATCH_SETTLE_USEC, on_config_changed, agent,
                            &agent->config_watch);
         if (r < 0)
                 return r;
-        return file_watch_new(agent->event, agent->reports_dir, 0, on_files_changed, agent,
-                              &agent->reports_watch);
+        return file_watch_new(agent->event, agent->reports_dir, 0, look_again, agent, &agent->reports_watch);
 }
 
 int agent_run(const char *root)

@@ -175,7 +175,7 @@ static int scan_applied(struct capabilities *capabilities, struct units *units, 
         return 0;
 }
 
-static void take_report(struct capability *capability, struct report *report, const struct stat *st)
+static void take_report(struct capability *capability, struct report *report)
 {
         uint64_t now = now_realtime_usec(), age = 0;
 
@@ -187,8 +187,6 @@ static void take_report(struct capability *capability, struct report *report, co
         capability->seen_usec -= age < capability->seen_usec ? age : capability->seen_usec;
         report_free(capability->report);
         capability->report = report;
-        capability->report_inode = st->st_ino;
-        capability->report_mtime = st->st_mtim;
         free(capability->report_error);
         capability->report_error = NULL;
 }
@@ -198,36 +196,32 @@ static void load_report(struct capability *capability, const char *reports_dir)
         _cleanup_(report_freep) struct report *report = NULL;
         _cleanup_failure_ failure = {};
         _cleanup_free_ char *path = NULL;
-        struct stat st;
+        struct file_stamp stamp;
         int r;
 
         if (asprintf(&path, "%s/%s" SUFFIX, reports_dir, capability->name) < 0) {
                 path = NULL;
                 return;
         }
-        if (stat(path, &st) < 0) {
-                if (errno == ENOENT) {
-                        capability->report = report_free(capability->report);
-                        free(capability->report_error);
-                        capability->report_error = NULL;
-                        capability->report_inode = 0;
-                }
+        file_stamp_read(path, &stamp);
+        if (file_stamp_same(&stamp, &capability->report_stamp))
+                return;
+        capability->report_stamp = stamp;
+        if (stamp.inode == 0) {
+                capability->report = report_free(capability->report);
+                free(capability->report_error);
+                capability->report_error = NULL;
                 return;
         }
-        if (st.st_ino == capability->report_inode && st.st_mtim.tv_sec == capability->report_mtime.tv_sec &&
-            st.st_mtim.tv_nsec == capability->report_mtime.tv_nsec)
-                return;
         r = report_load(path, &report, &failure);
         if (r >= 0 && strcmp(report->plugin, capability->name) != 0)
                 r = failure_set(&failure, -EINVAL, "InvalidReport", "\"plugin\" is \"%.64s\"",
                                 report->plugin);
         if (r >= 0) {
-                take_report(capability, TAKE_PTR(report), &st);
+                take_report(capability, TAKE_PTR(report));
                 return;
         }
         /* The report before stays, and grows old. */
-        capability->report_inode = st.st_ino;
-        capability->report_mtime = st.st_mtim;
         free(capability->report_error);
         capability->report_error = strdup(failure.message ? failure.message : strerror(-r));
         log_message(LOG_ERR, MESSAGE_PLUGIN_SILENT, "%s is not a report: %s", path, capability->report_error);

@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/stat.h>
 
+#include "files.h"
 #include "report.h"
 #include "units.h"
 
@@ -32,8 +32,7 @@ struct capability {
                               */
 
         struct report *report; /* NULL: none yet */
-        struct timespec report_mtime;
-        ino_t report_inode;
+        struct file_stamp report_stamp;
         uint64_t seen_usec;   /* CLOCK_BOOTTIME: when this report was first seen; age counts from here */
         char *report_error;   /* the report file is not a report */
         char *request_error;  /* what it asks for was refused */

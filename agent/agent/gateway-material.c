@@ -13,8 +13,12 @@
 #include "gateway-config.h"
 #include "log.h"
 #include "own-capability.h"
+#include "quantity.h"
 #include "timestamp.h"
 #include "x509.h"
+
+/* Also when no file changed, because time does: certificates expire, and our own are renewed before. */
+#define RECHECK_USEC (10 * USEC_PER_MIN)
 
 #define ADDRESS_SIZE (6 + CERTIFICATE_PIN_SIZE) /* "65535 " and the pin */
 
@@ -27,6 +31,8 @@ static const char *const part_names[PARTS] = {
         [PART_CLIENT_CA] = "client-ca.crt",
         [PART_CONFIG] = "gateway.json",
 };
+
+#define STAMPS (PARTS - 1 + 1 + PARTS) /* what gateway.json names, itself, and what was placed */
 
 struct blob {
         char *data;
@@ -41,8 +47,10 @@ struct gateway_material {
         void *userdata;
         struct file_watch *watches[PARTS - 1];
         char *watched[PARTS - 1];
-        char applied[SHA256_TEXT_SIZE]; /* of the gateway.json that was placed; "": none */
-        char address[ADDRESS_SIZE];     /* of what was placed */
+        struct file_stamp stamps[STAMPS]; /* of all files, when they were found good and in place */
+        uint64_t good_until_usec;         /* CLOCK_BOOTTIME; 0: to be checked again */
+        char applied[SHA256_TEXT_SIZE];   /* of the gateway.json that was placed; "": none */
+        char address[ADDRESS_SIZE];       /* of what was placed */
 };
 
 static void blob_clear(struct blob *blob)
@@ -345,17 +353,72 @@ static int check_and_place(struct gateway_material *material, const struct own_f
         return r;
 }
 
+static int read_stamps(const struct gateway_material *material, struct file_stamp stamps[static STAMPS])
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTS(material->watched); i++)
+                if (material->watched[i])
+                        file_stamp_read(material->watched[i], &stamps[n++]);
+        file_stamp_read(material->config_path, &stamps[n++]);
+        for (enum part part = 0; part < PARTS; part++) {
+                _cleanup_free_ char *path = NULL;
+
+                if (asprintf(&path, "%s/%s", material->directory, part_names[part]) < 0) {
+                        path = NULL;
+                        return -ENOMEM;
+                }
+                file_stamp_read(path, &stamps[n++]);
+        }
+        return 0;
+}
+
+/* Parsing a key and its certificates takes longer than all else that an update does, so it is not done again
+ * for files that are as they were. */
+static bool is_as_it_was(const struct gateway_material *material)
+{
+        struct file_stamp stamps[STAMPS] = {};
+
+        if (now_boottime_usec() >= material->good_until_usec || read_stamps(material, stamps) < 0)
+                return false;
+        for (size_t i = 0; i < ELEMENTS(stamps); i++)
+                if (!file_stamp_same(&stamps[i], &material->stamps[i]))
+                        return false;
+        return true;
+}
+
+/* A file that changed within the last second may change again without another stamp, because the kernel's
+ * clock for files ticks coarsely: then the next update looks again. */
+static void note_good(struct gateway_material *material)
+{
+        uint64_t now_usec = now_realtime_usec();
+
+        material->good_until_usec = 0;
+        memset(material->stamps, 0, sizeof(material->stamps));
+        if (read_stamps(material, material->stamps) < 0)
+                return;
+        for (size_t i = 0; i < ELEMENTS(material->stamps); i++)
+                if ((uint64_t)material->stamps[i].changed.tv_sec * USEC_PER_SEC + 2 * USEC_PER_SEC > now_usec)
+                        return;
+        material->good_until_usec = now_boottime_usec() + RECHECK_USEC;
+}
+
 int gateway_material_update(struct gateway_material *material, struct capabilities *capabilities)
 {
         _cleanup_failure_ failure = {};
         struct own_file file;
         int r;
 
+        if (is_as_it_was(material))
+                return own_report(capabilities, "gateway", material->applied, material->applied, NULL, NULL);
+        material->good_until_usec = 0;
         r = own_file_load(&gateway_config_type, material->config_path, &file, &failure);
         if (r >= 0 && !file.text)
                 withdraw(material);
         else if (r >= 0)
                 r = check_and_place(material, &file, &failure);
+        if (r >= 0)
+                note_good(material);
         if (r < 0 && !failure.message)
                 failure_set(&failure, r, "GatewayMaterialNotPlaced",
                             "cannot place the gateway's material: %s", strerror(-r));

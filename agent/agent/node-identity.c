@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <string.h>
 
-#include "files.h"
 #include "x509.h"
 
 #define KUBELET_CERTIFICATE "/var/lib/kubelet/pki/kubelet-client-current.pem"
@@ -19,34 +18,45 @@ void node_identity_clear(struct node_identity *identity)
         *identity = (struct node_identity){};
 }
 
-static char *node_name(const char *root)
+static char *node_name(const char *path)
 {
-        _cleanup_free_ char *path = path_under(root, KUBELET_CERTIFICATE), *user = NULL;
         _cleanup_certificates_ certificates = {};
+        _cleanup_free_ char *user = NULL;
 
-        if (!path || certificates_load(path, &certificates, NULL) < 0 ||
+        if (certificates_load(path, &certificates, NULL) < 0 ||
             certificate_common_name(certificates.items[0], &user) < 0 ||
             strncmp(user, USER_PREFIX, strlen(USER_PREFIX)) != 0)
                 return NULL;
         return strdup(user + strlen(USER_PREFIX));
 }
 
-int node_identity_read(const char *root, struct node_identity *ret)
+static int update_name(struct node_identity *identity, const char *root)
 {
-        _cleanup_free_ char *kubeconfig = path_under(root, KUBELET_KUBECONFIG);
-        char hostname[HOST_NAME_MAX + 1] = "";
+        _cleanup_free_ char *path = path_under(root, KUBELET_CERTIFICATE);
+        struct file_stamp stamp;
 
-        if (!kubeconfig)
+        if (!path)
                 return -ENOMEM;
-        (void)gethostname(hostname, sizeof(hostname) - 1);
-        *ret = (struct node_identity){
-                .name = node_name(root),
-                .hostname = strdup(hostname),
-                .phase = access(kubeconfig, F_OK) == 0 ? "Joined" : "Bootstrapping",
-        };
-        if (!ret->hostname) {
-                node_identity_clear(ret);
-                return -ENOMEM;
-        }
+        file_stamp_read(path, &stamp);
+        if (file_stamp_same(&stamp, &identity->stamp))
+                return 0;
+        identity->stamp = stamp;
+        free(identity->name);
+        identity->name = node_name(path);
         return 0;
+}
+
+int node_identity_update(struct node_identity *identity, const char *root)
+{
+        _cleanup_free_ char *kubeconfig = path_under(root, KUBELET_KUBECONFIG), *hostname = NULL;
+        char name[HOST_NAME_MAX + 1] = "";
+
+        (void)gethostname(name, sizeof(name) - 1);
+        hostname = strdup(name);
+        if (!kubeconfig || !hostname)
+                return -ENOMEM;
+        free(identity->hostname);
+        identity->hostname = TAKE_PTR(hostname);
+        identity->phase = access(kubeconfig, F_OK) == 0 ? "Joined" : "Bootstrapping";
+        return update_name(identity, root);
 }

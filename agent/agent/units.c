@@ -6,6 +6,8 @@
 #include <string.h>
 #include <systemd/sd-bus.h>
 
+#include "timestamp.h"
+
 #define DESTINATION  "org.freedesktop.systemd1"
 #define MANAGER_PATH "/org/freedesktop/systemd1"
 #define MANAGER      "org.freedesktop.systemd1.Manager"
@@ -259,10 +261,13 @@ static int read_states(struct units *units, sd_bus_message *reply, bool *ret_cha
                         return -ENOMEM;
                 changed |= unit->activity != activity;
                 unit->activity = activity;
-                changed |= replace_text(&unit->description, description);
+                if (replace_text(&unit->description, description)) {
+                        unit->next_usec = 0;
+                        changed = true;
+                }
                 if (activity != UNIT_ACTIVE)
                         unit->next_usec = 0;
-                else if (is_timer(name))
+                else if (is_timer(name) && unit->next_usec <= now_realtime_usec())
                         (void)ask_next_elapse(units, unit);
                 if (activity == UNIT_ACTIVE)
                         changed |= replace_text(&unit->status_text, NULL);
@@ -327,6 +332,14 @@ int units_refresh(struct units *units)
         if (r >= 0)
                 units->asking = true;
         return r;
+}
+
+bool units_known(const struct units *units)
+{
+        for (size_t i = 0; i < units->count; i++)
+                if (units->items[i]->activity == UNIT_UNKNOWN)
+                        return false;
+        return true;
 }
 
 static int on_request_done(sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -457,7 +470,8 @@ int units_active_since(struct units *units, struct unit *unit, void (*found)(uin
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
         int r;
 
-        r = connect_bus(units);
+        /* Its answer comes before the one to this question. */
+        r = units_refresh(units);
         if (r < 0)
                 return r;
         r = property_call(units, unit, "org.freedesktop.systemd1.Unit", "ActiveEnterTimestamp", &message);

@@ -44,6 +44,9 @@ struct unit *units_get(struct units *units, const char *name);
  * not there: the next call tries again. */
 int units_refresh(struct units *units);
 
+/* Whether systemd has told of every unit at least once. */
+bool units_known(const struct units *units);
+
 /* Each sends one request. The answer, when it is an error, becomes unit->error; then changed is called. */
 int units_start(struct units *units, struct unit *unit);
 int units_stop(struct units *units, struct unit *unit);
@@ -59,7 +62,8 @@ int units_reload(struct units *units, void (*done)(const char *refused, void *us
 int units_start_timer(struct units *units, struct unit *unit, const char *description, const char *calendar,
                       uint64_t randomized_delay_usec);
 
-/* Asks since when the unit is active and calls found(CLOCK_REALTIME microseconds, 0 when it is not active).
+/* Asks whether and since when the unit is active and calls found(CLOCK_REALTIME microseconds, 0 when it is
+ * not active).
  */
 int units_active_since(struct units *units, struct unit *unit, void (*found)(uint64_t usec, void *userdata),
                        void *userdata, void (*destroy)(void *userdata));

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* Between the file's name and mkostemp's six characters; new_file_sweep knows a leftover by it. */
 #define TEMPORARY_MARK ".new-"
@@ -102,6 +101,31 @@ int file_read_secret(const char *path, size_t max, char **ret_data, size_t *ret_
                 return failure_set(failure, r, "SecretFileUnreadable", "cannot read %s: %s", path,
                                    strerror(-r));
         return 0;
+}
+
+void file_stamp_read(const char *path, struct file_stamp *ret)
+{
+        struct stat st;
+
+        *ret = (struct file_stamp){};
+        if (stat(path, &st) < 0)
+                return;
+        ret->device = st.st_dev;
+        ret->inode = st.st_ino;
+        ret->size = st.st_size;
+        ret->modified = st.st_mtim;
+        ret->changed = st.st_ctim;
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+        return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+bool file_stamp_same(const struct file_stamp *a, const struct file_stamp *b)
+{
+        return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+               same_time(&a->modified, &b->modified) && same_time(&a->changed, &b->changed);
 }
 
 int write_all(int fd, const void *data, size_t size)

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include "cleanup.h"
 #include "failure.h"
@@ -20,6 +20,17 @@ int file_read(const char *path, size_t max, char **ret_data, size_t *ret_size);
  * type. */
 int file_read_secret(const char *path, size_t max, char **ret_data, size_t *ret_size,
                      struct failure *failure);
+
+/* What stat tells of a file's content: while it stays the same, the file need not be read again. A file that
+ * is not there has a stamp too. */
+struct file_stamp {
+        dev_t device;
+        ino_t inode;
+        off_t size;
+        struct timespec modified, changed;
+};
+void file_stamp_read(const char *path, struct file_stamp *ret);
+bool file_stamp_same(const struct file_stamp *a, const struct file_stamp *b);
 
 /* A file under construction beside its final name: written to fd, then published by file_publish (fsync,
  * rename, fsync of the directory) or dropped by new_file_discard. Nothing ever appears under the final name

@@ -20,9 +20,12 @@ void service_pause(struct service *service)
 
 void service_resume(struct service *service)
 {
-        if (service->monitor && monitor_resume(service->monitor) < 0)
+        if (!service->monitor)
+                return;
+        if (monitor_resume(service->monitor) < 0)
                 log_warning(
                         "Cannot follow nftables' notifications; a change by others is not repaired at once");
+        (void)sd_event_source_set_enabled(service->look_again, SD_EVENT_ONESHOT);
 }
 
 static void repair(struct service *service)
@@ -60,7 +63,8 @@ static int on_repair_later(sd_event_source *source, uint64_t usec, void *userdat
 {
         struct service *service = userdata;
 
-        repair(service);
+        if (service->monitor)
+                repair(service);
         return 0;
 }
 
@@ -91,6 +95,18 @@ static void on_foreign_change(const char *writer, bool elements, void *userdata)
         service_set_ready(service);
 }
 
+/* Nobody told what others did in a pause. */
+static int on_look_again(sd_event_source *source, void *userdata)
+{
+        struct service *service = userdata;
+        uint32_t generation;
+
+        if (service->monitor && (netlink_generation(service->filter->netlink, &generation) < 0 ||
+                                 generation != service->filter->table.generation))
+                on_foreign_change("unknown", false, service);
+        return 0;
+}
+
 int service_watch_table(struct service *service)
 {
         sd_event *event = service->ctx->event;
@@ -101,7 +117,12 @@ int service_watch_table(struct service *service)
                 return r;
         r = sd_event_add_time_relative(event, &service->repair_later, CLOCK_BOOTTIME, 0, 0, on_repair_later,
                                        service);
-        return r < 0 ? r : sd_event_source_set_enabled(service->repair_later, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(service->repair_later, SD_EVENT_OFF);
+        /* Once at the start: something was applied before the monitor was there. */
+        if (r >= 0)
+                r = sd_event_add_defer(event, &service->look_again, on_look_again, service);
+        return r < 0 ? r : sd_event_source_set_priority(service->look_again, SD_EVENT_PRIORITY_IMPORTANT);
 }
 
 void service_calm(struct service *service)

@@ -18,7 +18,7 @@
 #define ANSWER_FILE    "answer.json"
 #define REQUEST_MAX    4096
 #define ANSWER_WAIT    (30 * USEC_PER_SEC)
-#define ANSWER_LOOK_MS 20
+#define ANSWER_LOOK_MS 2
 
 static char *path_in(const char *directory, const char *name)
 {

@@ -16,6 +16,7 @@
 #include "set.h"
 
 #define COMMIT_ATTEMPTS  50
+#define CALM_ATTEMPTS    5
 #define SOURCES_MSEC     (60 * 60 * UINT64_C(1000)) /* how long a source counts as recent */
 #define CHAIN_INPUT      "input"
 #define CHAIN_JUDGE      "judge"
@@ -519,7 +520,8 @@ static int put_rules(struct commit *commit)
         return r;
 }
 
-static int commit_once(struct netlink *netlink, const struct ruleset *ruleset)
+/* Returns 0 and the generation that the transaction made. */
+static int commit_once(struct netlink *netlink, const struct ruleset *ruleset, uint32_t *ret_generation)
 {
         _cleanup_table_ table = {};
         _cleanup_(commit_clear) struct commit commit = { .ruleset = ruleset, .before = &table };
@@ -538,16 +540,34 @@ static int commit_once(struct netlink *netlink, const struct ruleset *ruleset)
                 r = put_parts(&commit);
         if (r >= 0)
                 r = put_rules(&commit);
-        return r < 0 ? r : netlink_commit(netlink, commit.batch, table.generation);
+        if (r >= 0)
+                r = netlink_commit(netlink, commit.batch, table.generation);
+        if (r >= 0)
+                *ret_generation = table.generation + 1;
+        return r;
 }
 
 int ruleset_commit(struct netlink *netlink, const struct ruleset *ruleset, struct table *ret_table)
 {
+        _cleanup_table_ table = {};
+        uint32_t generation = 0;
         int r = -ERESTART;
 
-        for (unsigned i = 0; (r == -ERESTART || r == -EAGAIN) && i < COMMIT_ATTEMPTS; i++)
-                r = commit_once(netlink, ruleset);
-        return r < 0 ? r : table_read(netlink, ret_table);
+        for (unsigned i = 0; (r == -ERESTART || r == -EAGAIN) && i < COMMIT_ATTEMPTS; i++) {
+                r = commit_once(netlink, ruleset, &generation);
+                table_clear(&table);
+                if (r >= 0)
+                        r = table_read(netlink, &table);
+                /* Another's transaction came before it could be read, perhaps one on this table. Somebody who
+                 * never rests is not waited for. */
+                if (r >= 0 && table.generation != generation && i < CALM_ATTEMPTS)
+                        r = -ERESTART;
+        }
+        if (r < 0)
+                return r;
+        *ret_table = table;
+        table = (struct table){};
+        return 0;
 }
 
 static int change_table(struct netlink *netlink, bool remove)

@@ -23,11 +23,12 @@
 #define RULESET_REFUSED     "refused"
 #define RULESET_SOURCES_MAX 4096
 
-/* Which sets hold a class's networks: those of base but for minus, and those of plus. Each is the generation
- * in the set's name; 0: there is none. */
+/* Which sets hold a class's networks: those of base but for minus, and those of plus. Each number is the
+ * generation in the set's name; 0: there is none. */
 struct loaded_set {
         uint32_t base, plus, minus;
-        struct filter_list *base_list; /* whose networks base has; NULL without a base */
+        size_t base_count;
+        struct cidr_set more, less; /* what plus and minus hold; none of base is in more, all of less is */
 };
 
 /* A list whose sets are in the kernel. */

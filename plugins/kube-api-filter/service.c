@@ -80,6 +80,7 @@ void service_close(struct plugin_context *ctx)
 
         sd_event_source_disable_unref(service->tick);
         sd_event_source_disable_unref(service->repair_later);
+        sd_event_source_disable_unref(service->look_again);
         file_watch_free(service->request_watch);
         child_free(service->probe);
         child_free(service->look_up);

@@ -25,7 +25,7 @@ struct service {
         int lock; /* STATE/lock: whoever holds it is the only one that changes the table */
         const struct filter_config *config;
         struct monitor *monitor;
-        sd_event_source *tick, *repair_later;
+        sd_event_source *tick, *repair_later, *look_again;
         struct file_watch *request_watch;
         struct child *probe, *look_up;
         struct endpoint *endpoint; /* of the probe that runs */
@@ -70,7 +70,8 @@ int service_perform(struct service *service, const struct request *request, char
 /* Opens the filter and takes the lock. -EBUSY when another process has it. */
 int service_open(struct plugin_context *ctx, struct service **ret, struct failure *failure);
 
-/* Around everything that changes the table: the monitor does not hear of it. */
+/* Around everything that changes the table: the monitor does not hear of it. After it, what others changed in
+ * the meantime is looked for. */
 void service_pause(struct service *service);
 void service_resume(struct service *service);
 /* Repairs what others change; calm: forgets a fight that is over. */

@@ -2,7 +2,9 @@
 
 #include "sources.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cluster-networks.h"
 #include "endpoint.h"
@@ -107,26 +109,59 @@ static int add_line(struct filter_list *list, char *line, const char *path, size
         return filter_list_add(list, CLASS_ALLOW, &cidr);
 }
 
-static int add_file(const char *root, const char *name, struct filter_list *list, struct failure *failure)
+/* Line by line: the networks are all that is to be in memory. */
+static int add_lines(FILE *stream, const char *path, struct filter_list *list, struct failure *failure)
 {
-        _cleanup_free_ char *path = path_under(root, name), *text = NULL;
-        size_t size, number = 1;
-        char *line;
+        _cleanup_free_ char *line = NULL;
+        size_t room = 0, number = 1;
+        ssize_t length;
         int r;
 
-        if (!path)
-                return -ENOMEM;
-        r = file_read(path, ALLOW_FILE_MAX, &text, &size);
-        if (r < 0)
-                return failure_set(failure, r, "AllowFileRefused", "cannot read %s: %s", path, strerror(-r));
-        if (strlen(text) != size)
-                return failure_set(failure, -EINVAL, "AllowFileRefused", "%s is not text", path);
-        for (char *rest = text; (line = strsep(&rest, "\n")); number++) {
+        for (; (length = getline(&line, &room, stream)) >= 0; number++) {
+                if (strlen(line) != (size_t)length)
+                        return failure_set(failure, -EINVAL, "AllowFileRefused", "%s:%zu: not text", path,
+                                           number);
+                line[strcspn(line, "\n")] = '\0';
                 r = add_line(list, line, path, number, failure);
                 if (r < 0)
                         return r;
         }
+        if (!feof(stream))
+                return failure_set(failure, -EIO, "AllowFileRefused", "cannot read %s", path);
         return 0;
+}
+
+static int open_list(const char *path, FILE **ret)
+{
+        /* O_NONBLOCK: a FIFO put in the place of a file must not hang us. */
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if (st.st_size > ALLOW_FILE_MAX)
+                return -EFBIG;
+        *ret = fdopen(fd, "r");
+        if (!*ret)
+                return -errno;
+        (void)TAKE_FD(fd);
+        return 0;
+}
+
+static int add_file(const char *root, const char *name, struct filter_list *list, struct failure *failure)
+{
+        _cleanup_free_ char *path = path_under(root, name);
+        _cleanup_(fclosep) FILE *stream = NULL;
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+        r = open_list(path, &stream);
+        if (r < 0)
+                return failure_set(failure, r, "AllowFileRefused", "cannot read %s: %s", path, strerror(-r));
+        return add_lines(stream, path, list, failure);
 }
 
 static int add_strings(const char *root, const struct filter_config *config, const struct names *names,

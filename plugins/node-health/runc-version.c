@@ -16,7 +16,7 @@ void runc_version_stop(struct runc_version *runc)
 {
         probe_stop(&runc->probe);
         if (runc->path)
-                runc->file = (struct stat){};
+                runc->stamp = (struct file_stamp){};
         free(runc->path);
         runc->path = NULL;
 }
@@ -59,10 +59,13 @@ static void on_answer(const void *answer, size_t size, void *userdata)
         runc->done(runc->userdata);
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
+/* What somebody else than root could have put there is not executed. */
+static bool is_roots(const char *path)
 {
-        return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-               a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+        struct stat st;
+
+        return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+               !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
 bool runc_version_ask(struct node *node, void (*done)(void *userdata), void *userdata)
@@ -71,11 +74,12 @@ bool runc_version_ask(struct node *node, void (*done)(void *userdata), void *use
 
         for (size_t i = 0; i < ELEMENTS(paths); i++) {
                 _cleanup_free_ char *path = path_under(node->root, paths[i]);
-                struct stat file;
+                struct file_stamp stamp;
 
-                if (!path || stat(path, &file) < 0)
+                if (!path || !is_roots(path))
                         continue;
-                if (same_file(&file, &runc->file))
+                file_stamp_read(path, &stamp);
+                if (file_stamp_same(&stamp, &runc->stamp))
                         return false;
                 runc->path = path;
                 runc->done = done;
@@ -84,7 +88,7 @@ bool runc_version_ask(struct node *node, void (*done)(void *userdata), void *use
                         runc->path = NULL;
                         return false;
                 }
-                runc->file = file;
+                runc->stamp = stamp;
                 TAKE_PTR(path);
                 return true;
         }

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The version of runc, which nothing but runc itself tells: it is asked once, and again when its file has
- * changed.
- */
+/* The version of runc, which nothing but runc itself tells: containerd passes it on from 2.0 on only, and
+ * executes it for that. It is asked once, and again when its file has changed. */
 
 #include <stdbool.h>
-#include <sys/stat.h>
 
+#include "files.h"
 #include "probe.h"
 
 struct node;
 
 struct runc_version {
-        char text[64];    /* "1.1.12"; empty: not known */
-        struct stat file; /* that was asked */
+        char text[64];           /* "1.1.12"; empty: not known */
+        struct file_stamp stamp; /* of what was asked */
         struct probe probe;
         char *path; /* while it is asked */
         void (*done)(void *userdata);

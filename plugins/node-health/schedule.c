@@ -7,6 +7,22 @@
 #include "phase.h"
 #include "quantity.h"
 
+static bool is_starting(const struct check_state *state, uint64_t now_usec)
+{
+        return state->result.status == CHECK_UNKNOWN && now_usec < state->enabled_usec + SCHEDULE_START_USEC;
+}
+
+static uint64_t next_start(const struct check_state *state, uint64_t now_usec)
+{
+        uint64_t due = phase_next(state->phase_usec, state->interval_usec, now_usec), limit = UINT64_MAX;
+
+        if (is_starting(state, now_usec))
+                limit = now_usec + SCHEDULE_RETRY_USEC;
+        else if (!state->known)
+                limit = now_usec + SCHEDULE_CONFIRM_USEC;
+        return due < limit ? due : limit;
+}
+
 static void forget(struct check_state *state)
 {
         state->absent = false;
@@ -22,8 +38,10 @@ static void forget(struct check_state *state)
 void schedule_enable(struct check_state *state, uint64_t interval_usec, uint64_t phase_usec,
                      uint64_t now_usec)
 {
-        if (!state->enabled)
+        if (!state->enabled) {
                 forget(state);
+                state->enabled_usec = now_usec;
+        }
         state->enabled = true;
         state->interval_usec = interval_usec;
         state->phase_usec = phase_usec;
@@ -103,6 +121,20 @@ static unsigned needed(const struct check_state *state, enum check_status latest
         return state->check->fail_after;
 }
 
+static void count(struct check_state *state, enum check_status from, enum check_status latest,
+                  uint64_t now_usec)
+{
+        uint64_t apart =
+                state->interval_usec < SCHEDULE_CONFIRM_USEC ? state->interval_usec : SCHEDULE_CONFIRM_USEC;
+
+        if (state->streak == 0 || !agree(from, state->latest, latest))
+                state->streak = 0;
+        else if (!is_good(latest) && is_starting(state, now_usec) && now_usec < state->counted_usec + apart)
+                return;
+        state->streak += state->streak < UINT32_MAX;
+        state->counted_usec = now_usec;
+}
+
 static void say_unconfirmed(struct check_state *state, const struct check_result *result)
 {
         struct check_result latest = *result;
@@ -120,10 +152,7 @@ bool schedule_finish(struct check_state *state, const struct check_result *resul
         state->absent = false;
         state->duration_usec = now_usec - state->started_usec;
 
-        if (state->streak > 0 && agree(before.status, state->latest, result->status))
-                state->streak += state->streak < UINT32_MAX;
-        else
-                state->streak = 1;
+        count(state, before.status, result->status, now_usec);
         state->latest = result->status;
 
         if ((state->known && result->status == before.status) ||
@@ -135,9 +164,7 @@ bool schedule_finish(struct check_state *state, const struct check_result *resul
         }
         state->result.value = result->value;
         state->result.threshold = result->threshold;
-        state->due_usec = phase_next(state->phase_usec, state->interval_usec, now_usec);
-        if (!state->known && state->due_usec > now_usec + SCHEDULE_CONFIRM_USEC)
-                state->due_usec = now_usec + SCHEDULE_CONFIRM_USEC;
+        state->due_usec = next_start(state, now_usec);
         return was_absent || state->result.status != before.status ||
                strcmp(state->result.reason, before.reason) != 0;
 }
@@ -186,4 +213,21 @@ uint64_t schedule_wakeup(const struct schedule *schedule)
                 earliest = at < earliest ? at : earliest;
         }
         return earliest;
+}
+
+uint64_t schedule_slack(const struct schedule *schedule)
+{
+        uint64_t slack = SCHEDULE_SLACK_USEC;
+
+        for (size_t i = 0; i < schedule->count; i++) {
+                const struct check_state *state = &schedule->states[i];
+
+                if (!state->enabled)
+                        continue;
+                if (state->running || (!state->absent && !state->known))
+                        return 0;
+                if (slack > state->interval_usec / 6)
+                        slack = state->interval_usec / 6;
+        }
+        return slack;
 }

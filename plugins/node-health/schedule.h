@@ -17,6 +17,15 @@
  * transition time. */
 #define SCHEDULE_CONFIRM_USEC (30 * UINT64_C(1000000))
 
+/* While a node starts, what is not there yet is looked for often, so that the node is known soon; only what
+ * an interval or the time above lies between counts towards fail_after. */
+#define SCHEDULE_START_USEC (2 * 60 * UINT64_C(1000000))
+#define SCHEDULE_RETRY_USEC (5 * UINT64_C(1000000))
+
+/* Starts may be this late, so that checks whose moments are close share one wake-up: at most a sixth of the
+ * shortest interval. */
+#define SCHEDULE_SLACK_USEC (5 * UINT64_C(1000000))
+
 struct check_state {
         const struct check *check;
         bool enabled;
@@ -29,10 +38,12 @@ struct check_state {
         uint64_t duration_usec;
         uint64_t timeouts;
 
+        uint64_t enabled_usec;
         bool known;                 /* a result was adopted since the check was enabled */
         struct check_result result; /* in force */
         enum check_status latest;   /* what the last run said, and how many in a row said so */
         unsigned streak;
+        uint64_t counted_usec; /* when the last of them was */
 
         /* CLOCK_REALTIME, for people only: of the last change of status and of the last run; 0: never.
          * Whoever calls schedule_finish sets them. */
@@ -70,3 +81,6 @@ void schedule_abandon(struct check_state *state, uint64_t now_usec);
 
 /* When to look again: the earliest start that is allowed or deadline; UINT64_MAX: never. */
 uint64_t schedule_wakeup(const struct schedule *schedule);
+
+/* How much later than that will do: 0 while a check runs or has no status yet. */
+uint64_t schedule_slack(const struct schedule *schedule);

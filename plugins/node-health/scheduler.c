@@ -33,6 +33,10 @@ static int arm(struct scheduler *scheduler)
         if (wakeup_usec == UINT64_MAX)
                 return sd_event_source_set_enabled(scheduler->timer, SD_EVENT_OFF);
         r = sd_event_source_set_time(scheduler->timer, wakeup_usec);
+        if (r >= 0)
+                r = sd_event_source_set_time_accuracy(scheduler->timer,
+                                                      TIMER_ACCURACY_USEC +
+                                                              schedule_slack(&scheduler->schedule));
         if (r < 0)
                 return r;
         return sd_event_source_set_enabled(scheduler->timer, SD_EVENT_ONESHOT);

@@ -151,6 +151,24 @@ static void says_which_secret_file_is_missing(void **state)
         assert_non_null(strstr(failure.message, "/nowhere/key"));
 }
 
+static void a_stamp_tells_a_changed_file_from_the_same_one(void **state)
+{
+        struct file_stamp missing, first, again, replaced, gone;
+
+        file_stamp_read("a", &missing);
+        assert_int_equal(file_write("a", "one", 3, 0600), 0);
+        file_stamp_read("a", &first);
+        file_stamp_read("a", &again);
+        assert_true(file_stamp_same(&first, &again));
+        assert_false(file_stamp_same(&first, &missing));
+        assert_int_equal(file_write("a", "two", 3, 0600), 0);
+        file_stamp_read("a", &replaced);
+        assert_false(file_stamp_same(&first, &replaced));
+        unlink("a");
+        file_stamp_read("a", &gone);
+        assert_true(file_stamp_same(&missing, &gone));
+}
+
 static void makes_directories_with_their_parents(void **state)
 {
         assert_int_equal(directory_make("d/e/f", 0700), 0);
@@ -179,6 +197,7 @@ int main(void)
                 cmocka_unit_test(refuses_what_is_not_a_regular_file),
                 cmocka_unit_test(refuses_an_exposed_secret_with_the_chmod_to_type),
                 cmocka_unit_test(says_which_secret_file_is_missing),
+                cmocka_unit_test(a_stamp_tells_a_changed_file_from_the_same_one),
                 cmocka_unit_test(makes_directories_with_their_parents),
                 cmocka_unit_test(joins_root_and_path_with_one_slash),
         };

@@ -61,9 +61,10 @@ static bool feed(struct fixture *f, enum check_status status)
         return schedule_finish(&f->states[0], &result, f->now);
 }
 
+/* As many runs, each an interval after the one before. */
 static enum check_status status_after(struct fixture *f, const char *results)
 {
-        for (; *results; results++)
+        for (; *results; results++, f->now += INTERVAL_USEC)
                 (void)feed(f, *results == 'F'   ? CHECK_FAIL
                               : *results == 'U' ? CHECK_UNKNOWN
                               : *results == 'W' ? CHECK_WARN
@@ -135,6 +136,56 @@ static void failures_and_timeouts_by_turns_do_not_stay_good(void **state)
         assert_int_equal(status_after(&f, "UFUFUFUU"), CHECK_FAIL);
         assert_int_equal(status_after(&f, "U"), CHECK_UNKNOWN);
         assert_int_equal(status_after(&f, "FUFUFF"), CHECK_UNKNOWN);
+}
+
+static void what_is_not_there_yet_is_looked_for_often_while_the_node_starts(void **state)
+{
+        struct check_state *first;
+        struct fixture f;
+
+        (void)state;
+        open_fixture(&f);
+        first = &f.states[0];
+        /* As often as it fails, the failure is as certain as without the haste. */
+        for (uint64_t end = f.now + 2 * INTERVAL_USEC; f.now < end; f.now = first->due_usec) {
+                (void)feed(&f, CHECK_FAIL);
+                assert_int_equal(first->result.status, CHECK_UNKNOWN);
+                assert_true(first->due_usec <= f.now + SCHEDULE_RETRY_USEC);
+        }
+        (void)feed(&f, CHECK_OK);
+        assert_int_equal(first->result.status, CHECK_OK);
+        assert_true(first->due_usec >= f.now + INTERVAL_USEC / 2);
+}
+
+static void what_stays_unknown_is_not_looked_for_often_for_ever(void **state)
+{
+        struct fixture f;
+
+        (void)state;
+        open_fixture(&f);
+        (void)feed(&f, CHECK_UNKNOWN);
+        assert_true(f.states[0].due_usec <= f.now + SCHEDULE_RETRY_USEC);
+        f.now += SCHEDULE_START_USEC;
+        (void)feed(&f, CHECK_UNKNOWN);
+        assert_true(f.states[0].due_usec >= f.now + INTERVAL_USEC / 2);
+}
+
+static void checks_share_wake_ups_when_none_is_pressing(void **state)
+{
+        struct fixture f;
+
+        (void)state;
+        open_fixture(&f);
+        assert_int_equal(schedule_slack(&f.schedule), 0);
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                f.states[i].known = true;
+                f.states[i].interval_usec = 30 * USEC_PER_SEC;
+        }
+        assert_int_equal(schedule_slack(&f.schedule), SCHEDULE_SLACK_USEC);
+        f.states[1].interval_usec = 6 * USEC_PER_SEC;
+        assert_int_equal(schedule_slack(&f.schedule), USEC_PER_SEC);
+        f.states[2].running = true; /* its deadline is kept */
+        assert_int_equal(schedule_slack(&f.schedule), 0);
 }
 
 static void one_lost_answer_does_not_give_up_a_good_status(void **state)
@@ -391,6 +442,9 @@ int main(void)
                 cmocka_unit_test(recovers_only_after_enough_good_results_in_a_row),
                 cmocka_unit_test(a_first_failure_is_unconfirmed_and_says_what_it_saw),
                 cmocka_unit_test(failures_and_timeouts_by_turns_do_not_stay_good),
+                cmocka_unit_test(what_is_not_there_yet_is_looked_for_often_while_the_node_starts),
+                cmocka_unit_test(what_stays_unknown_is_not_looked_for_often_for_ever),
+                cmocka_unit_test(checks_share_wake_ups_when_none_is_pressing),
                 cmocka_unit_test(one_lost_answer_does_not_give_up_a_good_status),
                 cmocka_unit_test(a_warning_shows_and_goes_at_once),
                 cmocka_unit_test(tells_when_status_or_reason_changed),

@@ -20,7 +20,7 @@
 static struct {
         uint64_t boottime_usec, realtime_usec;
         bool timer_on;
-        uint64_t timer_usec;
+        uint64_t timer_usec, accuracy_usec;
         sd_event_time_handler_t handler;
         void *userdata;
 } world;
@@ -29,7 +29,7 @@ static int world_add_time(sd_event *event, sd_event_source **ret, clockid_t cloc
                           uint64_t accuracy, sd_event_time_handler_t handler, void *userdata)
 {
         (void)event;
-        (void)accuracy;
+        world.accuracy_usec = accuracy;
         assert_int_equal(clock, CLOCK_BOOTTIME); /* the one that cannot be set */
         world.handler = handler;
         world.userdata = userdata;
@@ -45,6 +45,13 @@ static int world_set_time(sd_event_source *source, uint64_t usec)
         return 0;
 }
 
+static int world_set_accuracy(sd_event_source *source, uint64_t usec)
+{
+        (void)source;
+        world.accuracy_usec = usec;
+        return 0;
+}
+
 static int world_set_enabled(sd_event_source *source, int enabled)
 {
         (void)source;
@@ -54,6 +61,7 @@ static int world_set_enabled(sd_event_source *source, int enabled)
 
 #define sd_event_add_time                     world_add_time
 #define sd_event_source_set_time              world_set_time
+#define sd_event_source_set_time_accuracy     world_set_accuracy
 #define sd_event_source_set_enabled           world_set_enabled
 #define sd_event_source_disable_unref(source) ((void)(source), world.timer_on = false)
 #define now_boottime_usec()                   world.boottime_usec
@@ -216,10 +224,11 @@ static void pass(uint64_t usec)
         world.realtime_usec += usec;
 }
 
-/* Goes to the next moment at which anything happens, late by so much, and lets it happen. */
+/* Goes to the next moment at which anything happens, late by so much, and lets it happen. The timer is as
+ * late as it may be. */
 static void step(uint64_t late_usec)
 {
-        uint64_t next = world.timer_on ? world.timer_usec : UINT64_MAX;
+        uint64_t next = world.timer_on ? world.timer_usec + world.accuracy_usec : UINT64_MAX;
 
         for (size_t i = 0; i < n_checks; i++)
                 if (current->witnesses[i].run && current->witnesses[i].answer_usec < next)
