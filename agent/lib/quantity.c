@@ -2,6 +2,7 @@
 #include "quantity.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -32,18 +33,26 @@ static const struct unit sizes[] = {
         { "B", 1 },
 };
 
-/* Reads decimal digits; *text then points behind them. */
-static int digits_parse(const char **text, uint64_t *ret)
+static unsigned digit_value(char c)
+{
+        if (c >= '0' && c <= '9')
+                return (unsigned)(c - '0');
+        if (c >= 'a' && c <= 'f')
+                return (unsigned)(c - 'a' + 10);
+        return UINT_MAX;
+}
+
+int digits_parse(const char **text, unsigned base, uint64_t *ret)
 {
         const char *p = *text;
         uint64_t value = 0;
         bool fits = true;
 
-        if (*p < '0' || *p > '9')
+        if (digit_value(*p) >= base)
                 return -EINVAL;
-        for (; *p >= '0' && *p <= '9'; p++)
-                if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
-                    __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
+        for (; digit_value(*p) < base; p++)
+                if (__builtin_mul_overflow(value, (uint64_t)base, &value) ||
+                    __builtin_add_overflow(value, (uint64_t)digit_value(*p), &value))
                         fits = false;
 
         *text = p;
@@ -58,7 +67,7 @@ static int quantity_parse(const char *text, const struct unit *units, size_t n_u
         uint64_t value = 0;
         int r;
 
-        r = digits_parse(&text, &value);
+        r = digits_parse(&text, 10, &value);
         if (r == -EINVAL)
                 return r;
 
@@ -89,7 +98,7 @@ int percent_parse(const char *text, double *ret_fraction)
         double value, unit = 1;
         int r;
 
-        r = digits_parse(&text, &whole);
+        r = digits_parse(&text, 10, &whole);
         if (r == -EINVAL)
                 return r;
         value = (double)whole;

@@ -19,6 +19,10 @@ int duration_parse(const char *text, uint64_t *ret_usec);
 int size_parse(const char *text, uint64_t *ret_bytes);
 int percent_parse(const char *text, double *ret_fraction); /* "5%" is 0.05; 0 % to 100 % */
 
+/* Reads the digits at *text, of base 10 or 16 (in lower case), without sign or space; *text then points
+ * behind them, also for -ERANGE. */
+int digits_parse(const char **text, unsigned base, uint64_t *ret);
+
 /* Writes the shortest exact form: "90s", "2h", "512M"; buffers of QUANTITY_SIZE suffice. */
 #define QUANTITY_SIZE 32
 char *duration_format(uint64_t usec, char buffer[static QUANTITY_SIZE]);

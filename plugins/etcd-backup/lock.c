@@ -3,12 +3,14 @@
 #include "lock.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 
 #include "copies.h"
 #include "files.h"
+#include "quantity.h"
 
 #define TEXT_SIZE 64
 
@@ -16,11 +18,15 @@
 static void read_holder(int fd, struct lock_holder *ret)
 {
         char text[TEXT_SIZE] = {};
-        int pid = 0;
+        const char *at = text;
+        uint64_t pid;
 
         *ret = (struct lock_holder){ .work = "something" };
-        if (pread(fd, text, sizeof(text) - 1, 0) > 0 && sscanf(text, "%d %31[a-z-]", &pid, ret->work) >= 1)
-                ret->pid = pid;
+        if (pread(fd, text, sizeof(text) - 1, 0) <= 0 || digits_parse(&at, 10, &pid) < 0 || pid > INT_MAX ||
+            *at != ' ')
+                return;
+        ret->pid = (pid_t)pid;
+        (void)snprintf(ret->work, sizeof(ret->work), "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
 }
 
 static int restore_is_unfinished(const char *state_dir)

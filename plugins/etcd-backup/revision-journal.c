@@ -23,6 +23,24 @@ struct marks {
         size_t count;
 };
 
+/* A line as revision_journal_add writes it. */
+static int parse_mark(const char *line, struct revision_mark *ret)
+{
+        static const unsigned bases[] = { 10, 16, 10, 10 };
+        uint64_t numbers[ELEMENTS(bases)];
+
+        for (size_t i = 0; i < ELEMENTS(bases); i++) {
+                if (i > 0 && *line++ != ' ')
+                        return -EINVAL;
+                if (digits_parse(&line, bases[i], &numbers[i]) < 0)
+                        return -EINVAL;
+        }
+        if (*line || numbers[2] == 0 || numbers[2] > INT64_MAX)
+                return -EINVAL;
+        *ret = (struct revision_mark){ numbers[0], numbers[1], (int64_t)numbers[2], numbers[3] };
+        return 0;
+}
+
 /* Lines that cannot be read are left out: a floor from the rest is better than none. */
 static int load(const char *path, struct marks *ret)
 {
@@ -34,14 +52,9 @@ static int load(const char *path, struct marks *ret)
         r = file_read(path, MARKS_MAX * LINE_MAX_SIZE, &text, &size);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
-        for (char *at = text, *line; (line = strsep(&at, "\n")) && ret->count < MARKS_MAX;) {
-                struct revision_mark mark;
-
-                if (sscanf(line, "%" SCNu64 " %" SCNx64 " %" SCNd64 " %" SCNu64, &mark.realtime_usec,
-                           &mark.cluster_id, &mark.revision, &mark.raft_index) == 4 &&
-                    mark.revision > 0)
-                        ret->items[ret->count++] = mark;
-        }
+        for (char *at = text, *line; (line = strsep(&at, "\n")) && ret->count < MARKS_MAX;)
+                if (parse_mark(line, &ret->items[ret->count]) >= 0)
+                        ret->count++;
         return 0;
 }
 

@@ -218,6 +218,27 @@ static void the_revisions_on_record_stay_few(void **state)
         assert_int_equal(highest, 600);
 }
 
+static void a_line_that_is_no_mark_is_left_out_and_the_others_count(void **state)
+{
+        static const char text[] = "1000000 7 40 9\n"
+                                   "1000000 7 99\n"
+                                   "1000000 7 -99 9\n"
+                                   "1000000 7 0x99 9\n"
+                                   " 1000000 7 99 9\n"
+                                   "1000000 7 99 9 9\n"
+                                   "1000000 7 9999999999999999999 9\n"
+                                   "99999999999999999999 7 99 9\n"
+                                   "2000000 00000000000000a7 98 9\n"
+                                   "half a li";
+        int64_t highest, bump;
+
+        assert_int_equal(file_write("revisions", text, strlen(text), 0600), 0);
+        assert_int_equal(revision_journal_floor(directory, 7, 1, 0, USEC_PER_HOUR, &highest, &bump), 0);
+        assert_int_equal(highest, 40);
+        assert_int_equal(revision_journal_floor(directory, 0xa7, 1, 0, USEC_PER_HOUR, &highest, &bump), 0);
+        assert_int_equal(highest, 98);
+}
+
 static void kubeadm_upgrade_is_seen_while_it_is_recent(void **state)
 {
         _cleanup_failure_ failure = {};
@@ -275,6 +296,7 @@ int main(void)
                 RESTORE_TEST(versions_compare_by_major_and_minor),
                 RESTORE_TEST(a_restore_goes_beyond_all_that_may_have_been_written),
                 RESTORE_TEST(the_revisions_on_record_stay_few),
+                RESTORE_TEST(a_line_that_is_no_mark_is_left_out_and_the_others_count),
                 RESTORE_TEST(kubeadm_upgrade_is_seen_while_it_is_recent),
                 RESTORE_TEST(a_journal_reads_as_it_was_written_and_nothing_else_does),
         };

@@ -101,6 +101,24 @@ static void reads_percentages_as_fractions(void **state)
         assert_true(fabs(value - 1) < 1e-12);
 }
 
+static void reads_digits_and_stops_behind_them(void **state)
+{
+        const char *text = "12ff 18446744073709551615 18446744073709551616-";
+        uint64_t value = 7;
+
+        assert_int_equal(digits_parse(&text, 16, &value), 0);
+        assert_int_equal(value, 0x12ff);
+        assert_int_equal(digits_parse(&text, 10, &value), -EINVAL);
+        text++;
+        assert_int_equal(digits_parse(&text, 10, &value), 0);
+        assert_true(value == UINT64_MAX);
+        text++;
+        assert_int_equal(digits_parse(&text, 10, &value), -ERANGE);
+        assert_string_equal(text, "-");
+        assert_true(value == UINT64_MAX);
+        assert_int_equal(digits_parse(&text, 10, &value), -EINVAL);
+}
+
 static void writes_the_largest_unit_that_is_exact(void **state)
 {
         char text[QUANTITY_SIZE];
@@ -170,6 +188,7 @@ int main(void)
                 cmocka_unit_test(reads_durations_with_exactly_one_unit),
                 cmocka_unit_test(reads_sizes_in_binary_units),
                 cmocka_unit_test(reads_percentages_as_fractions),
+                cmocka_unit_test(reads_digits_and_stops_behind_them),
                 cmocka_unit_test(writes_the_largest_unit_that_is_exact),
                 cmocka_unit_test(what_it_writes_it_reads_back),
                 cmocka_unit_test(shows_people_two_parts_of_a_duration),
