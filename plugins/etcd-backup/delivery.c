@@ -126,7 +126,7 @@ void destination_deliver(struct destination *destination, const struct delivery 
                                   strerror(-r));
         remark = destination->store ? store_remark(destination->store) : NULL;
         if (remark)
-                log_message(LOG_WARNING, NULL, "%s", remark);
+                log_message(LOG_WARNING, MESSAGE_CLOCK_SKEWED, "%s", remark);
         /* A clock that is wrong is likely the cause of what failed. */
         if (remark && r < 0)
                 failure_prefix(&destination->failure, "%s", remark);

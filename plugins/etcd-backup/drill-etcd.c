@@ -4,11 +4,11 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "files.h"
 #include "quantity.h"
 #include "timestamp.h"
 
@@ -19,6 +19,10 @@
 
 /* etcd makes a socket of this name in its working directory, which only root can enter. */
 #define SOCKET "drill:1"
+
+#define LOG_FILE     "etcd.log"
+#define LOG_SIZE_MAX (64 * 1024 * 1024)
+#define LAST_MAX     400
 
 static char *const arguments[] = {
         (char *)"etcd",
@@ -32,21 +36,33 @@ static char *const arguments[] = {
         NULL,
 };
 
-static int spawn(const char *program, const char *directory, pid_t *ret)
+/* What the child does before it is etcd: only what a signal handler might do, too. etcd does not outlive a
+ * drill that is killed, for nobody would find it again. */
+static void become_etcd(const char *program, const char *directory, pid_t drill)
 {
         static char *const environment[] = { (char *)"PATH=/usr/bin:/bin", NULL };
-        posix_spawn_file_actions_t actions;
-        int r;
+        int in = open("/dev/null", O_RDONLY), out;
 
-        posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_addchdir_np(&actions, directory);
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "etcd.log", O_WRONLY | O_CREAT | O_APPEND,
-                                         0600);
-        posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-        r = posix_spawn(ret, program, &actions, NULL, arguments, environment);
-        posix_spawn_file_actions_destroy(&actions);
-        return -r;
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != drill || chdir(directory) < 0)
+                _exit(127);
+        out = open(LOG_FILE, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        if (in < 0 || out < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+            dup2(out, STDERR_FILENO) < 0)
+                _exit(127);
+        execve(program, arguments, environment);
+        _exit(127);
+}
+
+static int spawn(const char *program, const char *directory, pid_t *ret)
+{
+        pid_t drill = getpid(), pid = fork();
+
+        if (pid < 0)
+                return -errno;
+        if (pid == 0)
+                become_etcd(program, directory, drill);
+        *ret = pid;
+        return 0;
 }
 
 static bool has_ended(struct drill_etcd *etcd)
@@ -72,21 +88,42 @@ void drill_etcd_stop(struct drill_etcd *etcd)
         etcd_peer_clear(&etcd->peer);
 }
 
+/* The end of etcd's log, for its directory goes with the drill. Owned by the caller; NULL: there is none. */
+static char *last_words(const char *directory)
+{
+        _cleanup_free_ char *path = NULL, *log = NULL;
+        size_t size;
+
+        if (asprintf(&path, "%s/" LOG_FILE, directory) < 0) {
+                path = NULL;
+                return NULL;
+        }
+        if (file_read(path, LOG_SIZE_MAX, &log, &size) < 0)
+                return NULL;
+        while (size > 0 && log[size - 1] == '\n')
+                log[--size] = '\0';
+        return strdup(size > LAST_MAX ? log + size - LAST_MAX : log);
+}
+
+static int tell(int error, const char *what, const char *directory, struct failure *failure)
+{
+        _cleanup_free_ char *words = last_words(directory);
+
+        return failure_set(failure, error, "DrillEtcdFailed", "%s; the last of its log: %s", what,
+                           words ?: "nothing");
+}
+
 static int wait_until_healthy(struct drill_etcd *etcd, const char *directory, struct failure *failure)
 {
         uint64_t deadline = now_boottime_usec() + START_USEC;
 
         while (etcd_ask_health(&etcd->peer, ANSWER_USEC, NULL) < 0) {
                 if (has_ended(etcd))
-                        return failure_set(failure, -EIO, "DrillEtcdFailed",
-                                           "etcd ends at once on the restored data; see %s/etcd.log",
-                                           directory);
+                        return tell(-EIO, "etcd ends at once on the restored data", directory, failure);
                 if (now_boottime_usec() > deadline)
-                        return failure_set(
-                                failure, -ETIMEDOUT, "DrillEtcdFailed",
-                                "etcd does not become healthy on the restored data within ten minutes; "
-                                "see %s/etcd.log",
-                                directory);
+                        return tell(-ETIMEDOUT,
+                                    "etcd does not become healthy on the restored data within ten minutes",
+                                    directory, failure);
                 usleep((useconds_t)LOOK_USEC);
         }
         return 0;

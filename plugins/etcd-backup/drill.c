@@ -14,6 +14,7 @@
 #include "drill-etcd.h"
 #include "drill-result.h"
 #include "drill-snapshot.h"
+#include "fault-point.h"
 #include "files.h"
 #include "kubeadm-upgrade.h"
 #include "log.h"
@@ -226,6 +227,7 @@ static int restore_and_compare(struct drill *drill, uint64_t began_usec)
                 r = drill_etcd_start(&drill->server, drill->directory, &etcd, drill->failure);
         if (r < 0)
                 return r;
+        FAULT_POINT("drill-etcd-started");
         drill->result.recovery_usec = now_boottime_usec() - began_usec;
         r = etcd_ask_hash(&etcd.peer, drill->result.revision, &found, drill->failure);
         drill_etcd_stop(&etcd);
@@ -247,6 +249,7 @@ static int run(struct drill *drill)
 {
         int r;
 
+        remove_scratch(drill); /* of a drill that was killed, before anybody asks for room */
         r = kubeadm_upgrade_check(drill->root, drill->failure);
         if (r >= 0)
                 r = etcd_peer_make(drill->root, &drill->config->etcd, &drill->member);
@@ -256,7 +259,6 @@ static int run(struct drill *drill)
                 r = find_tools(drill);
         if (r < 0)
                 return r;
-        remove_scratch(drill); /* of a drill that was killed */
         r = run_once(drill);
         remove_scratch(drill);
         return r;

@@ -255,7 +255,7 @@ static int run_locked(const struct arguments *arguments, const char *state_dir,
         if (r >= 0)
                 r = lock_take(state_dir, arguments->drill ? "drill" : "restore", &lock, &holder);
         if (r == -EBUSY) {
-                log_message(arguments->drill ? LOG_NOTICE : LOG_ERR, NULL,
+                log_message(arguments->drill ? LOG_NOTICE : LOG_ERR, MESSAGE_MEMBER_BUSY,
                             "Not now: a %s of this member is under way (pid %d)", holder.work,
                             (int)holder.pid);
                 return EXIT_UNHEALTHY;
@@ -302,7 +302,8 @@ int main(int argc, char *argv[])
                 return EXIT_UNHEALTHY;
         r = backup_config_load(arguments.root, &config, &failure);
         if (r < 0) {
-                log_message(LOG_ERR, NULL, "%s", failure.message ?: strerror(-r));
+                log_message(LOG_ERR, arguments.drill ? MESSAGE_DRILL_FAILED : MESSAGE_RESTORE_FAILED, "%s",
+                            failure.message ?: strerror(-r));
                 return EXIT_CONFIGURATION;
         }
         r = run_locked(&arguments, state_dir, config);

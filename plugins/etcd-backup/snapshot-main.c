@@ -242,7 +242,7 @@ static int run_locked(const struct arguments *arguments, const char *state_dir)
         if (r >= 0)
                 r = lock_take(state_dir, "snapshot", &lock, &holder);
         if (r == -EBUSY) {
-                log_message(arguments->scheduled ? LOG_NOTICE : LOG_ERR, NULL,
+                log_message(arguments->scheduled ? LOG_NOTICE : LOG_ERR, MESSAGE_MEMBER_BUSY,
                             "Not now: a %s of this member is under way (pid %d)", holder.work,
                             (int)holder.pid);
                 r = arguments->scheduled ? EXIT_GOOD : EXIT_UNHEALTHY;

@@ -386,6 +386,29 @@ static void a_drill_whose_hash_differs_fails_and_says_so(void **state)
         configure_endpoint(member.endpoint);
 }
 
+static bool etcd_of_the_drill_is_gone(void *userdata)
+{
+        (void)userdata;
+        return shell("for p in /proc/[0-9]*; do test \"$(readlink $p/cwd)\" != \"$PWD/" STATE
+                     "/drill\" || exit 1; done 2>/dev/null");
+}
+
+static void a_drill_that_is_killed_leaves_no_etcd_and_the_next_one_cleans_up(void **state)
+{
+        _cleanup_free_ char *result = NULL;
+
+        configure("\"drill\": { \"minFree\": \"1M\" },");
+        assert_int_equal(take_snapshot(), 0);
+        assert_int_equal(restore_until("drill-etcd-started", "drill", NULL), -SIGKILL);
+        assert_true(root_has(root, STATE "/drill/data"));
+        wait_until(etcd_of_the_drill_is_gone, NULL, "the end of the drill's etcd");
+        assert_int_equal(restore("drill", NULL), 0);
+        result = root_read(root, STATE "/drill.json");
+        assert_non_null(strstr(result, "\"Proven\""));
+        assert_false(root_has(root, STATE "/drill"));
+        configure_endpoint(member.endpoint);
+}
+
 static void a_drill_without_room_is_put_off(void **state)
 {
         _cleanup_free_ char *result = NULL;
@@ -501,6 +524,7 @@ int main(void)
                 RESTORE_TEST(kubeadm_at_work_is_respected),
                 RESTORE_TEST(a_drill_proves_the_newest_copy_and_leaves_nothing),
                 RESTORE_TEST(a_drill_whose_hash_differs_fails_and_says_so),
+                RESTORE_TEST(a_drill_that_is_killed_leaves_no_etcd_and_the_next_one_cleans_up),
                 RESTORE_TEST(a_drill_without_room_is_put_off),
                 RESTORE_TEST(an_encrypted_copy_needs_the_identity_and_is_drilled_by_a_fresh_snapshot),
                 RESTORE_TEST(the_copy_may_come_from_s3_when_nothing_is_left_on_the_node),

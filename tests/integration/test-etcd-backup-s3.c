@@ -326,6 +326,34 @@ static void a_complete_whose_answer_was_lost_is_known_by_its_object(void **state
         assert_int_equal(count_objects(), 2);
 }
 
+static void what_the_server_stored_differently_is_no_copy(void **state)
+{
+        static const char wrong_etag[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n"
+                                         "ETag: \"00000000000000000000000000000000\"\r\n\r\n",
+                          shorter[] = "HTTP/1.1 200 OK\r\nContent-Length: 999\r\nConnection: close\r\n"
+                                      "ETag: \"opaque\"\r\n\r\n";
+        static const struct fault lies[] = {
+                { .method = "PUT", .match = ".tar.zst", .answer = wrong_etag },
+                { .method = "PUT", .match = "partNumber=2", .answer = wrong_etag },
+                { .method = "HEAD", .answer = wrong_etag },
+                { .method = "HEAD", .answer = shorter },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(lies); i++) {
+                _cleanup_(store_closep) struct store *store = open_store();
+                struct fault lie = { .method = lies[i].method,
+                                     .match = lies[i].match,
+                                     .answer = lies[i].answer };
+                _cleanup_failure_ failure = {};
+
+                proxy.fault = &lie;
+                assert_int_equal(put(store, "cp-0", i == 1 ? LARGE : 1000, &failure), -EBADMSG);
+                assert_string_equal(failure.reason, "StoredDifferently");
+                proxy.fault = NULL;
+                assert_int_equal(count_objects(), 0);
+        }
+}
+
 static void a_listing_that_is_cut_is_not_taken_for_the_whole(void **state)
 {
         _cleanup_(store_closep) struct store *store = open_store();
@@ -429,6 +457,7 @@ int main(void)
                 TEST(an_upload_that_fails_is_aborted),
                 TEST(an_error_within_a_200_on_complete_is_an_error),
                 TEST(a_complete_whose_answer_was_lost_is_known_by_its_object),
+                TEST(what_the_server_stored_differently_is_no_copy),
                 TEST(a_listing_that_is_cut_is_not_taken_for_the_whole),
                 TEST(a_fetch_that_is_cut_begins_anew),
                 TEST(a_clock_that_is_wrong_is_corrected_once_by_the_servers),
