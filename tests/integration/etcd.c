@@ -180,11 +180,18 @@ void etcd_start_of(const char *suite, struct etcd *etcd, const char *root, bool 
         etcd_wait(etcd);
 }
 
+void etcd_start_member_of(const char *suite, struct etcd *etcd, const char *root, const char *name,
+                          unsigned peer_port, const char *cluster, bool existing)
+{
+        *etcd = (struct etcd){ .root = root, .port = free_port(), .peer_port = peer_port };
+        etcd->programs = suite ? find_programs(suite) : NULL;
+        launch(etcd, name, cluster, existing);
+}
+
 void etcd_start_member(struct etcd *etcd, const char *root, const char *name, unsigned peer_port,
                        const char *cluster, bool existing)
 {
-        *etcd = (struct etcd){ .root = root, .port = free_port(), .peer_port = peer_port };
-        launch(etcd, name, cluster, existing);
+        etcd_start_member_of(NULL, etcd, root, name, peer_port, cluster, existing);
 }
 
 void etcd_stop(struct etcd *etcd, int signal)

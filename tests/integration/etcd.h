@@ -30,6 +30,8 @@ void etcd_start_of(const char *suite, struct etcd *etcd, const char *root, bool 
  * peer_port; `existing` when it was added to one that runs. Does not wait. */
 void etcd_start_member(struct etcd *etcd, const char *root, const char *name, unsigned peer_port,
                        const char *cluster, bool existing);
+void etcd_start_member_of(const char *suite, struct etcd *etcd, const char *root, const char *name,
+                          unsigned peer_port, const char *cluster, bool existing);
 void etcd_wait(struct etcd *etcd);             /* until it serves */
 void etcd_stop(struct etcd *etcd, int signal); /* does nothing when it does not run */
 

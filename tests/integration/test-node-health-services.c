@@ -14,95 +14,14 @@
 
 #include "answers.h"
 #include "cleanup.h"
-#include "fake-systemd.h"
 #include "files.h"
+#include "health-node.h"
 #include "kube-apiserver.h"
 #include "program.h"
-#include "report.h"
 
 static struct kube_apiserver server;
 
-struct node {
-        char *root, *report_path;
-        pid_t plugin;
-        struct fake_systemd systemd;
-};
-
-static int make_node(void **state)
-{
-        struct node *node = calloc(1, sizeof(*node));
-
-        assert_non_null(node);
-        node->root = root_make();
-        node->report_path = path_under(node->root, "/run/capi-node-agent/reports/node-health.json");
-        *state = node;
-        return 0;
-}
-
-static int remove_node(void **state)
-{
-        struct node *node = *state;
-
-        if (node->plugin > 0)
-                assert_int_equal(program_stop(node->plugin, SIGTERM), 0);
-        fake_systemd_stop(&node->systemd);
-        root_remove(node->root);
-        free(node->report_path);
-        free(node);
-        return 0;
-}
-
-static void make_directory(const struct node *node, const char *name)
-{
-        _cleanup_free_ char *path = path_under(node->root, name);
-
-        assert_int_equal(directory_make(path, 0755), 0);
-}
-
-/* Starts the plugin with these checks on, and all others off. */
-static void start_plugin(struct node *node, const char *const *names)
-{
-        static const char *const all[] = {
-                "bootstrap",    "kubelet",          "containerd",   "container-runtime", "kubelet-health",
-                "kube-proxy",   "api-endpoint",     "units",        "api-server",        "controller-manager",
-                "scheduler",    "static-pods",      "etcd",         "etcd-leader",       "etcd-database",
-                "etcd-latency", "etcd-maintenance", "certificates", "versions",          "topology",
-        };
-        char text[2048] = "";
-        size_t length = 0;
-
-        for (size_t i = 0; i < ELEMENTS(all); i++) {
-                bool on = false;
-
-                for (const char *const *name = names; *name; name++)
-                        on |= strcmp(*name, all[i]) == 0;
-                length += (size_t)snprintf(text + length, sizeof(text) - length,
-                                           "%s\"%s\": { \"enabled\": %s }",
-                                           i > 0 ? ", " : "{ \"interval\": \"1s\", \"checks\": { ", all[i],
-                                           on ? "true" : "false");
-        }
-        (void)snprintf(text + length, sizeof(text) - length, " } }");
-        root_write(node->root, "etc/capi-node-agent/node-health.json", text, 0644);
-        node->plugin =
-                program_start(NODE_HEALTH, (const char *const[]){ "--root", node->root, "daemon", NULL });
-}
-#define START(node, ...) start_plugin(node, (const char *const[]){ __VA_ARGS__, NULL })
-
-static void write_manifest(const struct node *node, const char *name, const char *format, ...) _printf_(3, 4);
-static void write_manifest(const struct node *node, const char *name, const char *format, ...)
-{
-        _cleanup_free_ char *text = NULL, *path = NULL;
-        va_list arguments;
-
-        va_start(arguments, format);
-        assert_true(vasprintf(&text, format, arguments) > 0);
-        va_end(arguments);
-        make_directory(node, "/etc/kubernetes/manifests");
-        assert_true(asprintf(&path, "etc/kubernetes/manifests/%s.yaml", name) > 0);
-        root_write(node->root, path, text, 0600);
-}
-
-static void write_certificate(const struct node *node, const char *path, int days)
+static void write_certificate(const struct health_node *node, const char *path, int days)
 {
         struct identity identity = identity_make(&server.ca, "test", "test", false, days);
         _cleanup_free_ char *text = NULL;
@@ -115,119 +34,52 @@ static void write_certificate(const struct node *node, const char *path, int day
         identity_clear(&identity);
 }
 
-/* ---- waiting ---- */
-
-static struct report *read_report(const struct node *node)
-{
-        _cleanup_failure_ failure = {};
-        struct report *report = NULL;
-        int r;
-
-        r = report_load(node->report_path, &report, &failure);
-        if (r < 0 && r != -ENOENT)
-                fail_msg("%s", failure.message);
-        return report;
-}
-
-struct expectation {
-        struct node *node;
-        const char *check, *status, *reason; /* of a check, or of a condition; status NULL: it is not there */
-};
-
-static bool check_is(void *userdata)
-{
-        const struct expectation *expected = userdata;
-        _cleanup_(report_freep) struct report *report = NULL;
-
-        fake_systemd_serve(&expected->node->systemd);
-        report = read_report(expected->node);
-        for (size_t i = 0; report && report->checks && i < json_object_array_length(report->checks); i++) {
-                json_object *check = json_object_array_get_idx(report->checks, i);
-
-                if (strcmp(json_string(check, "name"), expected->check) == 0)
-                        return expected->status &&
-                               strcmp(json_string(check, "status"), expected->status) == 0 &&
-                               strcmp(json_string(check, "reason"), expected->reason) == 0;
-        }
-        return report && report->checks && !expected->status;
-}
-
-static bool condition_is(void *userdata)
-{
-        const struct expectation *expected = userdata;
-        _cleanup_(report_freep) struct report *report = NULL;
-
-        fake_systemd_serve(&expected->node->systemd);
-        report = read_report(expected->node);
-        for (size_t i = 0; report && i < report->n_conditions; i++)
-                if (strcmp(report->conditions[i].type, expected->check) == 0)
-                        return expected->status &&
-                               strcmp(condition_status_name(report->conditions[i].status),
-                                      expected->status) == 0 &&
-                               strcmp(report->conditions[i].reason, expected->reason) == 0;
-        return report && !expected->status;
-}
-
-static void wait_check(struct node *node, const char *check, const char *status, const char *reason)
-{
-        struct expectation expected = { node, check, status, reason };
-
-        wait_longer(40, check_is, &expected, reason ?: check);
-}
-
-static void wait_condition(struct node *node, const char *type, const char *status, const char *reason)
-{
-        struct expectation expected = { node, type, status, reason };
-
-        wait_longer(40, condition_is, &expected, reason ?: type);
-}
-
 /* ---- a real API server ---- */
 
-static void join(struct node *node)
+static void join(struct health_node *node)
 {
         kube_join(&server, node->root, "cp-0", server.port);
-        write_manifest(node, "kube-apiserver", "- --advertise-address=127.0.0.1\n- --secure-port=%u\n",
-                       server.port);
-        write_manifest(node, "etcd",
-                       "- --listen-metrics-urls=%s,http://192.0.2.1:2381\nimage: k8s/etcd:3.4.23\n",
-                       server.etcd.endpoint);
+        health_node_write_manifest(node, "kube-apiserver",
+                                   "- --advertise-address=127.0.0.1\n- --secure-port=%u\n", server.port);
+        health_node_write_manifest(
+                node, "etcd", "- --listen-metrics-urls=%s,http://192.0.2.1:2381\nimage: k8s/etcd:3.4.23\n",
+                server.etcd.endpoint);
 }
 
 static void an_api_server_and_its_etcd_are_ready_and_named_when_they_are_gone(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
         _cleanup_(report_freep) struct report *report = NULL;
 
         join(node);
         START(node, "api-endpoint", "api-server", "etcd", "etcd-leader", "etcd-database", "etcd-latency",
               "versions");
-        wait_condition(node, "ControlPlaneReady", "True", "ControlPlaneAnswers");
-        wait_condition(node, "EtcdReady", "True", "EtcdAnswers");
-        wait_check(node, "api-endpoint", "OK", "APIEndpointAnswers");
-        wait_check(node, "etcd-database", "OK", "EtcdDatabaseFits");
-        wait_check(node, "etcd-latency", "OK", "EtcdDiskFast");
+        health_node_wait_condition(node, "ControlPlaneReady", "True", "ControlPlaneAnswers");
+        health_node_wait_condition(node, "EtcdReady", "True", "EtcdAnswers");
+        health_node_wait_check(node, "api-endpoint", "OK", "APIEndpointAnswers");
+        health_node_wait_check(node, "etcd-database", "OK", "EtcdDatabaseFits");
+        health_node_wait_check(node, "etcd-latency", "OK", "EtcdDiskFast");
 
         kube_apiserver_stop(&server, SIGTERM);
-        wait_condition(node, "ControlPlaneReady", "False", "APIServerNotListening");
-        wait_check(node, "api-endpoint", "Fail", "APIEndpointNotListening");
+        health_node_wait_condition(node, "ControlPlaneReady", "False", "APIServerNotListening");
+        health_node_wait_check(node, "api-endpoint", "Fail", "APIEndpointNotListening");
         /* When the API server is lost, no node is to blame for it. */
-        wait_condition(node, "NodeServicesReady", "True", "AllServicesRunning");
-        wait_condition(node, "EtcdReady", "True", "EtcdAnswers");
+        health_node_wait_condition(node, "NodeServicesReady", "True", "AllServicesRunning");
+        health_node_wait_condition(node, "EtcdReady", "True", "EtcdAnswers");
         kube_apiserver_start(&server);
-        wait_condition(node, "ControlPlaneReady", "True", "ControlPlaneAnswers");
+        health_node_wait_condition(node, "ControlPlaneReady", "True", "ControlPlaneAnswers");
 
         assert_int_equal(kill(server.etcd.pid, SIGSTOP), 0);
-        wait_condition(node, "EtcdReady", "False", "EtcdNotAnswering");
+        health_node_wait_condition(node, "EtcdReady", "False", "EtcdNotAnswering");
         assert_int_equal(kill(server.etcd.pid, SIGCONT), 0);
-        wait_condition(node, "EtcdReady", "True", "EtcdAnswers");
-        report = read_report(node);
+        health_node_wait_condition(node, "EtcdReady", "True", "EtcdAnswers");
+        report = health_node_report(node);
         assert_string_equal(json_string(report->versions, "etcd"), "3.4.23");
 }
 
 static void labels_and_versions_come_from_the_node_object(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
         _cleanup_(report_freep) struct report *report = NULL;
 
         json_object_put(
@@ -237,16 +89,16 @@ static void labels_and_versions_come_from_the_node_object(void **state)
                              "\"topology.kubernetes.io/region\":\"one\"}},"
                              "\"status\":{\"nodeInfo\":{\"kubeletVersion\":\"v1.20.2\"}}}"));
         join(node);
-        make_directory(node, "/run/cloud-init");
+        health_node_make_directory(node, "/run/cloud-init");
         root_write(node->root, "run/cloud-init/instance-data.json",
                    "{\"v1\":{\"availability_zone\":\"az-2\",\"region\":null}}", 0644);
-        make_directory(node, "/usr/local/sbin");
+        health_node_make_directory(node, "/usr/local/sbin");
         root_write(node->root, "usr/local/sbin/runc", "#!/bin/sh\necho runc version 1.1.12\necho commit: x\n",
                    0755);
         START(node, "versions", "topology");
-        wait_check(node, "topology", "Warn", "TopologyLabelsWrong");
-        wait_check(node, "versions", "OK", "VersionsFit");
-        report = read_report(node);
+        health_node_wait_check(node, "topology", "Warn", "TopologyLabelsWrong");
+        health_node_wait_check(node, "versions", "OK", "VersionsFit");
+        report = health_node_report(node);
         assert_string_equal(json_string(report->versions, "kubelet"), "v1.20.2");
         assert_string_equal(json_string(report->versions, "runc"), "1.1.12");
         assert_int_equal(json_string(report->versions, "apiServer")[0], 'v');
@@ -254,17 +106,17 @@ static void labels_and_versions_come_from_the_node_object(void **state)
 
 static void on_a_worker_no_row_of_a_control_plane_is_reported(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
 
         kube_join(&server, node->root, "cp-0", server.port);
         START(node, "api-endpoint", "api-server", "scheduler", "static-pods", "etcd", "kube-proxy",
               "etcd-maintenance");
-        wait_check(node, "api-endpoint", "OK", "APIEndpointAnswers");
-        wait_check(node, "api-server", NULL, NULL);
-        wait_check(node, "etcd", NULL, NULL);
-        wait_check(node, "kube-proxy", NULL, NULL);
-        wait_condition(node, "ControlPlaneReady", NULL, NULL);
-        wait_condition(node, "EtcdReady", NULL, NULL);
+        health_node_wait_check(node, "api-endpoint", "OK", "APIEndpointAnswers");
+        health_node_wait_check(node, "api-server", NULL, NULL);
+        health_node_wait_check(node, "etcd", NULL, NULL);
+        health_node_wait_check(node, "kube-proxy", NULL, NULL);
+        health_node_wait_condition(node, "ControlPlaneReady", NULL, NULL);
+        health_node_wait_condition(node, "EtcdReady", NULL, NULL);
 }
 
 /* ---- what a real one cannot be made to say ---- */
@@ -279,12 +131,12 @@ static void a_clock_far_from_the_api_servers_is_told(void **state)
         };
         struct identity identity = identity_make(&server.ca, "127.0.0.1", "test", false, 1);
         struct answers answers = { .texts = late };
-        struct node *node = *state;
+        struct health_node *node = *state;
 
         answers_start(&answers, &identity);
         kube_join(&server, node->root, "cp-0", answers.port);
         START(node, "api-endpoint");
-        wait_check(node, "api-endpoint", "Warn", "ClockSkewed");
+        health_node_wait_check(node, "api-endpoint", "Warn", "ClockSkewed");
         answers_stop(&answers);
         identity_clear(&identity);
 }
@@ -294,12 +146,12 @@ static void a_refused_credential_is_a_warning_of_its_own(void **state)
         static const char *const refused[] = { ANSWER("401 Unauthorized", "", "no", 2), NULL };
         struct identity identity = identity_make(&server.ca, "127.0.0.1", "test", false, 1);
         struct answers answers = { .texts = refused };
-        struct node *node = *state;
+        struct health_node *node = *state;
 
         answers_start(&answers, &identity);
         kube_join(&server, node->root, "cp-0", answers.port);
         START(node, "api-endpoint");
-        wait_check(node, "api-endpoint", "Warn", "CredentialRefused");
+        health_node_wait_check(node, "api-endpoint", "Warn", "CredentialRefused");
         answers_stop(&answers);
         identity_clear(&identity);
 }
@@ -310,17 +162,17 @@ static void a_scheduler_with_a_certificate_of_its_own_is_asked_and_believed(void
         static const char *const bad[] = { ANSWER("500 Oops", "", "leaderElection", 14), NULL };
         struct identity identity = identity_make(NULL, "whoever", "test", false, 1);
         struct answers answers = { .texts = good }, failing = { .texts = bad };
-        struct node *node = *state;
+        struct health_node *node = *state;
 
         answers_start(&answers, &identity);
         answers_start(&failing, &identity);
-        write_manifest(node, "kube-scheduler", "- --bind-address=127.0.0.1\n- --secure-port=%u\n",
-                       answers.port);
+        health_node_write_manifest(node, "kube-scheduler", "- --bind-address=127.0.0.1\n- --secure-port=%u\n",
+                                   answers.port);
         START(node, "scheduler");
-        wait_condition(node, "ControlPlaneReady", "True", "ControlPlaneAnswers");
-        write_manifest(node, "kube-scheduler", "- --bind-address=127.0.0.1\n- --secure-port=%u\n",
-                       failing.port);
-        wait_condition(node, "ControlPlaneReady", "False", "SchedulerUnhealthy");
+        health_node_wait_condition(node, "ControlPlaneReady", "True", "ControlPlaneAnswers");
+        health_node_write_manifest(node, "kube-scheduler", "- --bind-address=127.0.0.1\n- --secure-port=%u\n",
+                                   failing.port);
+        health_node_wait_condition(node, "ControlPlaneReady", "False", "SchedulerUnhealthy");
         answers_stop(&answers);
         answers_stop(&failing);
         identity_clear(&identity);
@@ -345,17 +197,17 @@ static void a_certificate_that_expires_is_told_in_time_and_one_inside_a_kubeconf
 {
         _cleanup_free_ char *admin = root_read(server.root, "admin.conf");
         _cleanup_(report_freep) struct report *report = NULL;
-        struct node *node = *state;
+        struct health_node *node = *state;
 
-        make_directory(node, "/etc/kubernetes/pki/etcd");
+        health_node_make_directory(node, "/etc/kubernetes/pki/etcd");
         write_certificate(node, "etc/kubernetes/pki/apiserver.crt", 300);
         write_certificate(node, "etc/kubernetes/pki/etcd/server.crt", 3);
         assert_non_null(admin);
         root_write(node->root, "etc/kubernetes/admin.conf", admin, 0600);
         START(node, "certificates");
-        wait_check(node, "certificates", "Warn", "CertificateExpiresSoon");
-        wait_condition(node, "CertificatesValid", "True", "AllCertificatesValid");
-        report = read_report(node);
+        health_node_wait_check(node, "certificates", "Warn", "CertificateExpiresSoon");
+        health_node_wait_condition(node, "CertificatesValid", "True", "AllCertificatesValid");
+        report = health_node_report(node);
         assert_non_null(certificate_of(report, "/etc/kubernetes/pki/etcd/server.crt"));
         assert_non_null(certificate_of(report, "/etc/kubernetes/admin.conf"));
         assert_null(certificate_of(report, "/etc/kubernetes/pki/ca.crt"));
@@ -363,58 +215,63 @@ static void a_certificate_that_expires_is_told_in_time_and_one_inside_a_kubeconf
 
 static void an_expired_certificate_fails_and_says_which(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
 
-        make_directory(node, "/var/lib/kubelet/pki");
+        health_node_make_directory(node, "/var/lib/kubelet/pki");
         write_certificate(node, "var/lib/kubelet/pki/kubelet-client-current.pem", -1);
         START(node, "certificates");
-        wait_condition(node, "CertificatesValid", "False", "CertificateExpired");
+        health_node_wait_condition(node, "CertificatesValid", "False", "CertificateExpired");
 }
 
 static void a_bootstrap_that_failed_is_told_before_the_node_has_joined(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
 
         START(node, "bootstrap");
-        wait_check(node, "bootstrap", "Unknown", "NotBootstrapped");
-        make_directory(node, "/run/cloud-init");
+        health_node_wait_check(node, "bootstrap", "Unknown", "NotBootstrapped");
+        health_node_make_directory(node, "/run/cloud-init");
         root_write(node->root, "run/cloud-init/status.json", "{\"v1\":{\"stage\":\"modules-final\"}}", 0644);
-        wait_check(node, "bootstrap", "Unknown", "Bootstrapping");
+        health_node_wait_check(node, "bootstrap", "Unknown", "Bootstrapping");
         root_write(
                 node->root, "run/cloud-init/result.json",
                 "{\"v1\":{\"datasource\":\"x\",\"errors\":[\"('scripts_user', RuntimeError('1 failed'))\"]}}",
                 0644);
-        wait_condition(node, "NodeServicesReady", "False", "BootstrapFailed");
-        make_directory(node, "/etc/kubernetes");
+        health_node_wait_condition(node, "NodeServicesReady", "False", "BootstrapFailed");
+        health_node_make_directory(node, "/etc/kubernetes");
         root_write(node->root, "etc/kubernetes/kubelet.conf", "", 0600);
-        wait_check(node, "bootstrap", "Warn", "CloudInitErrors");
-        wait_condition(node, "NodeServicesReady", "True", "AllServicesRunning");
+        health_node_wait_check(node, "bootstrap", "Warn", "CloudInitErrors");
+        health_node_wait_condition(node, "NodeServicesReady", "True", "AllServicesRunning");
 }
 
 /* ---- units ---- */
 
+struct awaited_message {
+        struct health_node *node;
+        const char *text;
+};
+
 /* One failure is not believed at once; the report says what was seen. */
 static bool units_message_has(void *userdata)
 {
-        const struct expectation *expected = userdata;
+        const struct awaited_message *expected = userdata;
         _cleanup_(report_freep) struct report *report = NULL;
 
         fake_systemd_serve(&expected->node->systemd);
-        report = read_report(expected->node);
+        report = health_node_report(expected->node);
         for (size_t i = 0; report && report->checks && i < json_object_array_length(report->checks); i++) {
                 json_object *check = json_object_array_get_idx(report->checks, i);
 
                 if (strcmp(json_string(check, "name"), "units") == 0)
-                        return strstr(json_string(check, "message"), expected->reason);
+                        return strstr(json_string(check, "message"), expected->text);
         }
         return false;
 }
 
 static void units_that_are_not_as_they_should_be_are_named_with_gardeners_exclusions(void **state)
 {
-        struct node *node = *state;
-        struct expectation expected = {
-                node, "units", NULL,
+        struct health_node *node = *state;
+        struct awaited_message expected = {
+                node,
                 "failed: broken.service; still starting: slow.service; enabled, but not running: gone.service"
         };
         struct fake_unit *unit;
@@ -438,7 +295,7 @@ static void units_that_are_not_as_they_should_be_are_named_with_gardeners_exclus
 
 static void services_that_are_as_they_should_be_are_fine(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
         struct fake_unit *unit;
 
         fake_systemd_start(&node->systemd, node->root);
@@ -446,7 +303,7 @@ static void services_that_are_as_they_should_be_are_fine(void **state)
         unit->active_state = "inactive";
         unit->condition_failed = true;
         START(node, "units");
-        wait_check(node, "units", "OK", "UnitsFine");
+        health_node_wait_check(node, "units", "OK", "UnitsFine");
 }
 
 static int make_server(void **state)
@@ -464,7 +321,7 @@ static int remove_server(void **state)
         return 0;
 }
 
-#define NODE_TEST(test) cmocka_unit_test_setup_teardown(test, make_node, remove_node)
+#define NODE_TEST(test) cmocka_unit_test_setup_teardown(test, health_node_make, health_node_remove)
 
 int main(void)
 {
