@@ -7,6 +7,7 @@
 #include "command.h"
 #include "log.h"
 #include "quantity.h"
+#include "shared-authorities.h"
 #include "timestamp.h"
 
 #define NAME_MAX_LENGTH 63
@@ -175,6 +176,38 @@ static int scan_applied(struct capabilities *capabilities, struct units *units, 
         return 0;
 }
 
+/* What one capability left in its state for another, which then runs without a configuration, too (also_for
+ * in agent/lib/plugin.h). */
+static const struct {
+        const char *name, *file;
+} lent[] = {
+        { "registry-mirror", SHARED_AUTHORITIES_NAME },
+};
+
+static int scan_lent(struct capabilities *capabilities, struct units *units, const char *state_dir)
+{
+        for (size_t i = 0; i < ELEMENTS(lent); i++) {
+                _cleanup_free_ char *path = NULL;
+                struct capability *capability;
+                int r;
+
+                if (asprintf(&path, "%s/%s", state_dir, lent[i].file) < 0) {
+                        path = NULL;
+                        return -ENOMEM;
+                }
+                if (access(path, F_OK) < 0)
+                        continue;
+                capability = capabilities_get(capabilities, lent[i].name);
+                if (!capability)
+                        return -ENOMEM;
+                r = name_unit(capability, units);
+                if (r < 0)
+                        return r;
+                mark_configured(capability);
+        }
+        return 0;
+}
+
 static void take_report(struct capability *capability, struct report *report)
 {
         uint64_t now = now_realtime_usec(), age = 0;
@@ -267,6 +300,9 @@ int capabilities_scan(struct capabilities *capabilities, struct units *units, co
         if (r < 0)
                 return r;
         r = scan_applied(capabilities, units, state_dir);
+        if (r < 0)
+                return r;
+        r = scan_lent(capabilities, units, state_dir);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < capabilities->count; i++) {

@@ -25,7 +25,7 @@ enum capability_state {
 struct capability {
         char *name;
         struct unit *unit;
-        bool configured;     /* /etc/capi-node-agent/NAME.json is there */
+        bool configured;     /* /etc/capi-node-agent/NAME.json is there, or another wants it */
         bool applied;        /* /var/lib/capi-node-agent/NAME/applied is there */
         bool own;            /* the agent's or the gateway's: the agent itself writes the report, in memory */
         uint64_t since_usec; /* CLOCK_BOOTTIME: when the configuration, or the unit's absence, was first seen

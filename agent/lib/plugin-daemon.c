@@ -22,6 +22,7 @@ static void daemon_clear(struct plugin_daemon *daemon)
         sd_event_source_disable_unref(daemon->refresh);
         sd_event_source_disable_unref(daemon->ready_limit);
         file_watch_free(daemon->config_watch);
+        file_watch_free(daemon->other_watch);
         for (size_t i = 0; i < daemon->n_conditions; i++)
                 condition_clear(&daemon->conditions[i].condition);
         free(daemon->conditions);
@@ -272,6 +273,19 @@ static int make_directories(const struct plugin_context *ctx)
         return 0;
 }
 
+static int watch_other(struct plugin_daemon *daemon)
+{
+        struct plugin_context *ctx = daemon->ctx;
+        _cleanup_free_ char *path = NULL;
+
+        if (!ctx->plugin->also_for)
+                return 0;
+        path = path_under(ctx->root, ctx->plugin->also_for);
+        return path ? file_watch_new(ctx->event, path, FILE_WATCH_SETTLE_USEC, on_config_changed, daemon,
+                                     &daemon->other_watch)
+                    : -ENOMEM;
+}
+
 static int daemon_open(struct plugin_daemon *daemon)
 {
         struct plugin_context *ctx = daemon->ctx;
@@ -299,8 +313,9 @@ static int daemon_open(struct plugin_daemon *daemon)
                                        on_ready_limit, daemon);
         if (r < 0)
                 return r;
-        return file_watch_new(ctx->event, ctx->config_path, FILE_WATCH_SETTLE_USEC, on_config_changed, daemon,
-                              &daemon->config_watch);
+        r = file_watch_new(ctx->event, ctx->config_path, FILE_WATCH_SETTLE_USEC, on_config_changed, daemon,
+                           &daemon->config_watch);
+        return r < 0 ? r : watch_other(daemon);
 }
 
 int plugin_daemon_run(struct plugin_context *ctx)

@@ -34,6 +34,26 @@ static char *in_state(const struct plugin_context *ctx, const char *name)
         return asprintf(&path, "%s/%s", ctx->state_dir, name) < 0 ? NULL : path;
 }
 
+/* Whether another capability wants it to run, though it has no configuration. */
+static bool is_wanted_by_other(const struct plugin_context *ctx)
+{
+        _cleanup_free_ char *path =
+                ctx->plugin->also_for ? path_under(ctx->root, ctx->plugin->also_for) : NULL;
+
+        return path && access(path, F_OK) == 0;
+}
+
+static int read_empty_config(const struct plugin_context *ctx, char **ret_text, void **ret_config,
+                             struct failure *failure)
+{
+        static const char empty[] = "{}";
+
+        *ret_text = strdup(empty);
+        if (!*ret_text)
+                return -ENOMEM;
+        return config_parse(ctx->plugin->config, ctx->config_path, empty, strlen(empty), ret_config, failure);
+}
+
 int plugin_read_config(struct plugin_context *ctx, char **ret_text, void **ret_config,
                        struct failure *failure)
 {
@@ -44,6 +64,8 @@ int plugin_read_config(struct plugin_context *ctx, char **ret_text, void **ret_c
         int r;
 
         r = file_read(ctx->config_path, CONFIG_SIZE_MAX, &text, &size);
+        if (r == -ENOENT && is_wanted_by_other(ctx))
+                return read_empty_config(ctx, ret_text, ret_config, failure);
         if (r >= 0 && stat(ctx->config_path, &st) < 0)
                 r = -errno;
         if (r < 0)

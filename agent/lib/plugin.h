@@ -32,6 +32,9 @@ struct plugin {
         const char *summary;
         const char *example; /* for --help */
         const struct config_type *config;
+        /* A file of another capability for whose sake the plugin runs without a configuration of its own,
+         * with all defaults; the agent knows of it, too (agent/agent/capability.c). May be NULL. */
+        const char *also_for;
         const struct condition_type *conditions; /* ends with an entry without a type */
         uint64_t valid_for_usec;                 /* of the report; 0: two minutes */
 

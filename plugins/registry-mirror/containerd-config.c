@@ -342,3 +342,41 @@ char *containerd_config_drop_in(const struct containerd_config *config)
                 return NULL;
         return TAKE_PTR(text);
 }
+
+/* registry.configs.HOST.auth (containerd: docs/cri/registry.md). */
+static bool is_credential(const char *line, size_t length)
+{
+        static const char *const keys[] = { "auth", "identitytoken", "password" };
+
+        for (size_t i = 0; i < ELEMENTS(keys); i++) {
+                size_t n = strlen(keys[i]);
+
+                if (length > n + 2 && line[0] == '"' && strncmp(line + 1, keys[i], n) == 0 &&
+                    line[n + 1] == '"')
+                        return true;
+        }
+        return false;
+}
+
+char *containerd_config_shown(const char *text)
+{
+        _cleanup_free_ char *shown = NULL;
+        FILE *stream;
+        size_t size;
+
+        stream = open_memstream(&shown, &size);
+        if (!stream)
+                return NULL;
+        while (*text) {
+                size_t length = strcspn(text, "\n");
+
+                if (is_credential(text, length))
+                        fprintf(stream, "%.*s = (not shown)", (int)strcspn(text, " "), text);
+                else
+                        fwrite(text, 1, length, stream);
+                text += length;
+                if (*text == '\n')
+                        fputc(*text++, stream);
+        }
+        return fclose(stream) == 0 ? TAKE_PTR(shown) : NULL;
+}

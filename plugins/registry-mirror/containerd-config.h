@@ -39,3 +39,7 @@ bool containerd_config_is_list(const struct containerd_config *config);
 /* The text of our file. containerd before 2.1 puts an imported table in the place of the whole table of that
  * plugin, so it is the plugin's table with config_path added. Owned by the caller; NULL: no memory. */
 char *containerd_config_drop_in(const struct containerd_config *config);
+
+/* The same text without the credentials of registry.configs, for people. Owned by the caller; NULL: no
+ * memory. */
+char *containerd_config_shown(const char *text);

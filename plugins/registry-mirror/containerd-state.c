@@ -28,13 +28,16 @@ static char *record_path(const char *state_dir)
 static void read_record(json_object *object, struct containerd_state *state)
 {
         const char *boot = json_string(object, "bootId"), *version = json_string(object, "version"),
-                   *drop_in = json_string(object, "dropIn"), *at = json_string(object, "changedAt");
+                   *drop_in = json_string(object, "dropIn"), *path = json_string(object, "dropInPath"),
+                   *at = json_string(object, "changedAt");
         bool this_boot = boot && strcmp(boot, boot_id()) == 0;
 
         if (this_boot && version && containerd_version_parse(version, &state->version) < 0)
                 state->version = (struct containerd_version){};
         if (drop_in && strlen(drop_in) < sizeof(state->drop_in))
                 strcpy(state->drop_in, drop_in);
+        if (path && strlen(path) < sizeof(state->drop_in_path))
+                strcpy(state->drop_in_path, path);
         if (!at || timestamp_parse(at, &state->changed_usec) < 0)
                 state->changed_usec = 0;
         if (this_boot)
@@ -63,10 +66,20 @@ int containerd_state_save(const char *state_dir, const struct containerd_state *
         r |= json_set_string(object, "bootId", boot_id());
         r |= json_set_string(object, "version", containerd_version_format(&state->version, version));
         r |= json_set_string(object, "dropIn", state->drop_in);
+        r |= json_set_string(object, "dropInPath", state->drop_in_path);
         if (state->changed_usec)
                 r |= json_set_string(object, "changedAt", timestamp_format(state->changed_usec, at));
         r |= json_set_integer(object, "changedBoottimeUsec", (int64_t)state->changed_boottime_usec);
         return r != 0 ? -ENOMEM : json_save(path, object);
+}
+
+int containerd_state_forget(const char *state_dir)
+{
+        _cleanup_free_ char *path = record_path(state_dir);
+
+        if (!path)
+                return -ENOMEM;
+        return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 /* ---- asking the program ---- */

@@ -10,6 +10,7 @@ struct containerd_state {
         struct containerd_version
                 version; /* that it told in this boot; else unknown: it may be another by now */
         char drop_in[SHA256_TEXT_SIZE]; /* the file of ours that it imports; "": none */
+        char drop_in_path[256];         /* and where */
         uint64_t changed_usec;          /* CLOCK_REALTIME, when that changed; 0: never */
         uint64_t changed_boottime_usec; /* likewise since the boot; 0: before it */
 };
@@ -17,6 +18,8 @@ struct containerd_state {
 /* No file, or one that is not ours, is the empty state. */
 void containerd_state_load(const char *state_dir, struct containerd_state *ret);
 int containerd_state_save(const char *state_dir, const struct containerd_state *state);
+
+int containerd_state_forget(const char *state_dir);
 
 /* `containerd --version` below the root of an image. Returns 0, or -errno when it is not there, does not end
  * within ten seconds, or says something else. */

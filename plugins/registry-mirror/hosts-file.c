@@ -108,9 +108,11 @@ static int print_upstream(FILE *stream, const struct mirror_plan *plan, const st
         if (!server)
                 return -ENOMEM;
         if (!chain->fallback) {
+                fputc('\n', stream);
                 print_key(stream, "server", server);
                 fputs("capabilities = [\"push\"]\n", stream);
         } else if (plan->authorities_path) {
+                fputc('\n', stream);
                 print_authorities(stream, NULL, plan->authorities_path);
         }
         return 0;
@@ -165,7 +167,7 @@ char *hosts_file_render(const struct mirror_plan *plan, const struct mirror_chai
         stream = open_memstream(&text, &size);
         if (!stream)
                 return NULL;
-        fputs(HOSTS_FILE_MARK "\n\n", stream);
+        fputs(HOSTS_FILE_MARK "\n", stream);
         r = print_upstream(stream, plan, chain);
         if (r >= 0)
                 r = print_hosts(stream, plan, chain, version);

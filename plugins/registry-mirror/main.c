@@ -2,17 +2,36 @@
 
 /* registry-mirror: from whom containerd pulls images. */
 
+#include "apply.h"
+#include "commands.h"
 #include "configuration.h"
-#include "plugin.h"
+#include "mirror-report.h"
+#include "shared-authorities.h"
+#include "watch.h"
+
+static const struct condition_type conditions[] = {
+        { .type = CONDITION_REGISTRY_MIRRORS, .severity = SEVERITY_WARNING },
+        {},
+};
+
+static const struct command commands[] = {
+        { "show", "[--json] [--dry-run]", mirror_run_show, "Show who is asked for which registry's images" },
+        {},
+};
 
 static const struct plugin plugin = {
         .name = "registry-mirror",
         .summary = "Mirrors that containerd pulls images from",
-        .example = "capi-node registry-mirror show\n"
-                   "  capi-node registry-mirror test docker.io/library/busybox:latest",
+        .example = "capi-node registry-mirror show",
         .config = &mirror_config_type,
-        .conditions =
-                (const struct condition_type[]){ { "RegistryMirrorsReady", SEVERITY_WARNING, false }, {} },
+        .also_for = SHARED_AUTHORITIES,
+        .conditions = conditions,
+        .apply = mirror_apply,
+        .undo = mirror_undo,
+        .watch = mirror_watch_start,
+        .report = mirror_report,
+        .close = mirror_watch_close,
+        .commands = commands,
 };
 
 int main(int argc, char *argv[])

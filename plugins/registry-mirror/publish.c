@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "copies.h"
+#include "files.h"
 #include "hosts-file.h"
 #include "owned-files.h"
 #include "shadows.h"
@@ -77,6 +78,32 @@ static int learn_containerd(struct publication *publication, const struct mirror
         return facts->directory ? 0 : -ENOMEM;
 }
 
+/* What is repeated from containerd's configuration may hold credentials. */
+static int want_import(struct publication *publication, const char *path, char *text)
+{
+        int r;
+
+        r = want(publication, strdup(path), text, 0600);
+        if (r >= 0)
+                publication->wanted[publication->n_wanted - 1].shown = containerd_config_shown;
+        return r;
+}
+
+/* Our file as it is, while nobody can say what it should be. */
+static int keep_drop_in(struct publication *publication)
+{
+        const struct containerd_state *state = &publication->facts.containerd;
+        _cleanup_free_ char *path = path_under(publication->ctx->root, state->drop_in_path), *text = NULL;
+        size_t size;
+
+        if (!path)
+                return -ENOMEM;
+        if (state->drop_in[0] == '\0' || file_read(path, TOML_SIZE_MAX, &text, &size) < 0)
+                return 0;
+        publication->facts.drop_in = true;
+        return want_import(publication, state->drop_in_path, TAKE_PTR(text));
+}
+
 /* Only where containerd reads it last, and does not refuse it. */
 static int want_drop_in(struct publication *publication)
 {
@@ -84,14 +111,18 @@ static int want_drop_in(struct publication *publication)
         const struct containerd_config *config = &facts->config;
         char *text;
 
-        if (facts->config_failure.reason || config->config_path || !config->drop_in || config->version < 2 ||
-            config->overridden_by || config->mirrors || publication->n_wanted == 0)
+        if (publication->plan->n_chains == 0)
+                return 0;
+        if (facts->config_failure.reason)
+                return keep_drop_in(publication);
+        if (config->config_path || !config->drop_in || config->version < 2 || config->overridden_by ||
+            config->mirrors || strlen(config->drop_in) >= sizeof(facts->containerd.drop_in_path))
                 return 0;
         text = containerd_config_drop_in(config);
         if (!text)
                 return -ENOMEM;
         facts->drop_in = true;
-        return want(publication, strdup(config->drop_in), text, 0644);
+        return want_import(publication, config->drop_in, text);
 }
 
 /* A restart is due for each new text of our file, and when it went: then there is no config_path any more. */
@@ -99,17 +130,20 @@ static int note_drop_in(struct publication *publication, struct failure *failure
 {
         struct containerd_state *state = &publication->facts.containerd;
         char digest[SHA256_TEXT_SIZE] = "";
+        const char *path = "";
         int r;
 
         if (publication->facts.drop_in) {
-                const char *text = publication->wanted[publication->n_wanted - 1].text;
+                const struct owned_file *file = &publication->wanted[publication->n_wanted - 1];
 
-                if (digest_text(text, strlen(text), digest) < 0)
+                if (digest_text(file->text, strlen(file->text), digest) < 0)
                         return -EIO;
+                path = file->path;
         }
         if (strcmp(state->drop_in, digest) == 0)
                 return 0;
         strcpy(state->drop_in, digest);
+        strcpy(state->drop_in_path, path);
         state->changed_usec = now_realtime_usec();
         state->changed_boottime_usec = now_boottime_usec();
         r = containerd_state_save(publication->ctx->state_dir, state);
@@ -179,14 +213,34 @@ static int carry_out(struct publication *publication, struct failure *failure)
         struct plugin_context *ctx = publication->ctx;
         int r;
 
-        if (ctx->dry_run)
-                return owned_files_show(ctx->root, ctx->state_dir, publication->wanted, publication->n_wanted,
-                                        stdout, failure);
         r = copies_write(ctx->root, publication->plan, failure);
         if (r >= 0)
                 r = owned_files_apply(ctx->root, ctx->state_dir, publication->wanted, publication->n_wanted,
                                       failure);
         return r < 0 ? r : note_drop_in(publication, failure);
+}
+
+static int prepare(struct publication *publication, const struct mirror_config *config,
+                   struct failure *failure)
+{
+        int r;
+
+        r = learn_containerd(publication, config);
+        if (r >= 0)
+                r = want_chains(publication, failure);
+        return r < 0 ? r : want_drop_in(publication);
+}
+
+static int hand_over(struct publication *publication, struct mirror_facts *ret)
+{
+        int r;
+
+        r = shadows_of_default(publication->ctx, publication->plan, &publication->facts);
+        if (r < 0)
+                return r;
+        *ret = publication->facts;
+        publication->facts = (struct mirror_facts){};
+        return 0;
 }
 
 int mirror_publish(struct plugin_context *ctx, const struct mirror_config *config,
@@ -195,21 +249,24 @@ int mirror_publish(struct plugin_context *ctx, const struct mirror_config *confi
         _cleanup_(publication_clear) struct publication publication = { .ctx = ctx, .plan = plan };
         int r;
 
-        r = learn_containerd(&publication, config);
-        if (r >= 0)
-                r = want_chains(&publication, failure);
-        if (r >= 0)
-                r = want_drop_in(&publication);
+        r = prepare(&publication, config, failure);
         if (r >= 0)
                 r = carry_out(&publication, failure);
-        if (r >= 0)
-                r = shadows_of_default(ctx, plan, &publication.facts);
-        if (r < 0)
-                return r;
-        mirror_facts_clear(ret);
-        *ret = publication.facts;
-        publication.facts = (struct mirror_facts){};
-        return 0;
+        return r < 0 ? r : hand_over(&publication, ret);
+}
+
+int mirror_examine(struct plugin_context *ctx, const struct mirror_config *config,
+                   const struct mirror_plan *plan, FILE *differences, struct mirror_facts *ret,
+                   struct failure *failure)
+{
+        _cleanup_(publication_clear) struct publication publication = { .ctx = ctx, .plan = plan };
+        int r;
+
+        r = prepare(&publication, config, failure);
+        if (r >= 0 && differences)
+                r = owned_files_show(ctx->root, ctx->state_dir, publication.wanted, publication.n_wanted,
+                                     differences, failure);
+        return r < 0 ? r : hand_over(&publication, ret);
 }
 
 int mirror_sweep(const struct plugin_context *ctx, const struct mirror_plan *plan)

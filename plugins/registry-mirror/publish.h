@@ -30,12 +30,18 @@ struct mirror_facts {
 #define _cleanup_facts_ _cleanup_(mirror_facts_clear) struct mirror_facts
 void mirror_facts_clear(struct mirror_facts *facts);
 
-/* Makes it so, each chain in its own order; with ctx->dry_run shows the differences on standard output. What
- * has others' directories in its way is left out and told in the facts. Copies that are in use no longer stay
- * until mirror_sweep: a pull that began before may be about to read them. Returns 0, or negative errno with a
- * failure (HostsFileRefused, FileNotWritten, StateNotWritten). */
+/* Makes it so, each chain in its own order. What has others' directories in its way is left out and told in
+ * the facts. Copies that are in use no longer stay until mirror_sweep: a pull that began before may be about
+ * to read them. Returns 0, or negative errno with a failure (HostsFileRefused, FileNotWritten,
+ * StateNotWritten). */
 int mirror_publish(struct plugin_context *ctx, const struct mirror_config *config,
                    const struct mirror_plan *plan, struct mirror_facts *ret, struct failure *failure);
+
+/* What publish would find; differences: where it prints what it would change, as unified diffs. NULL:
+ * nowhere. */
+int mirror_examine(struct plugin_context *ctx, const struct mirror_config *config,
+                   const struct mirror_plan *plan, FILE *differences, struct mirror_facts *ret,
+                   struct failure *failure);
 
 /* Removes the copies that the plan does not name; NULL: all. Returns 0 or -errno. */
 int mirror_sweep(const struct plugin_context *ctx, const struct mirror_plan *plan);

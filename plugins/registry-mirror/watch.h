@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Keeps what is published right while the plugin runs: looks when a file that it is made from, or
+ * containerd's configuration, or certs.d changes, and every minute; asks containerd for its version; tells
+ * the condition. */
+
+#include "file-watch.h"
+#include "grpc.h"
+#include "mirror-verdict.h"
+#include "publish.h"
+
+#define CONDITION_REGISTRY_MIRRORS "RegistryMirrorsReady"
+
+struct mirror_watch {
+        struct plugin_context *ctx;
+        const struct mirror_config *config;
+        struct mirror_plan plan;
+        struct mirror_facts facts;
+        bool restart_pending, restart_asked;
+        struct http_client *http;
+        struct grpc_call *asking;
+        struct containerd_version told; /* by the call under way */
+        struct file_watch **files;
+        size_t n_files;
+        sd_event_source *recheck;
+};
+
+int mirror_watch_start(struct plugin_context *ctx, const void *config);
+void mirror_watch_close(struct plugin_context *ctx);
