@@ -5,11 +5,14 @@
 #include <string.h>
 
 #include "files.h"
+#include "kubeconfig.h"
 #include "static-pod.h"
 #include "yaml-setting.h"
 
 #define FILE_SIZE_MAX (256 * 1024)
-#define CONFIGURATION "/run/kubeadm/kubeadm.yaml"    /* Cluster API's bootstrap provider for kubeadm */
+#define CONFIGURATION "/run/kubeadm/kubeadm.yaml" /* Cluster API's bootstrap provider for kubeadm */
+#define JOIN          "/run/kubeadm/kubeadm-join-config.yaml"
+#define KUBECONFIG    "/etc/kubernetes/kubelet.conf"
 #define KUBELET       "/var/lib/kubelet/config.yaml" /* kubeadm's */
 
 static const struct source {
@@ -30,6 +33,13 @@ static char *setting_of(const char *root, const char *file, const char *keys)
             yaml_setting(text, size, keys, &value) < 0)
                 return NULL;
         return value;
+}
+
+static bool is_host_name(const char *text)
+{
+        size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._");
+
+        return length > 0 && length <= 253 && text[length] == '\0' && text[0] != '.' && text[0] != '-';
 }
 
 static size_t split(char *text, struct cidr ret[static CLUSTER_NETWORKS_MAX])
@@ -59,7 +69,33 @@ size_t cluster_networks(const char *root, enum cluster_network which,
 
 char *cluster_domain(const char *root)
 {
-        char *domain = setting_of(root, KUBELET, "clusterDomain");
+        _cleanup_free_ char *domain = setting_of(root, KUBELET, "clusterDomain")
+                                              ?: setting_of(root, CONFIGURATION, "networking.dnsDomain");
 
-        return domain ?: setting_of(root, CONFIGURATION, "networking.dnsDomain");
+        return domain && is_host_name(domain) ? TAKE_PTR(domain) : NULL;
+}
+
+/* "HOST", "HOST:PORT", "[ADDRESS]:PORT"; false for what is neither a name nor an address. */
+static bool keep_host(char *endpoint)
+{
+        size_t skipped = endpoint[0] == '[', length = strcspn(endpoint + skipped, skipped ? "]" : ":");
+        enum ip_family family;
+        ip_number number;
+
+        memmove(endpoint, endpoint + skipped, length);
+        endpoint[length] = '\0';
+        return ip_parse(endpoint, &family, &number) >= 0 || is_host_name(endpoint);
+}
+
+char *cluster_endpoint(const char *root)
+{
+        _cleanup_kubeconfig_ kubeconfig = {};
+        _cleanup_free_ char *endpoint = NULL;
+
+        if (kubeconfig_load(root, KUBECONFIG, &kubeconfig, NULL) >= 0)
+                endpoint = strdup(kubeconfig.server + strlen("https://"));
+        else
+                endpoint = setting_of(root, CONFIGURATION, "controlPlaneEndpoint")
+                                   ?: setting_of(root, JOIN, "discovery.bootstrapToken.apiServerEndpoint");
+        return endpoint && keep_host(endpoint) ? TAKE_PTR(endpoint) : NULL;
 }

@@ -17,3 +17,7 @@ size_t cluster_networks(const char *root, enum cluster_network which,
 /* The domain of the cluster's services ("cluster.local"): the kubelet's, else that of the configuration.
  * Owned by the caller, NULL when it is not known. */
 char *cluster_domain(const char *root);
+
+/* The host, without a port, by which this node reaches the API: of the kubelet's kubeconfig, else of the
+ * configuration for `kubeadm init` or `kubeadm join`. Owned by the caller, NULL when it is not known. */
+char *cluster_endpoint(const char *root);

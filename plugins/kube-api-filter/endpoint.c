@@ -2,14 +2,12 @@
 
 #include "endpoint.h"
 
-#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <string.h>
 
-#include "cidr.h"
 #include "dial.h"
+#include "dial-tls.h"
 #include "kubeconfig.h"
 
 #define HTTPS      "https://"
@@ -84,7 +82,6 @@ static SSL_CTX *make_context(const struct endpoint *endpoint)
 
         if (!context)
                 return NULL;
-        SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
         if (endpoint->ca_pem)
                 r = trust_pem(context, endpoint->ca_pem);
         else if (endpoint->ca_file)
@@ -98,31 +95,11 @@ static SSL_CTX *make_context(const struct endpoint *endpoint)
         return context;
 }
 
-static const char *tls_error(const SSL *tls)
-{
-        long verified = SSL_get_verify_result(tls);
-        const char *text = ERR_reason_error_string(ERR_peek_last_error());
-
-        return verified != X509_V_OK ? X509_verify_cert_error_string(verified)
-               : text                ? text
-                                     : "connection closed";
-}
-
 static void speak(const struct endpoint *endpoint, SSL *tls, int report)
 {
         char request[512], answer[16] = "";
-        enum ip_family family;
-        ip_number number;
         int n;
 
-        if (ip_parse(endpoint->host, &family, &number) >= 0)
-                (void)X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), endpoint->host);
-        else if (SSL_set1_host(tls, endpoint->host) == 1)
-                (void)SSL_set_tlsext_host_name(tls, endpoint->host);
-        if (SSL_connect(tls) != 1) {
-                dprintf(report, "TLS with %s port %s: %s\n", endpoint->host, endpoint->port, tls_error(tls));
-                return;
-        }
         n = snprintf(request, sizeof(request),
                      "GET /livez HTTP/1.1\r\nHost: %.253s\r\nConnection: close\r\n\r\n", endpoint->host);
         if (SSL_write(tls, request, n) != n || SSL_read(tls, answer, sizeof(answer) - 1) < 7 ||
@@ -144,8 +121,8 @@ void endpoint_ask(const struct endpoint *endpoint, int report)
                 return;
         }
         fd = dial(endpoint->host, endpoint->port, report);
-        tls = fd < 0 ? NULL : SSL_new(context);
-        if (tls && SSL_set_fd(tls, fd) == 1)
+        tls = fd < 0 ? NULL : dial_tls(context, fd, endpoint->host, endpoint->port, report);
+        if (tls)
                 speak(endpoint, tls, report);
         SSL_free(tls);
         if (fd >= 0)
