@@ -101,7 +101,7 @@ static void print_host(FILE *stream, const struct mirror_plan *plan, const struc
 
 /* containerd puts the registry itself behind the hosts in any case: without `server` with all capabilities,
  * so that only both keys together keep it from being asked. What is left, push, is no part of a pull. */
-static int print_upstream(FILE *stream, const struct mirror_plan *plan, const struct mirror_chain *chain)
+static int print_server(FILE *stream, const struct mirror_plan *plan, const struct mirror_chain *chain)
 {
         _cleanup_free_ char *server = chain->host ? hosts_file_upstream(chain->host) : strdup(NOBODY);
 
@@ -116,8 +116,23 @@ static int print_upstream(FILE *stream, const struct mirror_plan *plan, const st
         return 0;
 }
 
-char *hosts_file_render(const struct mirror_plan *plan, const struct mirror_chain *chain, const size_t *order,
-                        const struct containerd_version *version, bool redacted)
+/* The registry itself, where its turn is before the dead. */
+static int print_upstream(FILE *stream, const struct mirror_plan *plan, const struct mirror_chain *chain)
+{
+        _cleanup_free_ char *server = hosts_file_upstream(chain->host);
+
+        if (!server)
+                return -ENOMEM;
+        fputs("\n[host.", stream);
+        toml_write_string(stream, server);
+        fputs("]\ncapabilities = [\"pull\", \"resolve\"]\n", stream);
+        print_authorities(stream, NULL, plan->authorities_path);
+        return 0;
+}
+
+char *hosts_file_render(const struct mirror_plan *plan, const struct mirror_chain *chain,
+                        const struct mirror_order *order, const struct containerd_version *version,
+                        bool redacted)
 {
         _cleanup_free_ char *text = NULL;
         size_t size, printed = 0;
@@ -128,10 +143,14 @@ char *hosts_file_render(const struct mirror_plan *plan, const struct mirror_chai
         if (!stream)
                 return NULL;
         fputs(HOSTS_FILE_MARK "\n\n", stream);
-        r = print_upstream(stream, plan, chain);
-        for (size_t i = 0; i < chain->n_hosts; i++) {
-                const struct mirror_host *host = chain->hosts[order ? order[i] : i];
+        r = print_server(stream, plan, chain);
+        for (size_t i = 0; i < chain->n_hosts && r >= 0; i++) {
+                const struct mirror_host *host = chain->hosts[order ? order->hosts[i] : i];
 
+                if (order && i == order->before_upstream) {
+                        r = print_upstream(stream, plan, chain);
+                        printed++;
+                }
                 /* An empty list of capabilities would be all of them. */
                 if (!is_of_use(host->endpoint, version))
                         continue;

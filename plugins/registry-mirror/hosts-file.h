@@ -4,16 +4,17 @@
 /* certs.d/HOST/hosts.toml, in which containerd is told whom to ask for a registry's images (containerd:
  * docs/hosts.md). A file that containerd does not like is ignored whole, and the registry itself asked. */
 
-#include "plan.h"
+#include "demotion.h"
 
 #define HOSTS_FILE_MARK "# Written by capi-node-agent (registry-mirror); changes are undone."
 
-/* Writes the chain's file. `order` has n_hosts indexes into chain->hosts, NULL: as configured. With
- * `redacted` the values of headers are left out, for people. Owned by the caller; NULL: no memory.
+/* Writes the chain's file. order NULL: as configured. With `redacted` the values of headers are
+ * left out, for people. Owned by the caller; NULL: no memory.
  *
  * What the version does not know is left out; unknown: what 1.6 does not know. */
-char *hosts_file_render(const struct mirror_plan *plan, const struct mirror_chain *chain, const size_t *order,
-                        const struct containerd_version *version, bool redacted);
+char *hosts_file_render(const struct mirror_plan *plan, const struct mirror_chain *chain,
+                        const struct mirror_order *order, const struct containerd_version *version,
+                        bool redacted);
 
 /* The directory below certs.d in which containerd looks first for a registry: "docker.io",
  * "registry.example.org_5000_"; NULL: "_default". Owned by the caller; NULL: no memory. */

@@ -210,6 +210,7 @@ static int add_chain(struct mirror_plan *plan, const char *root, const struct mi
                 char pointer[512];
                 int r;
 
+                host->registry = registry->host;
                 snprintf(pointer, sizeof(pointer), "%s%s/endpoints/%zu/ca",
                          registry->host ? "/registries/" : "/default", registry->host ?: "", i);
                 r = load_host(root, pointer, mirror_endpoint(registry, i), host, failure);

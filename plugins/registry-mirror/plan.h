@@ -16,6 +16,7 @@
 /* An endpoint with what its files hold. */
 struct mirror_host {
         const struct mirror_endpoint *endpoint; /* borrowed from the configuration */
+        const char *registry;                   /* likewise; NULL: the default's */
         char *ca_pem;                           /* NULL: the system's authorities alone */
         char *client_pem;                       /* certificates and key; NULL: none */
         struct mirror_header *headers;
