@@ -429,3 +429,11 @@ int owned_files_foreign(const char *root, const char *state_dir, const struct ow
         r = check_foreign(&ownership, NULL);
         return r == -EEXIST ? 1 : r;
 }
+
+bool owned_files_recorded(const char *state_dir, const char *path)
+{
+        _cleanup_ownership_ ownership = {};
+
+        return ownership_open("/", state_dir, NULL, 0, &ownership) >= 0 &&
+               list_has(list(&ownership, "files"), path);
+}

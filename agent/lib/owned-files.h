@@ -5,6 +5,7 @@
  * them, from before the first is written until after the last is gone, so that nothing of ours is forgotten
  * and nothing of others is touched, whatever happens in between. */
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -34,3 +35,6 @@ int owned_files_show(const char *root, const char *state_dir, const struct owned
 
 /* 1 when the file is there, was not written by a call, and is not just as wanted; 0 when not; or -errno. */
 int owned_files_foreign(const char *root, const char *state_dir, const struct owned_file *file);
+
+/* Whether the record names it, there or not. */
+bool owned_files_recorded(const char *state_dir, const char *path);

@@ -6,12 +6,6 @@
 
 #include "plan.h"
 
-struct mirror_order {
-        size_t hosts[MIRROR_HOSTS_MAX]; /* indexes into the chain's hosts */
-        /* How many come before the registry itself; the rest behind it. Always all without fallback, and
-         * where the registry itself is not one but many. */
-        size_t before_upstream;
-};
-
-/* is_demoted has a value for each of the chain's hosts. */
+/* The dead behind the living, and behind the registry itself: unless it must not be asked (no fallback), or
+ * is not one but many (the default). is_demoted has a value for each of the chain's hosts. */
 void demotion_order(const struct mirror_chain *chain, const bool *is_demoted, struct mirror_order *ret);

@@ -69,7 +69,7 @@ static void print_capabilities(FILE *stream, const struct mirror_endpoint *endpo
 /* As its own table, and its headers directly behind: containerd 2 takes the order from the tables' headers.
  */
 static void print_host(FILE *stream, const struct mirror_plan *plan, const struct mirror_host *host,
-                       const struct containerd_version *version, bool redacted)
+                       const struct containerd_version *version)
 {
         const struct mirror_endpoint *endpoint = host->endpoint;
         bool tls = strncmp(endpoint->url, "https://", 8) == 0;
@@ -94,14 +94,14 @@ static void print_host(FILE *stream, const struct mirror_plan *plan, const struc
         for (size_t i = 0; i < host->n_headers; i++) {
                 toml_write_string(stream, host->headers[i].name);
                 fputs(" = ", stream);
-                toml_write_string(stream, redacted ? "(not shown)" : host->headers[i].value);
+                toml_write_string(stream, host->headers[i].value);
                 fputc('\n', stream);
         }
 }
 
 /* containerd puts the registry itself behind the hosts in any case: without `server` with all capabilities,
  * so that only both keys together keep it from being asked. What is left, push, is no part of a pull. */
-static int print_server(FILE *stream, const struct mirror_plan *plan, const struct mirror_chain *chain)
+static int print_upstream(FILE *stream, const struct mirror_plan *plan, const struct mirror_chain *chain)
 {
         _cleanup_free_ char *server = chain->host ? hosts_file_upstream(chain->host) : strdup(NOBODY);
 
@@ -116,26 +116,49 @@ static int print_server(FILE *stream, const struct mirror_plan *plan, const stru
         return 0;
 }
 
-/* The registry itself, where its turn is before the dead. */
-static int print_upstream(FILE *stream, const struct mirror_plan *plan, const struct mirror_chain *chain)
+/* As one host among others, when some are to be asked behind it. */
+static int print_upstream_host(FILE *stream, const struct mirror_plan *plan, const struct mirror_chain *chain)
 {
-        _cleanup_free_ char *server = hosts_file_upstream(chain->host);
+        _cleanup_free_ char *url = hosts_file_upstream(chain->host);
 
-        if (!server)
+        if (!url)
                 return -ENOMEM;
         fputs("\n[host.", stream);
-        toml_write_string(stream, server);
-        fputs("]\ncapabilities = [\"pull\", \"resolve\"]\n", stream);
+        toml_write_string(stream, url);
+        fputs("]\ncapabilities = [\"pull\", \"resolve\", \"push\"]\n", stream);
         print_authorities(stream, NULL, plan->authorities_path);
         return 0;
 }
 
+static int print_hosts(FILE *stream, const struct mirror_plan *plan, const struct mirror_chain *chain,
+                       const struct containerd_version *version)
+{
+        bool before = chain->fallback && chain->host && chain->order.before_upstream < chain->n_hosts;
+        size_t printed = 0;
+
+        for (size_t i = 0; i < chain->n_hosts; i++) {
+                const struct mirror_host *host = chain->hosts[chain->order.hosts[i]];
+
+                if (before && i == chain->order.before_upstream &&
+                    print_upstream_host(stream, plan, chain) < 0)
+                        return -ENOMEM;
+                /* An empty list of capabilities would be all of them. */
+                if (!is_of_use(host->endpoint, version))
+                        continue;
+                print_host(stream, plan, host, version);
+                printed++;
+        }
+        /* Without any host table containerd before 1.7.32 ignores the file. */
+        if (printed == 0 && !before)
+                fputs("\n[host]\n", stream);
+        return 0;
+}
+
 char *hosts_file_render(const struct mirror_plan *plan, const struct mirror_chain *chain,
-                        const struct mirror_order *order, const struct containerd_version *version,
-                        bool redacted)
+                        const struct containerd_version *version)
 {
         _cleanup_free_ char *text = NULL;
-        size_t size, printed = 0;
+        size_t size;
         FILE *stream;
         int r;
 
@@ -143,28 +166,49 @@ char *hosts_file_render(const struct mirror_plan *plan, const struct mirror_chai
         if (!stream)
                 return NULL;
         fputs(HOSTS_FILE_MARK "\n\n", stream);
-        r = print_server(stream, plan, chain);
-        for (size_t i = 0; i < chain->n_hosts && r >= 0; i++) {
-                const struct mirror_host *host = chain->hosts[order ? order->hosts[i] : i];
-
-                if (order && i == order->before_upstream) {
-                        r = print_upstream(stream, plan, chain);
-                        printed++;
-                }
-                /* An empty list of capabilities would be all of them. */
-                if (!is_of_use(host->endpoint, version))
-                        continue;
-                print_host(stream, plan, host, version, redacted);
-                printed++;
-        }
-        /* Without any host table containerd before 1.7.32 ignores the file. */
-        if (printed == 0)
-                fputs("\n[host]\n", stream);
+        r = print_upstream(stream, plan, chain);
+        if (r >= 0)
+                r = print_hosts(stream, plan, chain, version);
         if (ferror(stream))
                 r = -ENOMEM;
         if (fclose(stream) != 0 || r < 0)
                 return NULL;
         return TAKE_PTR(text);
+}
+
+/* Whether a line opens a table of headers, or another one. */
+static bool opens_headers(const char *line, size_t length)
+{
+        static const char end[] = ".header]";
+
+        return length > strlen(end) && memcmp(line + length - strlen(end), end, strlen(end)) == 0;
+}
+
+char *hosts_file_shown(const char *text)
+{
+        _cleanup_free_ char *shown = NULL;
+        bool headers = false;
+        FILE *stream;
+        size_t size;
+
+        stream = open_memstream(&shown, &size);
+        if (!stream)
+                return NULL;
+        while (*text) {
+                size_t length = strcspn(text, "\n");
+                const char *equals = memmem(text, length, " = ", 3);
+
+                if (*text == '[')
+                        headers = opens_headers(text, length);
+                if (headers && *text != '[' && length > 0)
+                        fprintf(stream, "%.*s = (not shown)", equals ? (int)(equals - text) : 0, text);
+                else
+                        fwrite(text, 1, length, stream);
+                text += length;
+                if (*text == '\n')
+                        fputc(*text++, stream);
+        }
+        return fclose(stream) == 0 ? TAKE_PTR(shown) : NULL;
 }
 
 char *hosts_file_directory(const char *host)

@@ -4,17 +4,17 @@
 /* certs.d/HOST/hosts.toml, in which containerd is told whom to ask for a registry's images (containerd:
  * docs/hosts.md). A file that containerd does not like is ignored whole, and the registry itself asked. */
 
-#include "demotion.h"
+#include "plan.h"
 
 #define HOSTS_FILE_MARK "# Written by capi-node-agent (registry-mirror); changes are undone."
 
-/* Writes the chain's file. order NULL: as configured. With `redacted` the values of headers are
- * left out, for people. Owned by the caller; NULL: no memory.
- *
- * What the version does not know is left out; unknown: what 1.6 does not know. */
+/* Writes the chain's file, in the chain's order. What the version does not know is left out; unknown:
+ * what 1.6 does not know. Owned by the caller; NULL: no memory. */
 char *hosts_file_render(const struct mirror_plan *plan, const struct mirror_chain *chain,
-                        const struct mirror_order *order, const struct containerd_version *version,
-                        bool redacted);
+                        const struct containerd_version *version);
+
+/* The same text without the values of headers, for people. Owned by the caller; NULL: no memory. */
+char *hosts_file_shown(const char *text);
 
 /* The directory below certs.d in which containerd looks first for a registry: "docker.io",
  * "registry.example.org_5000_"; NULL: "_default". Owned by the caller; NULL: no memory. */

@@ -196,7 +196,9 @@ static void chain_add(struct mirror_chain *chain, struct mirror_host *host)
         for (size_t i = 0; i < chain->n_hosts; i++)
                 if (mirror_same_url(chain->hosts[i]->endpoint->url, host->endpoint->url))
                         return;
+        chain->order.hosts[chain->n_hosts] = chain->n_hosts;
         chain->hosts[chain->n_hosts++] = host;
+        chain->order.before_upstream = chain->n_hosts;
 }
 
 static int add_chain(struct mirror_plan *plan, const char *root, const struct mirror_registry *registry,

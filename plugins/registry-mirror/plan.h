@@ -24,12 +24,19 @@ struct mirror_host {
         char *ca_path, *client_path; /* where containerd finds them; NULL: none */
 };
 
+/* In which order the hosts of a chain are asked. */
+struct mirror_order {
+        size_t hosts[MIRROR_HOSTS_MAX]; /* indexes into the chain's hosts */
+        size_t before_upstream;         /* how many come before the registry itself, the rest behind it */
+};
+
 /* Who is asked for one registry's images. */
 struct mirror_chain {
         const char *host; /* borrowed; NULL: all registries that have no chain of their own */
         bool fallback;
         struct mirror_host *hosts[MIRROR_HOSTS_MAX]; /* borrowed from the plan */
         size_t n_hosts;
+        struct mirror_order order; /* as configured, until something else is put there */
 };
 
 struct mirror_plan {

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "demotion.h"
 #include "hosts-file.h"
 #include "probe-verdict.h"
 
@@ -194,12 +195,11 @@ static void assert_order(const struct fixture *f, const char *host, const bool *
                          const char *expected)
 {
         static const struct containerd_version versions[] = { { 1, 6, 20 }, { 1, 7, 24 }, { 2, 1, 9 } };
-        const struct mirror_chain *chain = mirror_plan_find(&f->plan, host);
-        struct mirror_order order;
+        struct mirror_chain *chain = (struct mirror_chain *)mirror_plan_find(&f->plan, host);
 
-        demotion_order(chain, is_demoted, &order);
+        demotion_order(chain, is_demoted, &chain->order);
         for (size_t i = 0; i < ELEMENTS(versions); i++) {
-                _cleanup_free_ char *text = hosts_file_render(&f->plan, chain, &order, &versions[i], false);
+                _cleanup_free_ char *text = hosts_file_render(&f->plan, chain, &versions[i]);
                 _cleanup_failure_ failure = {};
                 char urls[512] = "";
 
