@@ -103,7 +103,7 @@ static void finish(struct probe *probe, const struct probe_result *result)
         probe->due_usec = phase_next(phase_usec, probes->interval_usec, now_usec);
         if (probe->due_usec < now_usec + result->retry_after_usec)
                 probe->due_usec = now_usec + result->retry_after_usec;
-        if (standing_note(&probe->standing, result, now_usec))
+        if (standing_note(&probe->standing, result, probes->interval_usec, now_usec))
                 probes->changed(probes->userdata);
 }
 

@@ -15,35 +15,32 @@ static bool is_confirmed(const struct standing *standing)
         return standing->bad == 0 || standing->bad >= STANDING_BAD_AFTER || !probe_is_good(standing->state);
 }
 
-static void demote(struct standing *standing, uint64_t now_usec)
+static void demote(struct standing *standing, uint64_t intervals)
 {
-        bool again = standing->changed_usec > 0 && now_usec - standing->changed_usec < STANDING_QUIET_USEC;
-
-        if (!again)
-                standing->hold_usec = STANDING_HOLD_USEC;
-        else if (standing->hold_usec < STANDING_HOLD_MAX_USEC)
-                standing->hold_usec *= 2;
+        if (standing->changed_usec == 0 || intervals >= STANDING_QUIET)
+                standing->hold = STANDING_HOLD;
+        else if (standing->hold < STANDING_HOLD_MAX)
+                standing->hold *= 2;
         standing->demoted = true;
-        standing->changed_usec = now_usec;
 }
 
-static bool judge_demotion(struct standing *standing, uint64_t now_usec)
+static bool judge_demotion(struct standing *standing, uint64_t interval_usec, uint64_t now_usec)
 {
-        if (!standing->demoted) {
-                if (standing->dead < STANDING_DEMOTE_AFTER)
-                        return false;
-                demote(standing, now_usec);
-                return true;
-        }
-        if (standing->alive < STANDING_RESTORE_AFTER ||
-            now_usec - standing->changed_usec < standing->hold_usec)
+        uint64_t intervals = (now_usec - standing->changed_usec) / interval_usec;
+
+        if (!standing->demoted && standing->dead >= STANDING_DEMOTE_AFTER)
+                demote(standing, intervals);
+        else if (standing->demoted && standing->alive >= STANDING_RESTORE_AFTER &&
+                 intervals >= standing->hold)
+                standing->demoted = false;
+        else
                 return false;
-        standing->demoted = false;
         standing->changed_usec = now_usec;
         return true;
 }
 
-bool standing_note(struct standing *standing, const struct probe_result *result, uint64_t now_usec)
+bool standing_note(struct standing *standing, const struct probe_result *result, uint64_t interval_usec,
+                   uint64_t now_usec)
 {
         enum probe_state before = standing->state;
 
@@ -51,5 +48,5 @@ bool standing_note(struct standing *standing, const struct probe_result *result,
         count(standing, result->state);
         if (is_confirmed(standing))
                 standing->state = result->state;
-        return judge_demotion(standing, now_usec) || standing->state != before;
+        return judge_demotion(standing, interval_usec, now_usec) || standing->state != before;
 }

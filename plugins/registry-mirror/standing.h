@@ -10,11 +10,12 @@
 #define STANDING_DEMOTE_AFTER  3
 #define STANDING_RESTORE_AFTER 3
 
-/* A demoted endpoint stays so at least this long. Each further time within STANDING_QUIET_USEC after it came
- * back doubles it, so that one that comes and goes does not have the files rewritten all day. */
-#define STANDING_HOLD_USEC     (60 * UINT64_C(1000000))
-#define STANDING_HOLD_MAX_USEC (32 * STANDING_HOLD_USEC)
-#define STANDING_QUIET_USEC    (3600 * UINT64_C(1000000))
+/* A demoted endpoint stays so for at least two intervals. Each further time within STANDING_QUIET intervals
+ * after it came back doubles that, so that one that comes and goes does not have the files rewritten all day.
+ */
+#define STANDING_HOLD     2
+#define STANDING_HOLD_MAX 64
+#define STANDING_QUIET    120
 
 struct standing {
         struct probe_result last;
@@ -22,8 +23,9 @@ struct standing {
         unsigned bad, dead, alive; /* results in a row */
         bool demoted;
         uint64_t changed_usec; /* when demoted did; 0: never */
-        uint64_t hold_usec;
+        unsigned hold;         /* intervals */
 };
 
 /* Takes the next result. Returns true when the state in force or demoted changed. */
-bool standing_note(struct standing *standing, const struct probe_result *result, uint64_t now_usec);
+bool standing_note(struct standing *standing, const struct probe_result *result, uint64_t interval_usec,
+                   uint64_t now_usec);

@@ -25,7 +25,7 @@ static void feed(struct fixture *f, enum probe_state state)
         bool before = f->standing.demoted;
 
         f->now += INTERVAL_USEC;
-        f->changes += standing_note(&f->standing, &result, f->now);
+        f->changes += standing_note(&f->standing, &result, INTERVAL_USEC, f->now);
         f->rewrites += f->standing.demoted != before;
 }
 
@@ -140,10 +140,10 @@ static void quick_answers_do_not_shorten_the_minute(void **state)
 
         feed_many(&f, PROBE_UNREACHABLE, 3);
         for (unsigned i = 1; i < 60; i++) {
-                standing_note(&f.standing, &good, f.now + i * USEC_PER_SEC);
+                standing_note(&f.standing, &good, INTERVAL_USEC, f.now + i * USEC_PER_SEC);
                 assert_true(f.standing.demoted);
         }
-        standing_note(&f.standing, &good, f.now + 60 * USEC_PER_SEC);
+        standing_note(&f.standing, &good, INTERVAL_USEC, f.now + 60 * USEC_PER_SEC);
         assert_false(f.standing.demoted);
 }
 
@@ -157,7 +157,7 @@ static void one_that_comes_and_goes_is_rewritten_less_and_less_often(void **stat
                 feed_many(&f, PROBE_ANSWERS, 3);
         }
         assert_in_range(f.rewrites, 10, 100);
-        assert_int_equal(f.standing.hold_usec, STANDING_HOLD_MAX_USEC);
+        assert_int_equal(f.standing.hold, STANDING_HOLD_MAX);
 }
 
 static void an_hour_of_peace_makes_the_hold_short_again(void **state)
@@ -169,10 +169,10 @@ static void an_hour_of_peace_makes_the_hold_short_again(void **state)
                 while (f.standing.demoted)
                         feed(&f, PROBE_ANSWERS);
         }
-        assert_int_equal(f.standing.hold_usec, 4 * STANDING_HOLD_USEC);
+        assert_int_equal(f.standing.hold, 4 * STANDING_HOLD);
         feed_many(&f, PROBE_ANSWERS, 130);
         feed_many(&f, PROBE_UNREACHABLE, 3);
-        assert_int_equal(f.standing.hold_usec, STANDING_HOLD_USEC);
+        assert_int_equal(f.standing.hold, STANDING_HOLD);
 }
 
 static void dead_for_a_week_is_one_change(void **state)
