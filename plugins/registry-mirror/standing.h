@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What a row of probes says of an endpoint, with hysteresis. Nothing here asks for the time: now_usec
+ * (CLOCK_BOOTTIME) comes in with each result, so that a test drives days of it in an instant. */
+
+#include "probe.h"
+
+#define STANDING_BAD_AFTER     2 /* results in a row, before what was good is called bad */
+#define STANDING_DEMOTE_AFTER  3
+#define STANDING_RESTORE_AFTER 3
+
+/* A demoted endpoint stays so for at least two intervals. Each further time within STANDING_QUIET intervals
+ * after it came back doubles that, so that one that comes and goes does not have the files rewritten all day.
+ */
+#define STANDING_HOLD     2
+#define STANDING_HOLD_MAX 64
+#define STANDING_QUIET    120
+
+struct standing {
+        struct probe_result last;
+        enum probe_state state;    /* in force; the last one's after a confirmation */
+        unsigned bad, dead, alive; /* results in a row */
+        bool demoted;
+        uint64_t changed_usec; /* when demoted did; 0: never */
+        unsigned hold;         /* intervals */
+};
+
+/* Takes the next result. Returns true when the state in force or demoted changed. */
+bool standing_note(struct standing *standing, const struct probe_result *result, uint64_t interval_usec,
+                   uint64_t now_usec);
