@@ -55,6 +55,7 @@ static int begin(void **state)
 
 #define LOCAL "{ \"name\": \"local\", \"path\": \"/" SNAPSHOTS "\" }"
 
+static void write_configuration(const char *encryption, const char *format, va_list list) _printf_(2, 0);
 static void write_configuration(const char *encryption, const char *format, va_list list)
 {
         _cleanup_free_ char *targets = NULL, *text = NULL;
