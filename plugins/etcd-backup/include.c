@@ -290,8 +290,7 @@ static int take_encryption_config(struct collection *collection)
         return take_path(collection, path, true);
 }
 
-/* Of kube-apiserver's image: kubeadm and kubelet are of that version or one beside it. */
-static char *find_kubernetes_version(const char *root)
+char *include_kubernetes_version(const char *root)
 {
         _cleanup_free_ char *manifest = read_small(root, APISERVER), *image = find_value(manifest, "image: ");
         char *tag = image ? strrchr(image, ':') : NULL;
@@ -301,7 +300,7 @@ static char *find_kubernetes_version(const char *root)
 
 static int describe_versions(const struct include_request *request, json_object *object)
 {
-        _cleanup_free_ char *kubernetes = find_kubernetes_version(request->root),
+        _cleanup_free_ char *kubernetes = include_kubernetes_version(request->root),
                             *release = read_small(request->root, OS_RELEASE), *os = NULL;
         const char *name = release ? strstr(release, "PRETTY_NAME=\"") : NULL;
         struct utsname kernel;

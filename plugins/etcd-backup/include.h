@@ -14,6 +14,10 @@
 /* Of the configuration's list: "pki", "manifests", "encryption-config" or "kubeadm"; as config_key.check. */
 int include_check_name(const char *value, const char **ret_allowed);
 
+/* Of kube-apiserver's image: kubeadm and kubelet are of that version or one beside it. NULL: not known. Owned
+ * by the caller. */
+char *include_kubernetes_version(const char *root);
+
 /* Each file with its bytes, which are the callee's for the moment of the call. Negative errno ends it. */
 typedef int (*include_fn)(const struct included_file *file, const void *data, uint64_t modified_usec,
                           void *userdata);

@@ -22,6 +22,7 @@ struct manifest *manifest_free(struct manifest *manifest)
         free(manifest->cluster);
         free(manifest->node);
         free(manifest->etcd_version);
+        free(manifest->kubernetes_version);
         free(manifest->stored_file);
         included_clear(&manifest->included);
         manifest_seal_clear(&manifest->seal);
@@ -85,7 +86,10 @@ static int set_origin(json_object *object, const struct manifest *manifest)
         r = set_id(object, "memberId", manifest->member_id);
         if (r < 0)
                 return r;
-        return json_set_string(object, "etcdVersion", manifest->etcd_version);
+        r = json_set_string(object, "etcdVersion", manifest->etcd_version);
+        if (r < 0 || !manifest->kubernetes_version)
+                return r;
+        return json_set_string(object, "kubernetesVersion", manifest->kubernetes_version);
 }
 
 /* The hash as etcdutl prints it. */
@@ -279,7 +283,10 @@ static int get_origin(json_object *object, struct manifest *manifest, struct fai
         r = get_id(object, "memberId", &manifest->member_id, failure);
         if (r < 0)
                 return r;
-        return get_text(object, "etcdVersion", &manifest->etcd_version, failure);
+        r = get_text(object, "etcdVersion", &manifest->etcd_version, failure);
+        if (r < 0 || !json_object_object_get_ex(object, "kubernetesVersion", NULL))
+                return r;
+        return get_text(object, "kubernetesVersion", &manifest->kubernetes_version, failure);
 }
 
 static int get_position(json_object *object, struct manifest *manifest, struct failure *failure)

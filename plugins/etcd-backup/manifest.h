@@ -24,6 +24,7 @@
 
 struct manifest {
         char *cluster, *node, *etcd_version;
+        char *kubernetes_version; /* NULL: not known */
         uint64_t cluster_id, member_id;
         bool walked;      /* whether the database was read from end to end */
         int64_t revision; /* the database's; if not walked, etcd's before the snapshot: a floor */

@@ -108,9 +108,10 @@ void restore_tell_plan(const struct restore *restore, const struct manifest *man
         char time[TIMESTAMP_SIZE], size[QUANTITY_SIZE];
 
         printf("From       %s\n", journal->source);
-        printf("Taken      %s on %s, cluster id %016" PRIx64 ", etcd %s\n",
+        printf("Taken      %s on %s, cluster id %016" PRIx64 ", etcd %s%s%s\n",
                timestamp_format(manifest->finished.realtime_usec, time), manifest->node, manifest->cluster_id,
-               manifest->etcd_version);
+               manifest->etcd_version, manifest->kubernetes_version ? ", Kubernetes " : "",
+               manifest->kubernetes_version ?: "");
         printf("Holds      revision %" PRId64 ", %" PRIu64 " keys, %s\n", database->revision, database->keys,
                size_format_human(manifest->db_size, size));
         printf("Becomes    member %s of etcd %s in %s, alone (the copy's list has %zu)\n", journal->member,

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "include.h"
 #include "timestamp.h"
 
 static void on_status(const struct etcd_status *status, int error, struct failure *found, void *userdata)
@@ -94,6 +95,7 @@ int snapshot_take_status(struct job *job)
         manifest->etcd_version = strdup(status->version[0] ? status->version : "unknown");
         if (!manifest->cluster || !manifest->node || !manifest->etcd_version)
                 return -ENOMEM;
+        manifest->kubernetes_version = include_kubernetes_version(job->request->root);
         manifest->cluster_id = status->cluster_id;
         manifest->member_id = status->member_id;
         manifest->revision = status->revision;

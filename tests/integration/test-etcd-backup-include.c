@@ -106,6 +106,7 @@ static void the_manifest_lists_each_file_with_its_digest(void **state)
 {
         configure_encrypted("");
         snapshot_and_take_apart("age -d -i identity");
+        assert_true(shell("jq -e '.kubernetesVersion == \"v1.29.3\"' out/manifest.json >/dev/null"));
         assert_true(shell("jq -r '.included[] | \"\\(.sha256)  \\(.file)\"' out/manifest.json >sums; "
                           "test $(wc -l <sums) -ge 10; cd out; sha256sum --quiet -c ../sums; "
                           "test $(find node -type f | wc -l) = $(wc -l <../sums)"));

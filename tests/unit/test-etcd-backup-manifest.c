@@ -46,6 +46,20 @@ static void reads_what_it_wrote(void **state)
         assert_non_null(strstr(text, "\"clusterId\":\"cdf818194e3a8c32\""));
 }
 
+static void the_version_of_kubernetes_is_there_where_it_is_known(void **state)
+{
+        _cleanup_(manifest_freep) struct manifest *manifest = NULL, *again = NULL;
+        _cleanup_free_ char *without = sample_text(true), *with = NULL;
+
+        assert_int_equal(manifest_parse(without, strlen(without), &manifest, NULL), 0);
+        assert_null(manifest->kubernetes_version);
+        assert_null(strstr(without, "kubernetesVersion"));
+        manifest->kubernetes_version = strdup("v1.31.2");
+        assert_int_equal(manifest_format(manifest, true, &with), 0);
+        assert_int_equal(manifest_parse(with, strlen(with), &again, NULL), 0);
+        assert_string_equal(again->kubernetes_version, "v1.31.2");
+}
+
 static void the_one_inside_says_nothing_of_the_stored_file(void **state)
 {
         _cleanup_(manifest_freep) struct manifest *manifest = NULL;
@@ -246,6 +260,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(reads_what_it_wrote),
+                cmocka_unit_test(the_version_of_kubernetes_is_there_where_it_is_known),
                 cmocka_unit_test(the_one_inside_says_nothing_of_the_stored_file),
                 cmocka_unit_test(every_missing_key_is_refused_by_name),
                 cmocka_unit_test(what_only_a_walk_tells_may_be_missing_together),
