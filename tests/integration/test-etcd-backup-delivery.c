@@ -150,8 +150,9 @@ static struct store *open_store(void)
         static struct backup_target target;
         struct store *store = NULL;
 
-        target =
-                (struct backup_target){ .name = (char *)"check", .kind = TARGET_S3, .s3 = access_to_swift() };
+        target = (struct backup_target){
+                .name = (char *)"check", .allow_plaintext = true, .kind = TARGET_S3, .s3 = access_to_swift()
+        };
         assert_int_equal(store_open(&target, root, NULL, &store, NULL), 0);
         return store;
 }
