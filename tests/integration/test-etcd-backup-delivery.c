@@ -22,6 +22,7 @@
 #include "store.h"
 #include "swift.h"
 #include "target-state.h"
+#include "terminal.h"
 
 #define SPOOL STATE "/spool"
 
@@ -206,11 +207,20 @@ static void assert_trouble(const char *target, const char *reason)
         "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n" \
         "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 
+static struct terminal terminal;
+
+static int on_terminal(const char *program, const char *command, const char *option, const char *value)
+{
+        terminal_start(&terminal, program, (const char *[]){ "--root", root, command, option, value, NULL });
+        return terminal_end(&terminal);
+}
+
 static void a_copy_stays_here_and_goes_there(void **state)
 {
         configure_local_and_offsite();
         assert_int_equal(run_plugin("validate", NULL), 0);
-        assert_int_equal(take_snapshot(), 0);
+        assert_int_equal(on_terminal(ETCD_SNAPSHOT, NULL, NULL, NULL), 0);
+        assert_non_null(strstr(terminal.text, "Uploading ["));
         assert_only_whole_copies(1);
         assert_arrived(1);
         assert_last_run("VerifiedCopyTaken");
@@ -268,6 +278,9 @@ static void a_copy_over_there_is_fetched_and_proven(void **state)
         (void)snprintf(expected, sizeof(expected), "verify --target offsite %s", newest);
         named = first_line(expected);
         assert_non_null(strstr(named, "verified: revision 26"));
+        assert_int_equal(on_terminal(ETCD_BACKUP, "verify", "--target", "offsite"), 0);
+        assert_non_null(strstr(terminal.text, "Fetching ["));
+        assert_non_null(strstr(terminal.text, "Verifying ["));
         missing = first_line("verify --target offsite nothing 2>&1");
         assert_non_null(strstr(missing, "no copy named nothing"));
         copies = load_copies();
