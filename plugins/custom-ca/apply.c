@@ -9,6 +9,7 @@
 #include "desired.h"
 #include "files.h"
 #include "last-change.h"
+#include "shared.h"
 
 #define BUNDLE_SIZE_MAX (16 * 1024 * 1024)
 
@@ -78,7 +79,11 @@ static int make_so(struct plugin_context *ctx, const struct custom_ca_config *co
         r = trust_change_run(&change, failure);
         if (r < 0)
                 return r;
-        return trust_changed(ctx->state_dir, &change, failure);
+        r = trust_changed(ctx->state_dir, &change, failure);
+        if (r < 0)
+                return r;
+        return shared_write(ctx->state_dir, config->containerd ? &desired.wanted : &(struct authorities){},
+                            failure);
 }
 
 int custom_ca_apply(struct plugin_context *ctx, const void *config, struct failure *failure)

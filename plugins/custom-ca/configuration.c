@@ -88,6 +88,12 @@ static const struct config_key keys[] = {
           .kind = CONFIG_BOOL,
           .offset = offsetof(struct custom_ca_config, allow_not_yet_valid),
           .fallback = "false" },
+        { .name = "containerd",
+          .help = "Whether containerd's pulls trust the authorities at once, without a restart, by way of "
+                  "registry-mirror.",
+          .kind = CONFIG_BOOL,
+          .offset = offsetof(struct custom_ca_config, containerd),
+          .fallback = "false" },
         { .name = "restartUnits",
           .help = "Units to restart once when they run with the trust store from before a change.",
           .kind = CONFIG_STRINGS,

@@ -17,6 +17,7 @@ struct custom_ca_config {
         struct config_objects authorities; /* struct authority_source */
         struct config_strings distrust;    /* "sha256:…" of a certificate's DER form */
         bool allow_expired, allow_not_yet_valid;
+        bool containerd; /* shared with registry-mirror */
         struct config_strings restart_units;
 };
 

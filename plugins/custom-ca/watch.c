@@ -10,6 +10,7 @@
 #include "files.h"
 #include "log.h"
 #include "quantity.h"
+#include "shared.h"
 #include "stale-units.h"
 #include "timestamp.h"
 #include "unit-processes.h"
@@ -120,6 +121,11 @@ static int go_on(struct ca_watch *watch)
                         return 0;
         } else if (r == 0) {
                 r = trust_changed(watch->ctx->state_dir, &watch->change, &failure);
+                if (r >= 0)
+                        r = shared_write(watch->ctx->state_dir,
+                                         watch->config->containerd ? &watch->desired.wanted
+                                                                   : &(struct authorities){},
+                                         &failure);
         }
         end_change(watch);
         if (r < 0 && !failure.reason)

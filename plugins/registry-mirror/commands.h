@@ -4,3 +4,4 @@
 /* The commands of its own, as command_run calls them. */
 
 int mirror_run_show(int argc, char *argv[], void *userdata);
+int mirror_run_test(int argc, char *argv[], void *userdata);

@@ -16,13 +16,15 @@ static const struct condition_type conditions[] = {
 
 static const struct command commands[] = {
         { "show", "[--json] [--dry-run]", mirror_run_show, "Show who is asked for which registry's images" },
+        { "test", "IMAGE [--json]", mirror_run_test,
+          "Ask for an image's manifest as containerd does, and say who has it" },
         {},
 };
 
 static const struct plugin plugin = {
         .name = "registry-mirror",
         .summary = "Mirrors that containerd pulls images from",
-        .example = "capi-node registry-mirror show",
+        .example = "capi-node registry-mirror test docker.io/library/busybox:latest",
         .config = &mirror_config_type,
         .also_for = SHARED_AUTHORITIES,
         .conditions = conditions,
