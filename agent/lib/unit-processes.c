@@ -65,7 +65,7 @@ static int process_start(const char *pid, uint64_t *ret_usec)
         ticks = strtoull(at + 1, &end, 10);
         if (errno != 0 || end == at + 1)
                 return -EINVAL;
-        *ret_usec = ticks * USEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK);
+        *ret_usec = (ticks + 1) * USEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK);
         return 0;
 }
 

@@ -10,6 +10,6 @@
 char *services_directory(const char *root);
 
 /* When the oldest process of the service started, by CLOCK_BOOTTIME: the main one, or a helper of its time;
- * containerd's shims, which outlive its restarts, do not count.
- * Returns 0, or -ESRCH when none runs. */
+ * containerd's shims, which outlive its restarts, do not count. The end of the clock's tick, so that what
+ * starts right behind a change is not taken for older. Returns 0, or -ESRCH when none runs. */
 int service_started(const char *directory, const char *unit, uint64_t *ret_usec);

@@ -208,11 +208,14 @@ static void sends_method_headers_and_body_as_asked(void **state)
 
 static void uses_no_proxy_of_the_environment(void **state)
 {
+        static const char *const variables[] = { "http_proxy", "https_proxy", "all_proxy", "ALL_PROXY" };
         struct outcome outcome = {};
 
-        setenv("http_proxy", "http://127.0.0.1:1", 1);
+        for (size_t i = 0; i < ELEMENTS(variables); i++)
+                setenv(variables[i], "http://127.0.0.1:1", 1);
         fetch(&outcome, &(struct http_request){}, OK_HELLO, false);
-        unsetenv("http_proxy");
+        for (size_t i = 0; i < ELEMENTS(variables); i++)
+                unsetenv(variables[i]);
         assert_int_equal(outcome.error, 0);
 }
 
