@@ -7,6 +7,7 @@
 #   node_base SUITE MIRROR             the root file system without our package, made once and cached: sets NODE_BASE
 #   node_make DEB...                   unpacks it and installs the packages as an image build would: no PID 1, no D-Bus
 #   node_boot                          networks, then systemd as PID 1: sets NODE_PID
+#   node_reboot                        shuts it down and boots it again
 #   node_run COMMAND...                runs a command inside
 #   node_cloud_init SECONDS            until cloud-init has done all of its work
 #   management_run COMMAND...          runs a command on the management side of the veth
@@ -62,7 +63,13 @@ bed_load() {
         . <(sed 's/^declare --/declare -g --/' "$1/bed")
 }
 
+# bed_refresh: what a test in a process of its own has changed.
+bed_refresh() {
+        [[ ! -e $BED/bed ]] || bed_load "$BED"
+}
+
 bed_close() {
+        bed_refresh
         node_stop || true
         rm -rf --one-file-system "$BED"
 }
@@ -152,11 +159,26 @@ node_cgroups() {
 }
 
 node_boot() {
+        node_network
+        node_start
+}
+
+node_reboot() {
+        local deadline=$((SECONDS + 60))
+        node_run systemctl poweroff
+        while kill -0 "$NODE_NSPAWN" 2>/dev/null; do
+                ((SECONDS < deadline)) || bed_die "the node does not shut down"
+                sleep 0.1
+        done
+        node_start
+        bed_save
+}
+
+node_start() {
         local options=(--quiet --directory="$NODE_ROOT" --machine="$NODE_INSTANCE" --register=no --console=pipe
                        --network-namespace-path="/run/netns/$NODE_INSTANCE" --capability=all --hostname="$NODE_NAME"
                        --system-call-filter="@keyring bpf" "${NODE_NSPAWN_OPTIONS[@]}")
 
-        node_network
         (
                 if [[ ! -d /run/systemd/system ]]; then
                         options+=(--keep-unit)

@@ -311,54 +311,6 @@ static void a_competing_writer_delays_and_does_not_harm(void **state)
         assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
 }
 
-#define ORACLE_SOURCES 120
-
-/* Random lists and sources: what becomes of packets is what the list says. */
-static void packets_and_lists_agree(void **state)
-{
-        _cleanup_(filter_freep) struct filter *filter = NULL;
-        _cleanup_free_ char *directory = NULL;
-        char texts[ORACLE_SOURCES][CIDR_TEXT_SIZE];
-        const char *sources[ORACLE_SOURCES];
-        bool passed[ORACLE_SOURCES];
-        unsigned seed = 20261121;
-
-        assert_true(asprintf(&directory, "%s/" STATE, root) > 0);
-        assert_int_equal(directory_make(directory, 0700), 0);
-        assert_int_equal(filter_open(directory, &filter, NULL), 0);
-        for (size_t i = 0; i < ORACLE_SOURCES; i++) {
-                (void)snprintf(texts[i], CIDR_TEXT_SIZE, i % 2 ? "203.0.%u.%u" : "2001:db8:%x::%x",
-                               (unsigned)rand_r(&seed) % 8, (unsigned)rand_r(&seed) % 8 + 1);
-                sources[i] = texts[i];
-                lab_add_client(texts[i]);
-        }
-        for (unsigned round = 0; round < 4; round++) {
-                _cleanup_(filter_list_unrefp) struct filter_list *list = make_list(NULL, 0);
-
-                for (unsigned i = 0; i < 40; i++) {
-                        char text[CIDR_TEXT_SIZE];
-                        struct cidr cidr;
-
-                        (void)snprintf(text, sizeof(text), i % 2 ? "203.0.%u.%u" : "2001:db8:%x::%x",
-                                       (unsigned)rand_r(&seed) % 8, (unsigned)rand_r(&seed) % 8 + 1);
-                        assert_int_equal(cidr_parse(text, &cidr), 0);
-                        cidr.last += (unsigned)rand_r(&seed) % 4;
-                        assert_int_equal(filter_list_add(list, (enum source_class)(i % CLASSES), &cidr), 0);
-                }
-                assert_int_equal(filter_list_finish(list), 0);
-                switch_to(filter, list);
-                lab_reach_all(sources, ORACLE_SOURCES, PORT, passed);
-                for (size_t i = 0; i < ORACLE_SOURCES; i++) {
-                        enum ip_family family;
-                        ip_number address;
-
-                        assert_int_equal(ip_parse(sources[i], &family, &address), 0);
-                        if (passed[i] != filter_list_has(list, family, address, NULL, NULL))
-                                fail_msg("round %u: %s passed: %d", round, sources[i], passed[i]);
-                }
-        }
-}
-
 static int open_lab(void **state)
 {
         lab_open();
@@ -396,7 +348,6 @@ int main(void)
                 TEST(killed_at_any_step_it_leaves_the_old_or_the_new_list),
                 TEST(a_thousand_swaps_lose_no_connection_of_a_listed_source),
                 TEST(a_competing_writer_delays_and_does_not_harm),
-                TEST(packets_and_lists_agree),
         };
 
         return cmocka_run_group_tests(tests, open_lab, close_lab);
