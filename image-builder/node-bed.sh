@@ -102,6 +102,15 @@ node_base() {
 node_make() {
         mkdir "$NODE_ROOT"
         tar -C "$NODE_ROOT" -xf "$NODE_BASE"
+        node_prepare
+        printf '#!/bin/sh\nexit 101\n' >"$NODE_ROOT/usr/sbin/policy-rc.d"
+        chmod 0755 "$NODE_ROOT/usr/sbin/policy-rc.d"
+        node_install "$@"
+        rm "$NODE_ROOT/usr/sbin/policy-rc.d"
+}
+
+# What makes a root file system a node of this bed, and one of Cluster API's.
+node_prepare() {
         echo "$NODE_NAME" >"$NODE_ROOT/etc/hostname"
         printf '127.0.0.1 localhost\n::1 localhost\n%s %s\n' "$NODE_ADDRESS" "$NODE_NAME" >"$NODE_ROOT/etc/hosts"
         # Debian's own etcd service would take the ports of the control plane's.
@@ -117,11 +126,6 @@ node_make() {
                 printf '[Unit]\nAfter=containerd.service\nWants=containerd.service\n' \
                         >"$NODE_ROOT/etc/systemd/system/$service.service.d/boot-order.conf"
         done
-
-        printf '#!/bin/sh\nexit 101\n' >"$NODE_ROOT/usr/sbin/policy-rc.d"
-        chmod 0755 "$NODE_ROOT/usr/sbin/policy-rc.d"
-        node_install "$@"
-        rm "$NODE_ROOT/usr/sbin/policy-rc.d"
 }
 
 # In a bare chroot, as image builds do it: no /proc, no D-Bus, no network.
