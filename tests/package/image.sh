@@ -96,3 +96,28 @@ image_sysprep() {
         rm "$NODE_ROOT/usr/sbin/policy-rc.d"
         find "$NODE_ROOT/run" -mindepth 1 -delete
 }
+
+# image_repository DEB: image-builder's extra_repos, an apt source in a file of ours; public ones are off, as with disable_public_repos.
+image_repository() {
+        mkdir -p "$NODE_ROOT/srv/repository"
+        cp "$1" "$NODE_ROOT/srv/repository/"
+        (cd "$NODE_ROOT/srv/repository" && apt-ftparchive packages . >Packages)
+        rm -f "$NODE_ROOT"/etc/apt/sources.list "$NODE_ROOT"/etc/apt/sources.list.d/*
+        echo 'deb [trusted=yes] file:/srv/repository ./' >"$NODE_ROOT/etc/apt/sources.list.d/$(basename "$2")"
+        image_run apt-get -qq update
+}
+
+# image_element PHASE...: runs an element's hooks as diskimage-builder's dib-run-parts does, extra-data.d outside, the others inside.
+image_element() {
+        local element=$TREE/image-builder/diskimage-builder/elements/capi-node-agent phase hook
+        for phase; do
+                for hook in "$element/$phase"/[0-9]*; do
+                        if [[ $phase == extra-data.d ]]; then
+                                TMP_HOOKS_PATH=$NODE_ROOT/tmp/in_target.d "$hook"
+                        else
+                                install -D "$hook" "$NODE_ROOT/tmp/in_target.d/$phase/${hook##*/}"
+                                image_run "/tmp/in_target.d/$phase/${hook##*/}"
+                        fi
+                done
+        done
+}
