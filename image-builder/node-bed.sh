@@ -69,6 +69,7 @@ bed_refresh() {
 }
 
 bed_close() {
+        registry_stop
         bed_refresh
         node_stop || true
         rm -rf --one-file-system "$BED"
