@@ -7,12 +7,11 @@
 #   registry_seed HOST                 the user-data: HOST's images come from the registry only, its authority, and a proxy
 #                                      that is not there, for all that does not belong to the node's network
 #   registry_serve STORAGE             serves it, when the networks are there; $BED/registry.log has a line for each request
-#   registry_stop
 
 REGISTRY_PORT=5000
 
-# Debian's, unpacked once; the package would start a service.
-registry_program() {
+# Debian's, unpacked once; the package would start a service. Sets REGISTRY_PROGRAM.
+registry_base() {
         local unpacked=$NODE_CACHE/docker-registry
         if [[ ! -d $unpacked ]]; then
                 rm -rf --one-file-system "$unpacked.new"
@@ -22,7 +21,7 @@ registry_program() {
                         { tail -n 20 "$BED/docker-registry.log" >&2; bed_die "cannot get docker-registry"; }
                 mv "$unpacked.new" "$unpacked"
         fi
-        echo "$unpacked/usr/bin/docker-registry"
+        REGISTRY_PROGRAM=$unpacked/usr/bin/docker-registry
 }
 
 # registry_blob STORAGE FILE: prints the digest. The layout is that of distribution's file system driver.
@@ -59,6 +58,7 @@ registry_image() {
 }
 
 registry_seed() {
+        registry_base
         mkdir -p "$BED/pki"
         pki_authority registry-ca "/CN=Private authority of the registry"
         pki_leaf registry-ca registry /CN=registry serverAuth "IP:$MANAGEMENT_ADDRESS"
@@ -87,15 +87,8 @@ http:
   addr: $MANAGEMENT_ADDRESS:$REGISTRY_PORT
   tls: { certificate: $BED/pki/registry.crt, key: $BED/pki/registry.key }
 YAML
-        local program
-        program=$(registry_program)
-        ip netns exec "$NODE_INSTANCE-management" setsid "$program" serve "$BED/registry.yaml" \
+        ip netns exec "$NODE_INSTANCE-management" setsid "$REGISTRY_PROGRAM" serve "$BED/registry.yaml" \
                 >"$BED/registry.log" 2>"$BED/registry.error" </dev/null &
         echo $! >"$BED/registry.pid"
         disown
-}
-
-registry_stop() {
-        [[ ! -e $BED/registry.pid ]] || kill "$(<"$BED/registry.pid")" 2>/dev/null || true
-        rm -f "$BED/registry.pid"
 }
