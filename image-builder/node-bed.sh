@@ -69,6 +69,8 @@ bed_refresh() {
 }
 
 bed_close() {
+        # What serves the node on the management side.
+        [[ ! -e $BED/registry.pid ]] || kill "$(<"$BED/registry.pid")" 2>/dev/null || true
         bed_refresh
         node_stop || true
         rm -rf --one-file-system "$BED"

@@ -5,11 +5,13 @@
 #
 #   configured   booted with the agent's configuration from cloud-init, an etcd with data, and a first backup
 #   unconfigured booted with the package and nothing else
+#   mirrored     booted with custom-ca, proxy and registry-mirror; runcmd pulls an image
 #   kubeadm      as configured, with a real kubelet and control plane
 
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../image-builder/node-bed.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/../../image-builder/node-seed.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../../image-builder/registry-seed.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/../../image-builder/kubeadm-seed.sh"
 
 test_kind() {
@@ -29,12 +31,35 @@ test_node() {
         node_make "$CAPI_NODE_DEB"
         case $1 in
         configured) seed_control_plane ;;
+        mirrored) mirrored_seed ;;
         kubeadm) kubeadm_seed ;;
         esac
         seed_write
         node_boot
+        [[ $1 != mirrored ]] || registry_serve "$BED/registry"
         node_cloud_init 240
-        [[ $1 == unconfigured ]] || node_run systemctl start capi-node-etcd-snapshot.service
+        [[ $1 == unconfigured || $1 == mirrored ]] || node_run systemctl start capi-node-etcd-snapshot.service
+}
+
+mirrored_seed() {
+        mkdir -p "$BED/layer"
+        echo hello >"$BED/layer/hello"
+        tar -C "$BED/layer" -cf "$BED/layer.tar" .
+        jq -n --arg layer "sha256:$(sha256sum "$BED/layer.tar" | cut -d ' ' -f 1)" --arg architecture "$(dpkg --print-architecture)" \
+                '{ architecture: $architecture, os: "linux", config: {}, rootfs: { type: "layers", diff_ids: [$layer] } }' >"$BED/config.json"
+        registry_image "$BED/registry" mirrored runcmd "$BED/config.json" "$BED/layer.tar"
+        registry_seed registry.invalid
+        seed_command 'ctr -n k8s.io images pull --hosts-dir /etc/containerd/certs.d registry.invalid/mirrored:runcmd'
+        # As Cluster API's image builder has it.
+        mkdir -p "$NODE_ROOT/etc/containerd/conf.d"
+        cat >"$NODE_ROOT/etc/containerd/config.toml" <<'TOML'
+version = 2
+imports = ["/etc/containerd/conf.d/*.toml"]
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "/etc/containerd/certs.d"
+TOML
+        chroot "$NODE_ROOT" systemctl --quiet enable containerd.service
+        printf '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/bin/env\n' >"$NODE_ROOT/etc/systemd/system/proxied.service"
 }
 
 # The health document, through a jq filter.
