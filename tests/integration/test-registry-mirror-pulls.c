@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "files.h"
 #include "mirror-bed.h"
 #include "program.h"
+#include "shared-authorities.h"
 
 #define TINY     "docker.io/library/tiny:1"
 #define SECOND   "docker.io/library/second:1"   /* which mirror "one" lacks */
@@ -49,6 +50,20 @@ static void configure(const struct containerd *node, const char *configuration)
 {
         bed_apply(node, configuration);
         bed_forget(&bed);
+}
+
+/* As custom-ca does with "containerd": true. NULL: not any more. */
+static void share_authorities(const struct containerd *node, const char *pem)
+{
+        _cleanup_free_ char *path = path_under(node->root, SHARED_AUTHORITIES), *directory = NULL;
+
+        assert_non_null(path);
+        directory = strndup(path, (size_t)(strrchr(path, '/') - path));
+        assert_int_equal(directory_make(directory, 0700), 0);
+        if (pem)
+                assert_int_equal(file_write(path, pem, strlen(pem), 0600), 0);
+        else
+                assert_int_equal(unlink(path), 0);
 }
 
 /* ---- who is asked ---- */
@@ -330,6 +345,69 @@ static void no_pull_during_a_change_fails_or_goes_upstream(void **state)
         }
 }
 
+/* ---- the nodes' own side ---- */
+
+/* The default is then a file without any host, which containerd before 1.7.32 would ignore. */
+static void authorities_of_custom_ca_reach_registries_that_nobody_configured(void **state)
+{
+        FOR_EACH_NODE(node)
+        {
+                _cleanup_free_ char *pem = root_read(node->root, "etc/mirror-ca.crt");
+
+                configure(node, REGISTRIES(OPEN("docker.io", ONE)));
+                bed_pull_fails(node, "two.example.org:5000/team/tool:1");
+                share_authorities(node, pem);
+                configure(node, REGISTRIES(OPEN("docker.io", ONE)));
+                bed_pull(node, "two.example.org:5000/team/tool:1");
+                bed_pull(node, TINY);
+                bed_pull(node, SECOND); /* from upstream, whose authority is the system's */
+                assert_true(bed_upstream(&bed) > 0);
+                share_authorities(node, NULL);
+        }
+}
+
+static bool has_setting(const struct containerd *node, const char *setting)
+{
+        _cleanup_free_ char *command = NULL;
+
+        assert_true(asprintf(&command,
+                             "chroot '%s' /usr/bin/containerd config dump 2>/dev/null | grep -q '%s'",
+                             node->root, setting) > 0);
+        return system(command) == 0;
+}
+
+/* As the images of Cluster API have it, but for config_path. */
+static void without_a_config_path_an_import_leads_to_the_mirrors_after_one_restart(void **state)
+{
+        static const char *const configurations[] = {
+                "version = 2\nimports = [\"/etc/containerd/conf.d/*.toml\"]\n"
+                "[plugins.\"io.containerd.grpc.v1.cri\"]\n  sandbox_image = \"example.org/pause:9\"\n"
+                "[plugins.\"io.containerd.grpc.v1.cri\".cni]\n  max_conf_num = 7\n",
+                "version = 3\nimports = [\"/etc/containerd/conf.d/*.toml\"]\n"
+                "[plugins.\"io.containerd.cri.v1.images\".pinned_images]\n  sandbox = "
+                "\"example.org/pause:9\"\n"
+                "[plugins.\"io.containerd.cri.v1.runtime\".cni]\n  max_conf_num = 7\n",
+        };
+
+        for (size_t i = 0; i < BED_NODES; i++) {
+                struct containerd *node = &bed.nodes[i];
+
+                containerd_stop(node);
+                containerd_start(node, configurations[node->version >= 200]);
+                configure(node, REGISTRIES(CLOSED("docker.io", ONE)));
+                bed_pull(node, TINY);
+                assert_true(bed_upstream(&bed) > 0);
+
+                containerd_stop(node);
+                containerd_start(node, configurations[node->version >= 200]);
+                bed_forget(&bed);
+                bed_pull(node, TINY);
+                assert_closed(node, UPSTREAM);
+                assert_true(has_setting(node, "example.org/pause:9"));
+                assert_true(has_setting(node, "max_conf_num = 7"));
+        }
+}
+
 /* ---- the end ---- */
 
 static void a_withdrawn_registry_is_gone(void **state)
@@ -360,6 +438,7 @@ static void after_undo_nothing_is_left(void **state)
                                  0);
                 assert_false(root_has(node->root, CONTAINERD_CERTS "/docker.io"));
                 assert_false(root_has(node->root, CONTAINERD_CERTS "/_default"));
+                assert_false(root_has(node->root, "etc/containerd/conf.d/zz-capi-node-registry-mirror.toml"));
                 bed_pull(node, TINY);
                 assert_true(bed_upstream(&bed) > 0);
         }
@@ -389,6 +468,8 @@ int main(void)
                 cmocka_unit_test(a_dial_timeout_voids_no_file_and_is_heeded_from_2_1_on),
                 cmocka_unit_test(no_pull_during_a_change_fails_or_goes_upstream),
                 cmocka_unit_test(a_withdrawn_registry_is_gone),
+                cmocka_unit_test(authorities_of_custom_ca_reach_registries_that_nobody_configured),
+                cmocka_unit_test(without_a_config_path_an_import_leads_to_the_mirrors_after_one_restart),
                 cmocka_unit_test(after_undo_nothing_is_left),
         };
 
