@@ -48,7 +48,7 @@ static void close_fixture(struct fixture *f)
 static void set(struct fixture *f, size_t host, enum probe_state state, const char *detail)
 {
         f->standings[host].state = state;
-        (void)snprintf(f->standings[host].last.detail, PROBE_DETAIL_SIZE, "%s", detail);
+        (void)snprintf(f->standings[host].detail, PROBE_DETAIL_SIZE, "%s", detail);
 }
 
 static void assert_verdict(const struct fixture *f, enum condition_status status, const char *reason,
@@ -122,7 +122,7 @@ static void nothing_is_claimed_before_every_endpoint_was_asked(void **state)
 
         open_fixture(&f, TWO);
         f.standings[1].state = PROBE_UNKNOWN;
-        assert_verdict(&f, CONDITION_UNKNOWN, "NotProbedYet", "1 of 2 endpoints were asked until now");
+        assert_verdict(&f, CONDITION_UNKNOWN, "NotCheckedYet", "1 of 2 endpoints were asked until now");
         close_fixture(&f);
 }
 
