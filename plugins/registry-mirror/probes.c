@@ -2,7 +2,6 @@
 
 #include "probes.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 #include <strings.h>
 
@@ -72,23 +71,13 @@ static bool has_credentials(const struct mirror_host *host)
         return false;
 }
 
-/* Lines "Name: value", ended by NULL; freed by clear_lines. Returns -ENOMEM or 0. */
 static int make_lines(const struct mirror_host *host, char *lines[static HEADERS_MAX + 1])
 {
-        for (size_t i = 0; i < host->n_headers; i++)
-                if (asprintf(&lines[i], "%s: %s", host->headers[i].name, host->headers[i].value) < 0) {
-                        lines[i] = NULL;
-                        return -ENOMEM;
-                }
-        return 0;
-}
+        int r = 0;
 
-static void clear_lines(char *lines[static HEADERS_MAX + 1])
-{
-        for (size_t i = 0; lines[i]; i++) {
-                OPENSSL_cleanse(lines[i], strlen(lines[i]));
-                free(lines[i]);
-        }
+        for (size_t i = 0; r >= 0 && i < host->n_headers; i++)
+                r = header_line_add(lines, host->headers[i].name, host->headers[i].value);
+        return r;
 }
 
 /* ---- one probe ---- */
@@ -155,7 +144,7 @@ static void start(struct probe *probe, uint64_t now_usec)
         r = make_lines(probe->host, lines);
         if (r >= 0)
                 r = start_request(probe, (const char *const *)lines);
-        clear_lines(lines);
+        header_lines_clear(lines);
         if (r >= 0)
                 return;
         (void)snprintf(result.detail, sizeof(result.detail), "cannot be asked: %s", strerror(-r));
