@@ -327,6 +327,34 @@ static void a_dry_run_shows_a_diff_and_changes_nothing(void **state)
         shell(node, "! ls $ROOT/usr/local/share/ca-certificates | grep .");
 }
 
+static void what_is_installed_is_listed_for_people_and_programs(void **state)
+{
+        struct node *node = *state;
+
+        configure(node, &node->one, NULL, "");
+        assert_int_equal(run(node, "apply", NULL), 0);
+        assert_int_equal(run(node, "list", NULL), 0);
+        assert_int_equal(run(node, "list", "--bogus"), 64);
+        shell(node, CUSTOM_CA
+              " list --json --root $ROOT > $ROOT/list && jq -e 'length == 1 and .[0].name == \"one\" and "
+              "(.[0].fingerprint | startswith(\"sha256:\")) and .[0].trustedBySystem == false' "
+              "$ROOT/list >/dev/null");
+}
+
+/* As on images whose /usr cannot be written. */
+static void a_read_only_store_is_named_and_left_as_it_was(void **state)
+{
+        struct node *node = *state;
+        size_t before = bundle_count(node);
+
+        configure(node, &node->one, NULL, "");
+        shell(node, "unshare --mount sh -c 'cd $ROOT/usr/local/share/ca-certificates && mount --bind . . && "
+                    "mount -o remount,bind,ro $PWD && ! " CUSTOM_CA " apply --root $ROOT 2>$ROOT/refusal' && "
+                    "grep -q 'read-only; put the authorities into the image' $ROOT/refusal");
+        assert_int_equal(bundle_count(node), before);
+        shell(node, "! ls $ROOT/etc/ssl/certs | grep capi-node-agent");
+}
+
 static void refused_input_changes_nothing(void **state)
 {
         struct node *node = *state;
@@ -438,6 +466,8 @@ int main(void)
                 NODE_TEST(a_distrusted_authority_goes_and_comes_back),
                 NODE_TEST(a_dry_run_shows_a_diff_and_changes_nothing),
                 NODE_TEST(refused_input_changes_nothing),
+                NODE_TEST(what_is_installed_is_listed_for_people_and_programs),
+                NODE_TEST(a_read_only_store_is_named_and_left_as_it_was),
                 NODE_TEST(a_bundle_that_others_broke_is_mended),
                 NODE_TEST(a_withdrawn_configuration_is_undone_by_the_plugin_itself),
         };
