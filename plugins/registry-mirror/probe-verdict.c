@@ -101,7 +101,7 @@ static void judge_good(const struct mirror_plan *plan, const struct standing *co
         ret->reason = "AllEndpointsAnswer";
         append(ret, "%zu of %zu endpoints answer", plan->n_hosts, plan->n_hosts);
         for (size_t i = 0; i < plan->n_chains; i++) {
-                if (plan->chains[i].fallback)
+                if (plan->chains[i].fallback || plan->chains[i].of)
                         continue;
                 append(ret, "%s%s", separator, name_of(&plan->chains[i]));
                 separator = ", ";

@@ -10,6 +10,10 @@
 static void print_chain(const struct mirror_chain *chain)
 {
         printf("%s\n", chain->host ?: "(all others)");
+        if (chain->of) {
+                printf("  as %s\n", chain->of);
+                return;
+        }
         for (size_t i = 0; i < chain->n_hosts; i++) {
                 const struct mirror_endpoint *endpoint = chain->hosts[chain->order.hosts[i]]->endpoint;
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "files.h"
 #include "mirror-bed.h"
@@ -306,8 +307,13 @@ static void a_dial_timeout_voids_no_file_and_is_heeded_from_2_1_on(void **state)
 {
         FOR_EACH_NODE(node)
         {
+                _cleanup_free_ char *text = NULL;
+
                 configure(node, REGISTRIES(CLOSED("docker.io", "{\"url\":\"https://" BED_ONE "\"" CA
                                                                ",\"dialTimeout\":\"1500ms\"}")));
+                text = root_read(node->root, CONTAINERD_CERTS "/docker.io/hosts.toml");
+                assert_non_null(text);
+                assert_int_equal(strstr(text, "dial_timeout") != NULL, node->version >= 201);
                 bed_pull(node, TINY);
                 assert_closed(node, UPSTREAM);
                 if (node->version < 201)
@@ -330,7 +336,7 @@ static void no_pull_during_a_change_fails_or_goes_upstream(void **state)
         FOR_EACH_NODE(node)
         {
                 configure(node, configurations[0]);
-                for (unsigned i = 1; i <= 4; i++) {
+                for (unsigned i = 1; i <= 3; i++) {
                         pid_t pid;
 
                         root_write(node->root, "etc/capi-node-agent/registry-mirror.json",
@@ -342,6 +348,41 @@ static void no_pull_during_a_change_fails_or_goes_upstream(void **state)
                         assert_int_equal(program_wait(pid), 0);
                 }
                 assert_int_equal(bed_upstream(&bed), 0);
+        }
+}
+
+static void another_name_of_a_registry_does_not_lead_upstream(void **state)
+{
+        FOR_EACH_NODE(node)
+        {
+                configure(node, REGISTRIES(CLOSED("docker.io", ONE)));
+                bed_pull(node, "index.docker.io/library/tiny:1");
+                bed_pull(node, "library/tiny:1");
+                assert_closed(node, "index.docker.io/library/upstream:1");
+                bed_pull(node, "registry-1.docker.io/library/tiny:1");
+                assert_closed(node, "registry-1.docker.io/library/upstream:1");
+                assert_closed(node, "registry-1.docker.io:443/library/upstream:1");
+                configure(node, REGISTRIES(CLOSED("registry.example.org", ONE)));
+                bed_pull(node, "registry.example.org:443/team/tool:1");
+                assert_closed(node, "registry.example.org:443/library/upstream:1");
+                configure(node, REGISTRIES(CLOSED("registry.example.org:443", ONE)));
+                assert_closed(node, "registry.example.org/library/upstream:1");
+        }
+}
+
+static void an_empty_directory_in_the_place_of_a_registry_is_filled(void **state)
+{
+        FOR_EACH_NODE(node)
+        {
+                _cleanup_free_ char *path = NULL;
+
+                configure(node, REGISTRIES(CLOSED("quay.io", ONE)));
+                assert_true(asprintf(&path, "%s/" CONTAINERD_CERTS "/docker.io", node->root) > 0);
+                assert_int_equal(mkdir(path, 0755), 0);
+                configure(node, REGISTRIES(CLOSED("docker.io", ONE)));
+                assert_closed(node, UPSTREAM);
+                configure(node, REGISTRIES(CLOSED("quay.io", ONE)));
+                assert_int_equal(rmdir(path), 0);
         }
 }
 
@@ -465,6 +506,8 @@ int main(void)
                 cmocka_unit_test(the_capability_referrers_voids_no_file),
                 cmocka_unit_test(an_endpoint_of_which_this_version_understands_nothing_voids_no_file),
                 cmocka_unit_test(odd_characters_in_headers_and_urls_void_no_file),
+                cmocka_unit_test(another_name_of_a_registry_does_not_lead_upstream),
+                cmocka_unit_test(an_empty_directory_in_the_place_of_a_registry_is_filled),
                 cmocka_unit_test(a_dial_timeout_voids_no_file_and_is_heeded_from_2_1_on),
                 cmocka_unit_test(no_pull_during_a_change_fails_or_goes_upstream),
                 cmocka_unit_test(a_withdrawn_registry_is_gone),
