@@ -31,6 +31,15 @@ static int add_authority(json_object *authorities, const struct authority *autho
         return r < 0 ? r : json_set_bool(object, "trustedBySystem", known);
 }
 
+int ca_describe(json_object *array, const struct authorities *authorities, bool known)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < authorities->count; i++)
+                r = add_authority(array, &authorities->items[i], known);
+        return r;
+}
+
 static int add_metrics(json_object *metrics, const struct authorities *authorities)
 {
         for (size_t i = 0; i < authorities->count; i++) {
@@ -55,10 +64,10 @@ static int add_lists(json_object *info, const struct ca_watch *watch)
                 r = json_set(info, "staleUnits", stale);
         else
                 json_object_put(stale);
-        for (size_t i = 0; r >= 0 && i < watch->desired.wanted.count; i++)
-                r = add_authority(authorities, &watch->desired.wanted.items[i], false);
-        for (size_t i = 0; r >= 0 && i < watch->desired.known.count; i++)
-                r = add_authority(authorities, &watch->desired.known.items[i], true);
+        if (r >= 0)
+                r = ca_describe(authorities, &watch->desired.wanted, false);
+        if (r >= 0)
+                r = ca_describe(authorities, &watch->desired.known, true);
         for (size_t i = 0; r >= 0 && i < watch->stale.count; i++)
                 r = json_append(stale, json_object_new_string(watch->stale.items[i]));
         return r;

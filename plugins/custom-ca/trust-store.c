@@ -97,6 +97,14 @@ static int place(const char *directory, const struct authority *authority, struc
         return r < 0 ? cannot(failure, r, "write", path) : 1;
 }
 
+static void take_away(const char *directory, const struct authority *authority)
+{
+        _cleanup_free_ char *path = own_path(directory, authority->fingerprint);
+
+        if (path)
+                (void)unlink(path);
+}
+
 int trust_store_place(const struct trust_store *store, const struct authority *authority,
                       struct failure *failure)
 {
@@ -107,8 +115,11 @@ int trust_store_place(const struct trust_store *store, const struct authority *a
         if (certs < 0)
                 return certs;
         local = place(store->local, authority, failure);
-        if (local < 0)
+        if (local < 0) {
+                if (certs > 0)
+                        take_away(store->certs, authority);
                 return local;
+        }
         return local || certs;
 }
 

@@ -106,8 +106,7 @@ char *credentials_header(const char *credentials)
 
         if (!header)
                 return NULL;
-        memcpy(header, "Basic ", strlen("Basic "));
-        EVP_EncodeBlock((unsigned char *)header + strlen("Basic "), (const unsigned char *)credentials,
+        EVP_EncodeBlock((unsigned char *)stpcpy(header, "Basic "), (const unsigned char *)credentials,
                         (int)size);
         return header;
 }

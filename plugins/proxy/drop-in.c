@@ -107,13 +107,14 @@ static int take_line(struct drop_in *drop_in, char *line, bool *service)
 /* A backslash at the end joins the next line with a blank, over comments (systemd.syntax(7)). */
 static void join_lines(char *text)
 {
-        bool begin = true, joined = false;
+        bool joined = false;
         char *to = text;
 
         for (const char *from = text; *from;) {
-                size_t length = strcspn(from, "\n");
+                const size_t length = strcspn(from, "\n");
+                const bool last = from[length] == '\0';
                 const char *word = from + strspn(from, BLANKS);
-                bool comment = *word == '#' || *word == ';';
+                const bool comment = *word == '#' || *word == ';';
 
                 if (!comment || !joined) {
                         memmove(to, from, length);
@@ -121,11 +122,10 @@ static void join_lines(char *text)
                         joined = !comment && length > 0 && to[-1] == '\\';
                         if (joined)
                                 to[-1] = ' ';
-                        else
+                        else if (!last)
                                 *to++ = '\n';
                 }
-                begin = from[length] == '\0';
-                from += length + !begin;
+                from += length + !last;
         }
         *to = '\0';
 }

@@ -23,6 +23,7 @@
 #define CONFIG "etc/capi-node-agent/custom-ca.json"
 #define REPORT "run/capi-node-agent/reports/custom-ca.json"
 #define BUNDLE "etc/ssl/certs/ca-certificates.crt"
+#define SHARED "var/lib/capi-node-agent/custom-ca/containerd.pem"
 
 struct node {
         char *root;
@@ -160,6 +161,19 @@ static bool trusted(const struct node *node, const struct identity *identity)
         return fingerprints_have(&found, fingerprint);
 }
 
+/* Whether it alone is left for registry-mirror. */
+static bool shares(const struct node *node, const struct identity *identity)
+{
+        _cleanup_fingerprints_ found = {};
+        _cleanup_free_ char *path = NULL;
+        char fingerprint[SHA256_TEXT_SIZE];
+
+        assert_true(asprintf(&path, "%s/" SHARED, node->root) >= 0);
+        assert_int_equal(fingerprints_add_file(&found, path), 0);
+        assert_int_equal(certificate_fingerprint(identity->certificate, fingerprint), 0);
+        return found.count == 1 && fingerprints_have(&found, fingerprint);
+}
+
 /* OpenSSL by hash links alone, as a pod sees them that mounts only /etc/ssl/certs. */
 static bool openssl_trusts(const struct node *node, const struct identity *root, const char *name)
 {
@@ -191,13 +205,16 @@ static void an_authority_is_installed_and_withdrawn_and_the_system_s_own_stay(vo
         assert_true(openssl_trusts(node, &node->one, "one"));
         assert_true(openssl_trusts(node, &node->other, "other"));
 
-        configure(node, NULL, &node->other, "");
+        assert_false(root_has(node->root, SHARED));
+        configure(node, NULL, &node->other, ",\"containerd\":true");
         assert_int_equal(run(node, "apply", NULL), 0);
         assert_int_equal(bundle_count(node), before + 1);
+        assert_true(shares(node, &node->other));
         assert_false(openssl_trusts(node, &node->one, "one"));
         assert_true(openssl_trusts(node, &node->other, "other"));
 
         assert_int_equal(run(node, "undo", NULL), 0);
+        assert_false(root_has(node->root, SHARED));
         assert_int_equal(bundle_count(node), before);
         shell(node, "! ls $ROOT/usr/local/share/ca-certificates | grep .");
         shell(node, "! ls $ROOT/etc/ssl/certs | grep capi-node-agent");
@@ -308,6 +325,34 @@ static void a_dry_run_shows_a_diff_and_changes_nothing(void **state)
                     "grep -q '^+-----BEGIN CERTIFICATE-----$' $ROOT/diff");
         assert_int_equal(bundle_count(node), before);
         shell(node, "! ls $ROOT/usr/local/share/ca-certificates | grep .");
+}
+
+static void what_is_installed_is_listed_for_people_and_programs(void **state)
+{
+        struct node *node = *state;
+
+        configure(node, &node->one, NULL, "");
+        assert_int_equal(run(node, "apply", NULL), 0);
+        assert_int_equal(run(node, "list", NULL), 0);
+        assert_int_equal(run(node, "list", "--bogus"), 64);
+        shell(node, CUSTOM_CA
+              " list --json --root $ROOT > $ROOT/list && jq -e 'length == 1 and .[0].name == \"one\" and "
+              "(.[0].fingerprint | startswith(\"sha256:\")) and .[0].trustedBySystem == false' "
+              "$ROOT/list >/dev/null");
+}
+
+/* As on images whose /usr cannot be written. */
+static void a_read_only_store_is_named_and_left_as_it_was(void **state)
+{
+        struct node *node = *state;
+        size_t before = bundle_count(node);
+
+        configure(node, &node->one, NULL, "");
+        shell(node, "unshare --mount sh -c 'cd $ROOT/usr/local/share/ca-certificates && mount --bind . . && "
+                    "mount -o remount,bind,ro $PWD && ! " CUSTOM_CA " apply --root $ROOT 2>$ROOT/refusal' && "
+                    "grep -q 'read-only; put the authorities into the image' $ROOT/refusal");
+        assert_int_equal(bundle_count(node), before);
+        shell(node, "! ls $ROOT/etc/ssl/certs | grep capi-node-agent");
 }
 
 static void refused_input_changes_nothing(void **state)
@@ -421,6 +466,8 @@ int main(void)
                 NODE_TEST(a_distrusted_authority_goes_and_comes_back),
                 NODE_TEST(a_dry_run_shows_a_diff_and_changes_nothing),
                 NODE_TEST(refused_input_changes_nothing),
+                NODE_TEST(what_is_installed_is_listed_for_people_and_programs),
+                NODE_TEST(a_read_only_store_is_named_and_left_as_it_was),
                 NODE_TEST(a_bundle_that_others_broke_is_mended),
                 NODE_TEST(a_withdrawn_configuration_is_undone_by_the_plugin_itself),
         };

@@ -24,11 +24,11 @@
 #include "tinyproxy.h"
 
 #define CONFIG      "etc/capi-node-agent/proxy.json"
-#define REPORT      "/run/capi-node-agent/reports/proxy.json"
+#define REPORT      "run/capi-node-agent/reports/proxy.json"
 #define CREDENTIALS "etc/capi-node-agent/proxy-credentials"
 #define CONTAINERD  "var/lib/capi-node-agent/proxy/environment/containerd.service"
 #define DROP_IN     "etc/systemd/system/containerd.service.d/" DROP_IN_NAME
-#define SERVICES    "/sys/fs/cgroup/system.slice"
+#define SERVICES    "sys/fs/cgroup/system.slice"
 #define PROXIES \
         "\"httpProxy\":\"http://proxy.example.org:3128\",\"httpsProxy\":\"http://proxy.example.org:3128\""
 
@@ -65,7 +65,7 @@ static int make_node(void **state)
         struct node *node = calloc(1, sizeof(*node));
 
         node->root = root_make();
-        node->report_path = path_under(node->root, REPORT);
+        node->report_path = path_under(node->root, "/" REPORT);
         node->proxy.root = node->root;
         make_directory(node, "/etc/systemd/system");
         listen_target(node);
@@ -110,9 +110,9 @@ static void pretend_to_run(const struct node *node, const char *unit, pid_t proc
 {
         char name[256], pid[16];
 
-        (void)snprintf(name, sizeof(name), SERVICES "/%s", unit);
+        (void)snprintf(name, sizeof(name), "/" SERVICES "/%s", unit);
         make_directory(node, name);
-        (void)snprintf(name, sizeof(name), "%s/%s/cgroup.procs", SERVICES + 1, unit);
+        (void)snprintf(name, sizeof(name), "%s/%s/cgroup.procs", SERVICES, unit);
         (void)snprintf(pid, sizeof(pid), "%d\n", (int)process);
         root_write(node->root, name, pid, 0644);
 }
@@ -249,7 +249,7 @@ static void what_was_changed_by_hand_is_put_right(void **state)
         make_directory(node, "/run/kubeadm");
         root_write(node->root, "run/kubeadm/kubeadm.yaml", "networking:\n  podSubnet: 10.244.0.0/16\n", 0600);
         await_text(node, CONTAINERD, ",10.244.0.0/16");
-        await_text(node, REPORT + 1, "10.244.0.0");
+        await_text(node, REPORT, "10.244.0.0");
         await(node, "InForce", NULL, 0);
         kill(process, SIGKILL);
         assert_int_equal(waitpid(process, NULL, 0), process);
@@ -283,7 +283,7 @@ static void a_drop_in_that_shadows_ours_is_named(void **state)
         root_write(node->root, "etc/systemd/system/containerd.service.d/http-proxy.conf",
                    "[Service]\nEnvironment=HTTPS_PROXY=http://other\n", 0644);
         await(node, "InForce", NULL, 0);
-        await_text(node, REPORT + 1, "http-proxy.conf");
+        await_text(node, REPORT, "http-proxy.conf");
 }
 
 static void a_file_of_others_is_left_alone(void **state)
@@ -340,7 +340,7 @@ static void credentials_are_told_to_nobody(void **state)
         start(node);
         await_text(node, CONTAINERD, "http://user:other%2Fk3y@");
         await(node, "InForce", NULL, 0);
-        report = root_read(node->root, REPORT + 1);
+        report = root_read(node->root, REPORT);
         assert_null(strstr(report, "k3y"));
         assert_non_null(strstr(report, "\"credentials\":true"));
 }
@@ -369,7 +369,7 @@ static void the_proxy_is_asked_for_a_connection(void **state)
         ask(node, "/" CREDENTIALS, node->target_port, 600);
         start(node);
         await(node, "InForce", "it connects", 0);
-        await_text(node, REPORT + 1, "capi_node_proxy_up");
+        await_text(node, REPORT, "capi_node_proxy_up");
 
         ask(node, NULL, node->target_port, 601);
         await(node, "ProxyCredentialsRefused", "credentialsFile", 0);

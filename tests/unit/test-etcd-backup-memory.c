@@ -175,7 +175,7 @@ static void walk_through(uint16_t leaves, uint32_t leaf_pages)
                 assert_true(peak <= MEMORY_MAX);
 }
 
-/* As many as one branch holds; the tree's depth changes nothing. */
+/* As many as one branch holds. */
 static void many_pages_take_no_more_memory(void **state)
 {
         walk_through(SANITIZED ? 5000 : 65000, 1);
