@@ -164,6 +164,20 @@ static void a_registry_with_a_port_is_found_by_its_name(void **state)
         }
 }
 
+static void a_registry_that_is_an_address_of_ipv6_is_found(void **state)
+{
+        FOR_EACH_NODE(node)
+        {
+                if (node->version < 107) /* which takes no such name for an image's */
+                        continue;
+                configure(node, REGISTRIES(CLOSED("[fd00::1]:5000", ONE) "," CLOSED("[fd00::2]", TWO)));
+                bed_pull(node, "[fd00::1]:5000/team/tool:1");
+                assert_true(registry_asked(&bed.one, NULL) > 0);
+                bed_pull(node, "[fd00::2]/team/tool:1");
+                assert_true(registry_asked(&bed.two, NULL) > 0);
+        }
+}
+
 /* ---- what they are shown ---- */
 
 static void an_authority_that_only_the_file_names_is_trusted(void **state)
@@ -495,6 +509,7 @@ int main(void)
                 cmocka_unit_test(the_default_is_for_every_other_registry),
                 cmocka_unit_test(a_registry_of_its_own_has_the_defaults_mirrors_behind_its_own),
                 cmocka_unit_test(a_registry_with_a_port_is_found_by_its_name),
+                cmocka_unit_test(a_registry_that_is_an_address_of_ipv6_is_found),
                 cmocka_unit_test(an_authority_that_only_the_file_names_is_trusted),
                 cmocka_unit_test(client_certificate_and_headers_are_shown),
                 cmocka_unit_test(a_path_that_overrides_is_asked_as_it_stands),
