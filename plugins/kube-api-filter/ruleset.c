@@ -389,8 +389,7 @@ static int put_always(struct commit *commit, const char *chain, enum ip_family f
         return r;
 }
 
-/* Where the elements of the ports have a timeout, the rule holds as long as they live: the kernel itself ends
- * it. */
+/* Where the ports' elements have a timeout, the rule holds as long as they live: the kernel ends it. */
 static int put_for_ports(struct commit *commit, const char *chain, const char *set_prefix,
                          const char *counter, const char *goto_chain)
 {
