@@ -155,6 +155,15 @@ static double metric(const struct containerd *node, const char *name, const char
         return 0;
 }
 
+static void assert_shown(const struct containerd *node, const char *line)
+{
+        _cleanup_free_ char *command = NULL;
+
+        assert_true(asprintf(&command, REGISTRY_MIRROR " show --root '%s' | grep -qF -- '%s'", node->root,
+                             line) > 0);
+        assert_int_equal(system(command), 0);
+}
+
 /* ---- the tests ---- */
 
 static void a_dead_mirror_is_reported_and_then_a_living_one(void **state)
@@ -172,8 +181,13 @@ static void a_dead_mirror_is_reported_and_then_a_living_one(void **state)
                                    "https://" BED_ONE) > (double)now_realtime_usec() / USEC_PER_SEC);
         }
 
+        for (size_t i = 0; i < BED_NODES; i++)
+                assert_shown(&bed.nodes[i], "  https://" BED_ONE " (docker.io): answers 200");
+
         registry_stop(&bed.one);
         wait_condition("EndpointUnreachable", "https://" BED_ONE);
+        for (size_t i = 0; i < BED_NODES; i++)
+                assert_shown(&bed.nodes[i], "  https://" BED_ONE " (docker.io): Failed to connect");
         for (size_t i = 0; i < BED_NODES; i++)
                 assert_true(metric(&bed.nodes[i], "capi_node_registry_mirror_up", "https://" BED_ONE) == 0);
 
