@@ -225,10 +225,14 @@ static void on_probes(void *userdata)
         on_change(ctx->userdata);
 }
 
+/* containerd was started, perhaps because it had to be. */
 static void on_socket(void *userdata)
 {
-        int r = ask_version(userdata);
+        struct mirror_watch *watch = userdata;
+        int r;
 
+        on_change(watch);
+        r = ask_version(watch);
         if (r < 0)
                 (void)log_error(r, "Cannot ask containerd for its version");
 }

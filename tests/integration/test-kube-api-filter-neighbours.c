@@ -163,17 +163,16 @@ static bool firewalld_runs(void *userdata)
  * namespace, also when this test is killed. */
 static void beside_firewallds_rules_both_stay_as_they_are(void **state)
 {
+        static const char both[] = "dbus-daemon --system --fork --nopidfile && "
+                                   "exec firewalld --nofork --nopid --log-file=/dev/null";
         pid_t firewalld;
 
         shell("cp -a /etc/firewalld $ROOT/firewalld && mount --bind $ROOT/firewalld /etc/firewalld && "
               "mkdir -p /run/dbus");
-        firewalld =
-                program_start("/usr/bin/setpriv",
-                              (const char *const[]){ "--pdeathsig", "KILL", "unshare", "--pid", "--fork",
-                                                     "--kill-child", "--mount-proc", "sh", "-c",
-                                                     "dbus-daemon --system --fork --nopidfile && "
-                                                     "exec firewalld --nofork --nopid --log-file=/dev/null",
-                                                     NULL });
+        firewalld = program_start("/usr/bin/setpriv",
+                                  (const char *const[]){ "--pdeathsig", "KILL", "unshare", "--pid", "--fork",
+                                                         "--kill-child", "--mount-proc", "sh", "-c", both,
+                                                         NULL });
         wait_longer(60, firewalld_runs, NULL, "firewalld");
         shell("firewall-cmd --quiet --permanent --add-port=6443/tcp && firewall-cmd --quiet --reload");
         live_beside("firewall-cmd --quiet --reload && firewall-cmd --quiet --complete-reload");

@@ -71,6 +71,7 @@ static void put_varint(uint8_t *at, uint64_t value)
 /* A leaf with one record that fills it. */
 static void make_leaf(uint8_t *page, uint64_t id, uint32_t pages, uint64_t revision)
 {
+        static const uint8_t key[] = { 0x0a, 1, 'k', 0x10 }, version[] = { 0x20, 1, 0x2a };
         size_t value_size = (size_t)pages * DATABASE_PAGE_SIZE - 32 - KEY_SIZE;
         uint8_t *at = page + 32 + KEY_SIZE;
 
@@ -83,11 +84,11 @@ static void make_leaf(uint8_t *page, uint64_t id, uint32_t pages, uint64_t revis
         put32(page + 24, KEY_SIZE);
         put32(page + 28, (uint32_t)value_size);
         put_key(page + 32, revision);
-        memcpy(at, "\x0a\x01k\x10", 4);
+        memcpy(at, key, sizeof(key));
         put_varint(at + 4, revision);
         at[4 + VARINT_SIZE] = 0x18;
         put_varint(at + 5 + VARINT_SIZE, revision);
-        memcpy(at + 5 + 2 * VARINT_SIZE, "\x20\x01\x2a", 3);
+        memcpy(at + 5 + 2 * VARINT_SIZE, version, sizeof(version));
         put_varint(at + 8 + 2 * VARINT_SIZE, value_size - HEAD_SIZE);
 }
 
