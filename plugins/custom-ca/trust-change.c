@@ -13,8 +13,7 @@
 #include "selection.h"
 #include "unified-diff.h"
 
-#define RUNS_MAX       3 /* somebody else's run may have crossed ours */
-#define RUN_TIMEOUT_MS (15 * 1000)
+#define RUNS_MAX 3 /* somebody else's run may have crossed ours */
 
 #define DESELECTED_FILE "deselected"           /* the lines before which we put "!" */
 #define SELECTION_FILE  "ca-certificates.conf" /* the whole new text, until it is in place */
@@ -215,15 +214,16 @@ static int wait_for(pid_t pid, struct failure *failure)
         struct pollfd poller = { .fd = fd, .events = POLLIN };
         int status, r;
 
-        r = fd < 0 ? -1 : poll(&poller, 1, RUN_TIMEOUT_MS);
+        r = fd < 0 ? -1 : poll(&poller, 1, (int)(TRUST_RUN_USEC / USEC_PER_MSEC));
         if (r <= 0)
                 kill(-pid, SIGKILL);
         if (waitpid(pid, &status, 0) < 0)
                 return -errno;
         if (r <= 0)
-                return failure_set(failure, -ETIMEDOUT, "UpdateFailed",
-                                   "update-ca-certificates did not end within 15 s; look at its hooks in "
-                                   "/etc/ca-certificates/update.d");
+                return failure_set(
+                        failure, -ETIMEDOUT, "UpdateFailed",
+                        "update-ca-certificates did not end within 2 minutes; look at its hooks in "
+                        "/etc/ca-certificates/update.d");
         return 0; /* its exit status means nothing; the store is checked */
 }
 

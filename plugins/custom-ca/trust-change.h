@@ -9,7 +9,11 @@
 #include <stdbool.h>
 
 #include "authority.h"
+#include "quantity.h"
 #include "trust-store.h"
+
+/* For one run of update-ca-certificates, which reads and links every authority, on a busy disk. */
+#define TRUST_RUN_USEC (2 * USEC_PER_MIN)
 
 struct trust_change {
         const struct trust_store *store;
@@ -30,7 +34,7 @@ void trust_change_clear(struct trust_change *change);
  * *ret_fresh, and then this again; or -errno with a failure, the store being as before as far as possible. */
 int trust_change_step(struct trust_change *change, bool *ret_fresh, struct failure *failure);
 
-/* All of it, waiting for each run (15 s at most). Returns 0, or -errno with a failure. */
+/* All of it, waiting for each run (TRUST_RUN_USEC at most). Returns 0, or -errno with a failure. */
 int trust_change_run(struct trust_change *change, struct failure *failure);
 
 /* Prints what would change, as a unified diff. */

@@ -17,7 +17,6 @@
 
 #define RECHECK_USEC (5 * USEC_PER_MIN) /* it reads all authorities; a change of theirs is seen at once */
 #define LOCKED_USEC  (20 * USEC_PER_SEC)
-#define RUN_USEC     (15 * USEC_PER_SEC)
 
 static int look(struct ca_watch *watch);
 
@@ -103,7 +102,7 @@ static int run_update(struct ca_watch *watch, bool fresh, struct failure *failur
                                watch);
         if (r < 0)
                 return r;
-        return sd_event_add_time_relative(watch->ctx->event, &watch->deadline, CLOCK_BOOTTIME, RUN_USEC,
+        return sd_event_add_time_relative(watch->ctx->event, &watch->deadline, CLOCK_BOOTTIME, TRUST_RUN_USEC,
                                           USEC_PER_SEC, on_deadline, watch);
 }
 

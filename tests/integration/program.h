@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 /* Nothing that is waited for takes long; a sanitizer on a busy machine does. */
-#define DEADLINE_SECONDS 20
+#define DEADLINE_SECONDS 60
 
 /* A fresh directory with etc/capi-node-agent, run/capi-node-agent/reports and var/lib/capi-node-agent. Fails
  * the test when that is not possible. Owned by the caller, removed by root_remove. */
