@@ -95,7 +95,7 @@ node_base() {
         [[ $mirror ]] || mirror=$(node_mirror "$suite")
         [[ $mirror ]] || bed_die "apt knows no mirror for $suite (say --mirror URL)"
         mkdir -p "$NODE_CACHE"
-        mmdebstrap --quiet --format=tar --variant=minbase --include="$(IFS=,; echo "${NODE_PACKAGES[*]}")" \
+        "$(dirname "${BASH_SOURCE[0]}")/make-root" --quiet --format=tar --variant=minbase --include="$(IFS=,; echo "${NODE_PACKAGES[*]}")" \
                 "$suite" "$NODE_BASE.new" "deb $mirror $suite $components" 2>"$BED/mmdebstrap.log" ||
                 { tail -n 20 "$BED/mmdebstrap.log" >&2; bed_die "cannot make the root file system of $suite"; }
         mv "$NODE_BASE.new" "$NODE_BASE"

@@ -25,6 +25,9 @@
 
 #define GATEWAY_UNIT "capi-node-gateway.service"
 
+/* Plugins renew their reports at the same moments; they are taken together. */
+#define REPORTS_SETTLE_USEC (10 * USEC_PER_MSEC)
+
 /* Before the bus is there (early boot) the states of units are asked for more often. */
 #define BUS_RETRY_USEC (2 * USEC_PER_SEC)
 
@@ -425,7 +428,8 @@ static int open_parts(struct agent *agent)
                            &agent->config_watch);
         if (r < 0)
                 return r;
-        return file_watch_new(agent->event, agent->reports_dir, 0, look_again, agent, &agent->reports_watch);
+        return file_watch_new(agent->event, agent->reports_dir, REPORTS_SETTLE_USEC, look_again, agent,
+                              &agent->reports_watch);
 }
 
 int agent_run(const char *root)

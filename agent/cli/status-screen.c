@@ -16,8 +16,9 @@ static enum colour colour_of(const char *word)
                 const char *word;
                 enum colour colour;
         } colours[] = {
-                { "Healthy", GREEN }, { "InForce", GREEN },  { "OK", GREEN },       { "Degraded", YELLOW },
-                { "Warn", YELLOW },   { "Pending", YELLOW }, { "Unknown", YELLOW }, { "Disabled", PLAIN },
+                { "Healthy", GREEN },   { "InForce", GREEN },  { "OK", GREEN },    { "Proven", GREEN },
+                { "Degraded", YELLOW }, { "Skipped", YELLOW }, { "Warn", YELLOW }, { "Pending", YELLOW },
+                { "Unknown", YELLOW },  { "Disabled", PLAIN },
         };
 
         for (size_t i = 0; i < ELEMENTS(colours); i++)
@@ -233,9 +234,23 @@ static void heading_of(const struct screen *screen, const struct status_files *f
         screen_heading(screen, line);
 }
 
+/* What the last restore drill came to: the proof that a copy is one. */
+static void print_drill(const struct screen *screen, const struct status_files *files, json_object *drill)
+{
+        const char *result = text(drill, "result");
+        char age[QUANTITY_SIZE];
+
+        screen_column(screen, "restore drill", 24, PLAIN);
+        screen_column(screen, ago(files, drill, "finishedAt", age), 10, PLAIN);
+        screen_text(screen, result, 36, 36, colour_of(result));
+        fprintf(screen->stream, "%*s", MESSAGE_INDENT, "");
+        screen_text(screen, text(drill, "message"), MESSAGE_INDENT, MESSAGE_INDENT, PLAIN);
+}
+
 static void print_backups(const struct screen *screen, const struct status_files *files, json_object *report)
 {
         json_object *copies = json_member(info_of(report), "copies", json_type_array);
+        json_object *drill = json_member(info_of(report), "drill", json_type_object);
 
         if (!copies)
                 return;
@@ -253,6 +268,8 @@ static void print_backups(const struct screen *screen, const struct status_files
                         "");
                 screen_text(screen, text(copy, "newest"), MESSAGE_INDENT, MESSAGE_INDENT, PLAIN);
         }
+        if (drill)
+                print_drill(screen, files, drill);
 }
 
 static int compare_expiry(const void *a, const void *b)

@@ -8,6 +8,9 @@
 #define RESPONSE_MAX (1024 * 1024)
 #define STALL_TICKS  4
 
+/* libcurl's own number of idle connections goes by the requests under way, which are none or one here. */
+#define IDLE_CONNECTIONS_MAX 16L
+
 struct http_client {
         sd_event *event;
         CURLM *multi;
@@ -219,6 +222,7 @@ int http_client_new(sd_event *event, struct http_client **ret)
         curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
         curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
         curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+        curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS_MAX);
 
         *ret = TAKE_PTR(client);
         return 0;
@@ -316,4 +320,9 @@ void http_cancel(struct http_transfer *transfer)
                 return;
 
         transfer_free(transfer);
+}
+
+bool http_client_is_idle(const struct http_client *client)
+{
+        return !client->transfers && client->depth == 0;
 }

@@ -65,6 +65,8 @@ typedef void (*http_done_fn)(struct http_transfer *transfer, int error, void *us
 int http_client_new(sd_event *event, struct http_client **ret);
 struct http_client *http_client_free(struct http_client *client); /* aborts what runs, without calling done */
 DEFINE_CLEANUP(struct http_client *, http_client_free)
+/* No request is under way and no callback is running. */
+bool http_client_is_idle(const struct http_client *client);
 
 /* Returns 0, -EINVAL for a URL or option that libcurl refuses, -EBUSY inside on_body, or -ENOMEM; on failure
  * neither done nor release is called. ret_transfer may be NULL. */

@@ -15,7 +15,8 @@
 #include "timestamp.h"
 #include "unit-processes.h"
 
-#define RECHECK_USEC (60 * USEC_PER_SEC)
+#define RECHECK_USEC (5 * USEC_PER_MIN) /* it reads all authorities; a change of theirs is seen at once */
+#define LOCKED_USEC  (20 * USEC_PER_SEC)
 #define RUN_USEC     (15 * USEC_PER_SEC)
 
 static int look(struct ca_watch *watch);
@@ -171,8 +172,10 @@ static int look(struct ca_watch *watch)
         end_change(watch);
         if (r == -ENOMEM)
                 return r;
-        if (r != -EBUSY) /* whoever holds the lock is making it right; the next look tells */
+        if (r != -EBUSY)
                 tell(watch, &failure);
+        else /* whoever holds the lock is making it right; the next look tells */
+                sd_event_source_set_time_relative(watch->recheck, LOCKED_USEC);
         return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backup-metrics.h"
+#include "drill-result.h"
 #include "timestamp.h"
 #include "watch.h"
 
@@ -41,6 +42,28 @@ static int add_newest(json_object *targets, const struct watched_target *target)
         return json_append(targets, TAKE_PTR(object));
 }
 
+/* The last restore drill; without one there is nothing to say, and the condition says so. */
+static int add_drill(json_object *info, const char *state_dir)
+{
+        _cleanup_drill_result_ result = {};
+        json_object *drill;
+        char time[TIMESTAMP_SIZE];
+        int r;
+
+        if (drill_result_load(state_dir, &result) < 0)
+                return 0;
+        drill = json_object_new_object();
+        r = json_set(info, "drill", drill);
+        if (r >= 0)
+                r = json_set_string(drill, "result", drill_outcome_name(result.outcome));
+        if (r >= 0)
+                r = json_set_string(drill, "message", result.message);
+        if (r >= 0)
+                r = json_set_string(drill, "finishedAt",
+                                    timestamp_format(result.finished.realtime_usec, time));
+        return r;
+}
+
 static int add_info(struct report *report, const struct backup_watch *watch)
 {
         _cleanup_json_ json_object *targets = json_object_new_array();
@@ -54,7 +77,8 @@ static int add_info(struct report *report, const struct backup_watch *watch)
                         return r;
         }
         report->info = json_object_new_object();
-        return report->info ? json_set(report->info, "copies", TAKE_PTR(targets)) : -ENOMEM;
+        r = report->info ? json_set(report->info, "copies", TAKE_PTR(targets)) : -ENOMEM;
+        return r < 0 ? r : add_drill(report->info, watch->ctx->state_dir);
 }
 
 int backup_report(struct plugin_context *ctx, struct report *report)

@@ -15,28 +15,47 @@
 /* One for each who may restore; the header is written for each of them, to every copy. */
 #define RECIPIENTS_MAX 64
 
+static bool lies_below(const char *path, const char *const *directories)
+{
+        for (; *directories; directories++) {
+                size_t size = strlen(*directories);
+
+                if (strncmp(path, *directories, size) == 0 && (path[size] == '/' || path[size] == '\0'))
+                        return true;
+        }
+        return false;
+}
+
 /* What a reboot empties, and what the snapshot's unit cannot write: there a copy would seem to be and then be
  * gone. */
 static int check_target_path(const char *value, const char **ret_allowed)
 {
-        static const char *const unfit[] = { "/tmp", "/var/tmp", "/run",  "/var/run", "/dev", "/proc",
-                                             "/sys", "/home",    "/root", "/usr",     "/etc", "/boot" };
+        static const char *const unfit[] = { "/tmp",  "/var/tmp", "/run",  "/var/run", "/dev",
+                                             "/proc", "/sys",     "/home", "/root",    "/usr",
+                                             "/etc",  "/boot",    NULL };
         int r;
 
         r = config_check_path(value, ret_allowed);
-        if (r < 0)
+        if (r < 0 || !lies_below(value, unfit))
                 return r;
-        for (size_t i = 0; i < ELEMENTS(unfit); i++) {
-                size_t size = strlen(unfit[i]);
+        *ret_allowed = "a directory that lasts and that the snapshot's unit may write: not below /tmp, "
+                       "/var/tmp, /run, /dev, /proc, /sys, /home, /root, /usr, /etc or /boot";
+        return -EINVAL;
+}
 
-                if (strncmp(value, unfit[i], size) == 0 && (value[size] == '/' || value[size] == '\0')) {
-                        *ret_allowed = "a directory that lasts and that the snapshot's unit may write: not "
-                                       "below /tmp, "
-                                       "/var/tmp, /run, /dev, /proc, /sys, /home, /root, /usr, /etc or /boot";
-                        return -EINVAL;
-                }
-        }
-        return 0;
+/* What the snapshot's unit does not see (ProtectHome, PrivateTmp): there a file would do for whoever tries by
+ * hand, and for no run of the timer. */
+static int check_read_path(const char *value, const char **ret_allowed)
+{
+        static const char *const unseen[] = { "/tmp", "/var/tmp", "/home", "/root", "/run/user", NULL };
+        int r;
+
+        r = config_check_path(value, ret_allowed);
+        if (r < 0 || !lies_below(value, unseen))
+                return r;
+        *ret_allowed =
+                "a file that the snapshot's unit sees: not below /tmp, /var/tmp, /home, /root or /run/user";
+        return -EINVAL;
 }
 
 /* https://host[:port] and no more: the bucket is a key of its own. */
@@ -144,13 +163,13 @@ static const struct config_key target_keys[] = {
           .help = "Of S3: PEM file with the only authorities that are trusted; without it the system's are.",
           .kind = CONFIG_STRING,
           .offset = offsetof(struct backup_target, s3.ca_file),
-          .check = config_check_path },
+          .check = check_read_path },
         { .name = "credentialsFile",
           .help = "Of S3: file (0600) with aws_access_key_id, aws_secret_access_key and perhaps "
                   "aws_session_token; read anew by each run.",
           .kind = CONFIG_STRING,
           .offset = offsetof(struct backup_target, s3.credentials_file),
-          .check = config_check_path },
+          .check = check_read_path },
         { .name = "proxy",
           .help = "Of S3: the HTTP proxy on the way; without it none is used, whatever the environment says.",
           .kind = CONFIG_STRING,
@@ -232,19 +251,19 @@ static const struct config_key etcd_keys[] = {
           .kind = CONFIG_STRING,
           .offset = offsetof(struct etcd_access, ca_file),
           .fallback = "\"" KUBEADM_ETCD_PKI "ca.crt\"",
-          .check = config_check_path },
+          .check = check_read_path },
         { .name = "certFile",
           .help = "PEM file with the client certificate.",
           .kind = CONFIG_STRING,
           .offset = offsetof(struct etcd_access, cert_file),
           .fallback = "\"" KUBEADM_ETCD_PKI "healthcheck-client.crt\"",
-          .check = config_check_path },
+          .check = check_read_path },
         { .name = "keyFile",
           .help = "PEM file with the client certificate's key.",
           .kind = CONFIG_STRING,
           .offset = offsetof(struct etcd_access, key_file),
           .fallback = "\"" KUBEADM_ETCD_PKI "healthcheck-client.key\"",
-          .check = config_check_path },
+          .check = check_read_path },
         {},
 };
 
@@ -278,7 +297,7 @@ static const struct config_key encryption_keys[] = {
                   "with a wrong one, are refused.",
           .kind = CONFIG_STRING,
           .offset = offsetof(struct backup_encryption, authentication_key_file),
-          .check = config_check_path },
+          .check = check_read_path },
         {},
 };
 

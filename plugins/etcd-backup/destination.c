@@ -150,7 +150,7 @@ void destination_write(struct destination *destination, const void *data, size_t
         sync_window(destination, before);
 }
 
-void destination_verify(struct destination *destination, const struct manifest *manifest,
+void destination_verify(struct destination *destination, const struct manifest *manifest, uint32_t crc,
                         const struct age_opener *opener, const char *const *walk_directories,
                         const struct interrupt *interrupt)
 {
@@ -174,7 +174,7 @@ void destination_verify(struct destination *destination, const struct manifest *
                 if (r >= 0)
                         r = archive_facts_match(&facts, manifest, &failure);
         } else {
-                r = stored_bytes_match(destination->file.fd, manifest, interrupt, &failure);
+                r = stored_crc_match(destination->file.fd, manifest->stored_size, crc, interrupt, &failure);
         }
         FAULT_POINT("read-back");
         if (r >= 0)

@@ -43,10 +43,10 @@ void destination_begin(struct destination *destination, const char *name, uint64
 
 void destination_write(struct destination *destination, const void *data, size_t size);
 
-/* fsync, then reads back what was stored and proves it by its hash: the database was walked as it came. Only
- * if that did not do, walk_directories say where archive_examine may take it apart; else NULL. opener: for
- * this, NULL when it is not encrypted. */
-void destination_verify(struct destination *destination, const struct manifest *manifest,
+/* fsync, then reads back what was stored and proves it by its CRC-32C: the database was walked as it came.
+ * Only if that did not do, walk_directories say where archive_examine may take it apart; else NULL. opener:
+ * for this, NULL when it is not encrypted. */
+void destination_verify(struct destination *destination, const struct manifest *manifest, uint32_t crc,
                         const struct age_opener *opener, const char *const *walk_directories,
                         const struct interrupt *interrupt);
 

@@ -15,6 +15,11 @@ static const char *const outcome_names[] = {
         [DRILL_SKIPPED] = "Skipped",
 };
 
+const char *drill_outcome_name(enum drill_outcome outcome)
+{
+        return outcome_names[outcome];
+}
+
 void drill_result_clear(struct drill_result *result)
 {
         free(result->reason);

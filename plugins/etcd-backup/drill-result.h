@@ -8,6 +8,7 @@
 #define DRILL_FILE "drill.json"
 
 enum drill_outcome { DRILL_PROVEN, DRILL_FAILED, DRILL_SKIPPED };
+const char *drill_outcome_name(enum drill_outcome outcome);
 
 struct drill_result {
         enum drill_outcome outcome;

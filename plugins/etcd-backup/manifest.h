@@ -43,7 +43,7 @@ struct manifest {
         char *stored_file; /* NULL inside the archive, as all below */
         uint64_t stored_size;
         uint8_t stored_sha256[SHA256_SIZE];
-        uint64_t verified_usec; /* what was stored was read back, opened and hashed, also when encrypted */
+        uint64_t verified_usec; /* what was stored was read back and proven, also when encrypted */
         struct manifest_seal seal;
 };
 

@@ -117,8 +117,8 @@ static int room_at(const char *path, uint64_t *ret_room, dev_t *ret_device)
 static int check_room(const struct restore *restore, uint64_t raw_size)
 {
         _cleanup_free_ char *data_dir = path_under(restore->root, restore->journal.data_dir);
-        uint64_t state_room, data_room, wanted = raw_size + LOG_ROOM;
-        dev_t state_device, data_device;
+        uint64_t state_room = 0, data_room = 0, wanted = raw_size + LOG_ROOM;
+        dev_t state_device = 0, data_device = 0; /* gcc -O3 does not see that both are set */
         char text[QUANTITY_SIZE];
         int r;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "archive.h"
+#include "crc32c.h"
 #include "fault-point.h"
 #include "include.h"
 
@@ -17,6 +18,7 @@ static int on_stored(const void *data, size_t size, void *userdata)
         r = hasher_add(job->stored, data, size);
         if (r < 0)
                 return r;
+        job->stored_crc = crc32c(job->stored_crc, data, size);
         job->manifest->stored_size += size;
         for (size_t i = 0; i < job->result->count; i++)
                 if (destination_takes_stream(&job->result->destinations[i]))

@@ -33,7 +33,8 @@ struct job {
         struct snapshot_stream stream;
         struct archive_writer *writer;
         struct seal *seal;             /* NULL: not encrypted */
-        struct hasher *stored;         /* of what is stored, encrypted or not */
+        struct hasher *stored;         /* of what is stored, encrypted or not, */
+        uint32_t stored_crc;           /* also */
         struct authentication_key key; /* none: not authenticated */
         struct etcd_reader *reader;
         bool walks_from_disk; /* one pass did not do */

@@ -137,7 +137,8 @@ int snapshot_verify(struct job *job)
 
                 progress_start(&job->progress, "Reading back");
                 if (destination_takes_stream(destination))
-                        destination_verify(destination, job->manifest, opener, directories, &interrupt);
+                        destination_verify(destination, job->manifest, job->stored_crc, opener, directories,
+                                           &interrupt);
                 progress_end(&job->progress);
                 if (snapshot_stop_asked(job))
                         return snapshot_canceled(job);

@@ -27,14 +27,63 @@ static int tell(const struct store *store, int error, const char *what, struct f
         return error;
 }
 
+/* A run lists several times, and nobody changes a manifest: each is asked for once. */
+#define KEPT_SIZE_MAX (4 * 1024 * 1024)
+
+struct kept_manifest {
+        char *key, *text;
+        size_t size;
+};
+
 struct place {
         struct s3 *s3;
         char remark[256];
+        struct kept_manifest *kept;
+        size_t n_kept, kept_size;
 };
 
 static struct s3 *s3_of(const struct store *store)
 {
         return ((const struct place *)store->place)->s3;
+}
+
+static struct kept_manifest *find_kept(const struct place *place, const char *key)
+{
+        for (size_t i = 0; i < place->n_kept; i++)
+                if (strcmp(place->kept[i].key, key) == 0)
+                        return &place->kept[i];
+        return NULL;
+}
+
+/* Takes the text, if there is room for it. */
+static void keep(struct place *place, const char *key, char **text, size_t size)
+{
+        struct kept_manifest *kept;
+        char *name;
+
+        if (!*text || place->kept_size + size > KEPT_SIZE_MAX)
+                return;
+        kept = reallocarray(place->kept, place->n_kept + 1, sizeof(*kept));
+        if (!kept)
+                return;
+        place->kept = kept;
+        name = strdup(key);
+        if (!name)
+                return;
+        kept[place->n_kept++] = (struct kept_manifest){ name, TAKE_PTR(*text), size };
+        place->kept_size += size;
+}
+
+static void forget(struct place *place, const char *key)
+{
+        struct kept_manifest *kept = find_kept(place, key);
+
+        if (!kept)
+                return;
+        place->kept_size -= kept->size;
+        free(kept->key);
+        free(kept->text);
+        *kept = place->kept[--place->n_kept];
 }
 
 static int open_s3(struct store *store, struct failure *failure)
@@ -53,8 +102,12 @@ static void close_s3(struct store *store)
 {
         struct place *place = store->place;
 
-        if (place)
-                s3_close(place->s3);
+        if (!place)
+                return;
+        s3_close(place->s3);
+        while (place->n_kept > 0)
+                forget(place, place->kept[0].key);
+        free(place->kept);
         free(place);
 }
 
@@ -79,15 +132,21 @@ static const char *remark_s3(struct store *store)
 /* Loads the manifest at the key. -ENOENT: it is not there (any more). */
 static int load_manifest(struct store *store, const char *key, struct manifest **ret, struct failure *failure)
 {
+        const struct kept_manifest *kept = find_kept(store->place, key);
         _cleanup_s3_answer_ answer = {};
         int r;
 
+        if (kept)
+                return manifest_parse(kept->text, kept->size, ret, failure);
         r = s3_exchange(s3_of(store), &(struct s3_request){ .method = "GET", .key = key }, &answer, failure);
         if (r < 0)
                 return r;
         if (answer.size > MANIFEST_SIZE_MAX)
                 return -EFBIG;
-        return manifest_parse(answer.body ?: "", answer.size, ret, failure);
+        r = manifest_parse(answer.body ?: "", answer.size, ret, failure);
+        if (r >= 0)
+                keep(store->place, key, &answer.body, answer.size);
+        return r;
 }
 
 /* The copy's name in a manifest's key, and its size; false: the key is not a manifest's. */
@@ -264,6 +323,7 @@ static int remove_s3(struct store *store, const struct copy *copy, struct failur
 
         if (!archive || !beside)
                 return -ENOMEM;
+        forget(store->place, beside);
         r = s3_delete(s3_of(store), beside, failure);
         if (r >= 0)
                 r = s3_delete(s3_of(store), archive, failure);

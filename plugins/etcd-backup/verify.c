@@ -9,9 +9,14 @@
 #include <sys/stat.h>
 
 #include "archive.h"
+#include "crc32c.h"
 #include "scratch.h"
 
 #define READ_SIZE (256 * 1024)
+
+/* Without the page cache nobody reads ahead; its unit is the largest block that disks have. */
+#define DIRECT_READ_SIZE (1024 * 1024)
+#define DIRECT_UNIT      4096
 
 enum member { MEMBER_NONE, MEMBER_SNAPSHOT, MEMBER_OF_NODE, MEMBER_MANIFEST };
 
@@ -203,10 +208,11 @@ static int on_end(void *userdata)
                                      examination->failure);
 }
 
-/* Where what is read goes: all of it into the hash, and if there is a reader, into that, decrypted if there
- * is a decryptor. */
+/* Where what is read goes: all of it into the hash or the checksum, and if there is a reader, into that,
+ * decrypted if there is a decryptor. */
 struct intake {
-        struct hasher *hasher;
+        struct hasher *hasher; /* NULL: a CRC-32C does */
+        uint32_t crc;
         struct archive_reader *reader;
         struct age_decryptor *decryptor;
         struct failure *failure;
@@ -228,9 +234,12 @@ static int on_decrypted(const void *data, size_t size, void *userdata)
 
 static int take_in(struct intake *intake, const void *data, size_t size)
 {
-        int r;
+        int r = 0;
 
-        r = hasher_add(intake->hasher, data, size);
+        if (intake->hasher)
+                r = hasher_add(intake->hasher, data, size);
+        else
+                intake->crc = crc32c(intake->crc, data, size);
         if (r < 0 || !intake->reader)
                 return r;
         return intake->decryptor ? age_decryptor_feed(intake->decryptor, data, size, intake->failure)
@@ -248,29 +257,47 @@ static int finish_intake(struct intake *intake)
         return r;
 }
 
-static int read_through(int fd, struct intake *intake, const struct interrupt *interrupt, uint64_t *ret_size)
+/* Returns false when it was so, or cannot be. */
+static bool read_past_cache(int fd, bool past)
 {
-        _cleanup_free_ uint8_t *buffer = malloc(READ_SIZE);
+        int flags = fcntl(fd, F_GETFL);
+
+        if (flags < 0 || ((flags & O_DIRECT) != 0) == past)
+                return false;
+        return fcntl(fd, F_SETFL, flags ^ O_DIRECT) == 0;
+}
+
+static int read_some(int fd, uint8_t *buffer, size_t size, off_t at, struct failure *failure)
+{
+        for (;;) {
+                ssize_t n = pread(fd, buffer, size, at);
+                int error = errno;
+
+                if (n >= 0)
+                        return (int)n;
+                if (error == EINTR || (error == EINVAL && read_past_cache(fd, false)))
+                        continue;
+                return failure_set(failure, -error, "ReadFailed", "cannot read it back: %s", strerror(error));
+        }
+}
+
+static int read_through(int fd, size_t piece, struct intake *intake, const struct interrupt *interrupt,
+                        uint64_t *ret_size)
+{
+        _cleanup_free_ uint8_t *buffer = aligned_alloc(DIRECT_UNIT, piece);
         struct stat st;
         off_t at = 0;
-        int r;
+        int r = 1;
 
         if (!buffer)
                 return -ENOMEM;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        for (;;) {
-                ssize_t n = pread(fd, buffer, READ_SIZE, at);
+        while (at < st.st_size && r > 0) {
+                int n = read_some(fd, buffer, piece, at, intake->failure);
 
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0) {
-                        r = -errno;
-                        return failure_set(intake->failure, r, "ReadFailed", "cannot read it back: %s",
-                                           strerror(-r));
-                }
-                if (n == 0)
-                        break;
+                if (n < 0)
+                        return n;
                 if (interrupted(interrupt))
                         return -ECANCELED;
                 r = take_in(intake, buffer, (size_t)n);
@@ -278,6 +305,7 @@ static int read_through(int fd, struct intake *intake, const struct interrupt *i
                         return r;
                 at += n;
                 interrupt_tell(interrupt, (uint64_t)at, (uint64_t)st.st_size);
+                r = n;
         }
 
         *ret_size = (uint64_t)at;
@@ -290,7 +318,7 @@ static int read_uncached(int fd, struct intake *intake, const struct interrupt *
         int r;
 
         posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-        r = read_through(fd, intake, interrupt, ret_size);
+        r = read_through(fd, READ_SIZE, intake, interrupt, ret_size);
         posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
         return r;
 }
@@ -444,6 +472,28 @@ int stored_bytes_match(int fd, const struct manifest *manifest, const struct int
         if (r < 0)
                 return r;
         return check_stored(size, sha256, manifest, failure);
+}
+
+int stored_crc_match(int fd, uint64_t stored_size, uint32_t crc, const struct interrupt *interrupt,
+                     struct failure *failure)
+{
+        _cleanup_(intake_clear) struct intake intake = { .failure = failure };
+        uint64_t size;
+        bool direct;
+        int r;
+
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        direct = read_past_cache(fd, true);
+        r = read_through(fd, DIRECT_READ_SIZE, &intake, interrupt, &size);
+        if (direct)
+                (void)read_past_cache(fd, false);
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        if (r < 0)
+                return r;
+        if (size != stored_size || intake.crc != crc)
+                return failure_set(failure, -EBADMSG, "CopyChanged",
+                                   "the stored bytes are not those that were written");
+        return 0;
 }
 
 /* What the manifest says of the database. One that was not walked when it was stored has etcd's revision of

@@ -343,6 +343,7 @@ static int put_input(struct commit *commit)
         char name[SET_NAME_SIZE], chain[SET_NAME_SIZE], comment[COMMENT_SIZE];
         int r = 0;
 
+        /* With the rule, because the kernel never changes the user data that a table was made with. */
         (void)snprintf(comment, sizeof(comment), "generation %u, %s list %s", ruleset->generation,
                        ruleset->candidate ? "unconfirmed" : "confirmed", newest(ruleset)->digest);
         for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++) {
@@ -388,8 +389,7 @@ static int put_always(struct commit *commit, const char *chain, enum ip_family f
         return r;
 }
 
-/* Where the elements of the ports have a timeout, the rule holds as long as they live: the kernel itself ends
- * it. */
+/* Where the ports' elements have a timeout, the rule holds as long as they live: the kernel ends it. */
 static int put_for_ports(struct commit *commit, const char *chain, const char *set_prefix,
                          const char *counter, const char *goto_chain)
 {
@@ -558,8 +558,7 @@ int ruleset_commit(struct netlink *netlink, const struct ruleset *ruleset, struc
                 table_clear(&table);
                 if (r >= 0)
                         r = table_read(netlink, &table);
-                /* Another's transaction came before it could be read, perhaps one on this table. Somebody who
-                 * never rests is not waited for. */
+                /* Another's transaction, perhaps on this table, came before the read. Not for ever. */
                 if (r >= 0 && table.generation != generation && i < CALM_ATTEMPTS)
                         r = -ERESTART;
         }

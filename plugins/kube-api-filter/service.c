@@ -241,14 +241,17 @@ static void on_names(const char *output, void *userdata)
         struct service *service = userdata;
         int r;
 
-        service->look_up = child_free(service->look_up);
-        service->next_look_up_usec = now_boottime_usec() + LOOK_UP_PAUSE_USEC;
         r = names_take(&service->filter->state.names, output);
+        service->look_up = child_free(service->look_up); /* and the output with it */
+        service->next_look_up_usec = now_boottime_usec() + LOOK_UP_PAUSE_USEC;
+        if (r == 0)
+                return;
         if (r > 0)
                 r = state_save(service->ctx->state_dir, &service->filter->state);
         if (r < 0)
                 (void)log_error(r, "Cannot keep the addresses of the management side's names");
-        service->inputs[0] = '\0'; /* so that the next tick makes the list anew */
+        service->inputs[0] = '\0'; /* so that the tick makes the list anew */
+        (void)service_tick_now(service);
 }
 
 static void work_names(void *userdata, int fd)

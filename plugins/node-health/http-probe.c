@@ -6,8 +6,11 @@
 #include <string.h>
 
 #include "node.h"
+#include "quantity.h"
+#include "timestamp.h"
 
-#define EXCERPT_SIZE 160
+#define EXCERPT_SIZE          160
+#define CONNECTIONS_KEPT_USEC (2 * USEC_PER_MIN)
 
 static void cancel_transfer(struct check_run *run)
 {
@@ -19,9 +22,18 @@ static void cancel_call(struct check_run *run)
         grpc_cancel(run->userdata);
 }
 
+/* A TLS handshake costs more than all else that a check does, so connections are kept; but not for long,
+ * because whether a new one is accepted is also asked. */
 static int open_client(struct node *node)
 {
-        return node->http ? 0 : http_client_new(node->event, &node->http);
+        uint64_t now_usec = now_boottime_usec();
+
+        if (node->http && now_usec >= node->http_until_usec && http_client_is_idle(node->http))
+                node->http = http_client_free(node->http);
+        if (node->http)
+                return 0;
+        node->http_until_usec = now_usec + CONNECTIONS_KEPT_USEC;
+        return http_client_new(node->event, &node->http);
 }
 
 int http_probe_start(struct check_run *run, struct http_request *request, http_done_fn done)

@@ -13,11 +13,12 @@
 
 /* A flood of messages must not cost more than about 1 % of a core: so many records, then a pause. What the
  * kernel overwrites in the meantime is counted, by its sequence number. */
-#define STATE_PATH    "/var/lib/capi-node-agent/node-health/kernel-log.json"
-#define BATCH         128
-#define PAUSE_USEC    (50 * USEC_PER_MSEC)
-#define CATCH_UP_MAX  16384 /* at the start, without a pause: about 20 ms for a full buffer of 1 MiB */
-#define ACCURACY_USEC (10 * USEC_PER_MSEC)
+#define STATE_PATH        "/var/lib/capi-node-agent/node-health/kernel-log.json"
+#define BATCH             128
+#define PAUSE_USEC        (50 * USEC_PER_MSEC)
+#define CATCH_UP_MAX      16384 /* at the start, without a pause: about 20 ms for a full buffer of 1 MiB */
+#define ACCURACY_USEC     (10 * USEC_PER_MSEC)
+#define DEVICES_KEPT_USEC (5 * USEC_PER_MIN) /* what is mounted meanwhile is looked at a little later */
 
 static void remember(uint64_t *count, uint64_t *last_usec, char *last, const struct kernel_record *record)
 {
@@ -224,7 +225,10 @@ static int start(struct kernel_log *log, sd_event *event)
 int kernel_log_follow(struct kernel_log *log, sd_event *event, const char *root,
                       const struct config_strings *own)
 {
-        log->n_devices = node_disks_find(root, own, log->devices, KERNEL_DEVICES_MAX);
+        if (now_boottime_usec() >= log->devices_until_usec) {
+                log->n_devices = node_disks_find(root, own, log->devices, KERNEL_DEVICES_MAX);
+                log->devices_until_usec = now_boottime_usec() + DEVICES_KEPT_USEC;
+        }
         if (log->fd >= 0)
                 return 0;
         if (!log->path) {

@@ -42,6 +42,7 @@ struct kernel_log {
         /* Disks that the node's own file systems are on, as the kernel's messages name them. */
         char devices[KERNEL_DEVICES_MAX][NODE_DISK_NAME_SIZE];
         size_t n_devices;
+        uint64_t devices_until_usec; /* CLOCK_BOOTTIME: then they are looked for again; 0: now */
         char buffer[KERNEL_RECORD_MAX + 1];
 };
 #define KERNEL_LOG_NONE      \

@@ -4,8 +4,11 @@
 
 #include <string.h>
 
+#include "files.h"
+
 /* id, parent, device, root, mount point, options; then any number of optional fields, a dash, and type,
  * source, super options. */
+#define MOUNTINFO_MAX     (8 * 1024 * 1024) /* fs.mount-max allows 100,000 */
 #define FIELD_DEVICE      2
 #define FIELD_MOUNT_POINT 4
 #define FIELDS_BEFORE     6
@@ -118,13 +121,18 @@ static bool is_below(const char *path, const char *above)
         return strncmp(path, above, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
-int mountinfo_find(FILE *stream, const char *path, struct mount *ret)
+int mountinfo_read(char **ret)
+{
+        size_t size;
+
+        return file_read("/proc/self/mountinfo", MOUNTINFO_MAX, ret, &size);
+}
+
+int mountinfo_find(const char *mountinfo, const char *path, struct mount *ret)
 {
         _cleanup_(mount_clear) struct mount best = {};
-        _cleanup_free_ char *line = NULL;
-        size_t capacity = 0;
 
-        while (getline(&line, &capacity, stream) > 0) {
+        for (const char *line = mountinfo; *line; line += strcspn(line, "\n"), line += *line == '\n') {
                 struct mount mount;
                 int r;
 
@@ -139,8 +147,6 @@ int mountinfo_find(FILE *stream, const char *path, struct mount *ret)
                         mount_clear(&mount);
                 }
         }
-        if (ferror(stream))
-                return -EIO;
         if (!best.mount_point)
                 return -ENOENT;
         *ret = best;

@@ -6,7 +6,6 @@
  * everywhere. */
 
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "cleanup.h"
 
@@ -23,9 +22,12 @@ void mount_clear(struct mount *mount);
  * or -ENOMEM. */
 int mountinfo_parse_line(const char *line, struct mount *ret);
 
+/* The mounts of this process, owned by the caller. Returns 0 or as file_read. */
+int mountinfo_read(char **ret);
+
 /* The mount that holds path: the longest mount point above it; of several on one another the last, which is
  * on top. Returns 0, -ENOENT when no line fits, or as mountinfo_parse_line. */
-int mountinfo_find(FILE *stream, const char *path, struct mount *ret);
+int mountinfo_find(const char *mountinfo, const char *path, struct mount *ret);
 
 /* Whether a comma-separated list contains the option. */
 bool mount_option(const char *options, const char *option);

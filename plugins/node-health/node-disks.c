@@ -56,13 +56,12 @@ static void add_device(struct names *names, const char *link, unsigned depth)
         }
 }
 
-static void add_path(struct names *names, const char *root, const char *path)
+static void add_path(struct names *names, const char *mountinfo, const char *root, const char *path)
 {
         _cleanup_free_ char *full = path_under(root, path), *link = NULL;
         _cleanup_(mount_clear) struct mount mount = {};
-        _cleanup_(fclosep) FILE *stream = fopen("/proc/self/mountinfo", "re");
 
-        if (!full || !stream || mountinfo_find(stream, full, &mount) < 0 ||
+        if (!full || mountinfo_find(mountinfo, full, &mount) < 0 ||
             asprintf(&link, "/sys/dev/block/%s", mount.device) < 0)
                 return;
         add_device(names, link, 0);
@@ -72,8 +71,11 @@ size_t node_disks_find(const char *root, const struct config_strings *paths,
                        char (*ret_names)[NODE_DISK_NAME_SIZE], size_t max)
 {
         struct names names = { .items = ret_names, .max = max };
+        _cleanup_free_ char *mountinfo = NULL;
 
+        if (mountinfo_read(&mountinfo) < 0)
+                return 0;
         for (size_t i = 0; i < paths->count; i++)
-                add_path(&names, root, paths->items[i]);
+                add_path(&names, mountinfo, root, paths->items[i]);
         return names.count;
 }

@@ -33,6 +33,7 @@ struct node {
 
         struct units_watch units;
         struct http_client *http; /* made when it is needed first */
+        uint64_t http_until_usec; /* CLOCK_BOOTTIME: then it is made anew */
         struct runtime runtime;
         struct etcd_watch etcd;
         struct certificate_files certificates;

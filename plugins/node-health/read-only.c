@@ -30,15 +30,11 @@ static bool is_image(const struct mount *mount)
 }
 
 /* Of this process, also with --root: the mounts are the kernel's, not the tree's. */
-static int find_mount(const char *root, const char *path, struct mount *ret)
+static int find_mount(const char *mountinfo, const char *root, const char *path, struct mount *ret)
 {
         _cleanup_free_ char *full = path_under(root, path);
-        _cleanup_(fclosep) FILE *stream = NULL;
 
-        if (!full)
-                return -ENOMEM;
-        stream = fopen("/proc/self/mountinfo", "re");
-        return stream ? mountinfo_find(stream, full, ret) : -errno;
+        return full ? mountinfo_find(mountinfo, full, ret) : -ENOMEM;
 }
 
 static void judge_root(const struct mount *mount, struct check_result *ret)
@@ -56,10 +52,13 @@ static void judge_root(const struct mount *mount, struct check_result *ret)
 int read_only_root_start(struct check_run *run)
 {
         _cleanup_(mount_clear) struct mount mount = {};
+        _cleanup_free_ char *mountinfo = NULL;
         struct check_result result;
         int r;
 
-        r = find_mount(run->node->root, "/", &mount);
+        r = mountinfo_read(&mountinfo);
+        if (r >= 0)
+                r = find_mount(mountinfo, run->node->root, "/", &mount);
         if (r < 0)
                 return r;
         judge_root(&mount, &result);
@@ -80,14 +79,19 @@ static void add(const struct mount *mount, char *list, size_t size)
 int read_only_filesystem_start(struct check_run *run)
 {
         const struct config_strings *paths = &run->node->config->checks.read_only_filesystem.paths;
+        _cleanup_free_ char *mountinfo = NULL;
         struct check_result result;
         char list[384] = "";
         bool any = false;
+        int r;
 
+        r = mountinfo_read(&mountinfo);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < paths->count; i++) {
                 _cleanup_(mount_clear) struct mount mount = {};
-                int r = find_mount(run->node->root, paths->items[i], &mount);
 
+                r = find_mount(mountinfo, run->node->root, paths->items[i], &mount);
                 if (r == -ENOENT)
                         continue; /* a bare chroot: no mount holds it */
                 if (r < 0)

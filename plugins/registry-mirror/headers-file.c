@@ -145,3 +145,25 @@ int headers_parse(const char *path, const char *text, size_t size, struct mirror
         *ret_count = count;
         return 0;
 }
+
+int header_line_add(char *lines[], const char *name, const char *value)
+{
+        size_t n = 0;
+
+        while (lines[n])
+                n++;
+        if (asprintf(&lines[n], "%s: %s", name, value) < 0) {
+                lines[n] = NULL;
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+void header_lines_clear(char *lines[])
+{
+        for (size_t i = 0; lines[i]; i++) {
+                OPENSSL_cleanse(lines[i], strlen(lines[i]));
+                free(lines[i]);
+                lines[i] = NULL;
+        }
+}

@@ -22,3 +22,8 @@ int headers_parse(const char *path, const char *text, size_t size, struct mirror
                   size_t *ret_count, struct failure *failure);
 
 void headers_free(struct mirror_header *headers, size_t count); /* zeroes the values */
+
+/* Appends "NAME: VALUE" to a list of lines that NULL ends and that has room for it. Returns 0 or -ENOMEM. */
+int header_line_add(char *lines[], const char *name, const char *value);
+
+void header_lines_clear(char *lines[]); /* zeroes them */

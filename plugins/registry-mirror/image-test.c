@@ -118,27 +118,6 @@ static char *manifest_url(const struct test *test, const struct mirror_host *hos
         return url;
 }
 
-static void clear_lines(char *lines[static LINES_MAX + 1])
-{
-        for (size_t i = 0; lines[i]; i++) {
-                memset(lines[i], 0, strlen(lines[i]));
-                free(lines[i]);
-        }
-}
-
-static int add_line(char *lines[static LINES_MAX + 1], const char *name, const char *value)
-{
-        size_t n = 0;
-
-        while (lines[n])
-                n++;
-        if (asprintf(&lines[n], "%s: %s", name, value) < 0) {
-                lines[n] = NULL;
-                return -ENOMEM;
-        }
-        return 0;
-}
-
 /* The token goes before a header of the same name, as with containerd. */
 static int make_lines(const struct test *test, char *lines[static LINES_MAX + 1], bool token_server)
 {
@@ -155,7 +134,7 @@ static int make_lines(const struct test *test, char *lines[static LINES_MAX + 1]
                         value = NULL;
                         return -ENOMEM;
                 }
-                r = add_line(lines, "Authorization", value);
+                r = header_line_add(lines, "Authorization", value);
                 if (r < 0)
                         return r;
         }
@@ -167,7 +146,7 @@ static int make_lines(const struct test *test, char *lines[static LINES_MAX + 1]
 
                 if (test->token && strcmp(header->name, "Authorization") == 0)
                         continue;
-                r = add_line(lines, header->name, header->value);
+                r = header_line_add(lines, header->name, header->value);
                 if (r < 0)
                         return r;
         }
@@ -194,7 +173,7 @@ static int start(struct test *test, const char *url, bool token_server, http_don
         r = make_lines(test, lines, token_server);
         if (r >= 0)
                 r = http_start(test->http, &request, done, NULL);
-        clear_lines(lines);
+        header_lines_clear(lines);
         return r;
 }
 

@@ -3,6 +3,7 @@
 #include "mirror-report.h"
 
 #include "hosts-file.h"
+#include "probe-report.h"
 #include "watch.h"
 
 static int describe_endpoint(json_object *endpoints, const struct mirror_host *host)
@@ -101,6 +102,8 @@ int mirror_report(struct plugin_context *ctx, struct report *report)
         if (!watch)
                 return 0;
         r = mirror_describe(&watch->plan, &watch->facts, &report->info);
+        if (r >= 0)
+                r = probe_report(watch->probes, report);
         if (r < 0 || !watch->restart_asked)
                 return r;
         return report_add_restart_since(report, "containerd.service", watch->facts.containerd.drop_in,

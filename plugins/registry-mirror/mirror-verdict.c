@@ -93,7 +93,8 @@ bool mirror_judge(const struct mirror_situation *situation, struct mirror_verdic
                            "systemctl restart containerd, or set \"allowRestart\": true",
                            facts->directory);
         for (size_t i = 0; i < situation->plan->n_chains; i++)
-                n_named += situation->plan->chains[i].host != NULL;
+                n_named += situation->plan->chains[i].host && !situation->plan->chains[i].of;
         return say(ret, CONDITION_TRUE, "MirrorsInPlace", "%zu registries%s have their hosts.toml below %s",
-                   n_named, n_named < situation->plan->n_chains ? " and the default" : "", facts->directory);
+                   n_named, mirror_plan_find(situation->plan, NULL) ? " and the default" : "",
+                   facts->directory);
 }

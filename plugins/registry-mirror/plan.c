@@ -31,6 +31,8 @@ void mirror_plan_clear(struct mirror_plan *plan)
                 free(host->client_path);
         }
         free(plan->hosts);
+        for (size_t i = 0; i < plan->n_chains; i++)
+                free(plan->chains[i].name);
         free(plan->chains);
         free(plan->authorities_pem);
         free(plan->authorities_path);
@@ -223,6 +225,68 @@ static int add_chain(struct mirror_plan *plan, const char *root, const struct mi
         return 0;
 }
 
+static bool has_chain(const struct mirror_plan *plan, const char *host)
+{
+        for (size_t i = 0; i < plan->n_chains; i++)
+                if (plan->chains[i].host && strcmp(plan->chains[i].host, host) == 0)
+                        return true;
+        return false;
+}
+
+/* The first `length` bytes of the chain's host, with something before and behind. */
+static int add_name(struct mirror_plan *plan, const struct mirror_chain *chain, const char *before,
+                    int length, const char *behind)
+{
+        struct mirror_chain *other = &plan->chains[plan->n_chains];
+        char *name;
+
+        if (asprintf(&name, "%s%.*s%s", before, length, chain->host, behind) < 0)
+                return -ENOMEM;
+        if (has_chain(plan, name)) {
+                free(name);
+                return 0;
+        }
+        *other = *chain;
+        other->host = other->name = name;
+        other->of = chain->host;
+        plan->n_chains++;
+        return 0;
+}
+
+/* containerd looks for a directory by the name that the image has, and an image may spell the port of https
+ * out. */
+static int add_names(struct mirror_plan *plan, const struct mirror_chain *chain)
+{
+        const char *port = strrchr(chain->host, ':');
+        int length = (int)strlen(chain->host), r;
+
+        if (port && !strchr(port, ']')) {
+                if (strcmp(port, ":443") != 0)
+                        return 0;
+                length = (int)(port - chain->host);
+        }
+        r = add_name(plan, chain, "", length, "");
+        if (r >= 0)
+                r = add_name(plan, chain, "", length, ":443");
+        if (r < 0 || length != (int)strlen("docker.io") ||
+            strncmp(chain->host, "docker.io", (size_t)length) != 0)
+                return r;
+        r = add_name(plan, chain, "registry-1.", length, "");
+        return r < 0 ? r : add_name(plan, chain, "registry-1.", length, ":443");
+}
+
+/* A registry that must not be asked, must not be under another name. */
+static int close_names(struct mirror_plan *plan)
+{
+        size_t n_chains = plan->n_chains;
+        int r = 0;
+
+        for (size_t i = 0; i < n_chains && r >= 0; i++)
+                if (plan->chains[i].host && !plan->chains[i].fallback)
+                        r = add_names(plan, &plan->chains[i]);
+        return r;
+}
+
 static int load_all(const struct mirror_config *config, const char *root, struct mirror_plan *plan,
                     struct failure *failure)
 {
@@ -241,7 +305,7 @@ static int load_all(const struct mirror_config *config, const char *root, struct
                         return r;
         }
         if (config->others.endpoints.count == 0)
-                return 0;
+                return close_names(plan);
         r = add_chain(plan, root, &config->others, failure);
         if (r < 0)
                 return r;
@@ -250,7 +314,7 @@ static int load_all(const struct mirror_config *config, const char *root, struct
         for (size_t i = 0; i < n_named; i++)
                 for (size_t j = 0; j < others->n_hosts; j++)
                         chain_add(&plan->chains[i], others->hosts[j]);
-        return 0;
+        return close_names(plan);
 }
 
 static int load_shared(const char *root, struct mirror_plan *plan, struct failure *failure)
@@ -272,7 +336,7 @@ int mirror_plan_load(const struct mirror_config *config, const char *root, struc
         _cleanup_plan_ plan = {};
         int r;
 
-        plan.chains = calloc(MIRROR_REGISTRIES_MAX + 1, sizeof(*plan.chains));
+        plan.chains = calloc(MIRROR_CHAINS_MAX, sizeof(*plan.chains));
         if (!plan.chains)
                 return -ENOMEM;
         r = load_shared(root, &plan, failure);

@@ -12,6 +12,8 @@
 #define MIRROR_FILES "/var/lib/capi-node-agent/registry-mirror/files"
 
 #define MIRROR_HOSTS_MAX (2 * MIRROR_ENDPOINTS_MAX) /* a registry's own, and those of the default */
+/* A registry has up to four names; and the default. */
+#define MIRROR_CHAINS_MAX (4 * MIRROR_REGISTRIES_MAX + 1)
 
 /* An endpoint with what its files hold. */
 struct mirror_host {
@@ -33,6 +35,8 @@ struct mirror_order {
 /* Who is asked for one registry's images. */
 struct mirror_chain {
         const char *host; /* borrowed; NULL: all registries that have no chain of their own */
+        const char *of;   /* borrowed: the configured registry that host is another name of; NULL: none */
+        char *name;       /* host, then owned */
         bool fallback;
         struct mirror_host *hosts[MIRROR_HOSTS_MAX]; /* borrowed from the plan */
         size_t n_hosts;

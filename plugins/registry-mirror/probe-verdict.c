@@ -63,7 +63,7 @@ static const struct mirror_chain *find_cut_off(const struct mirror_plan *plan,
 static void describe(const struct mirror_host *host, const struct standing *standing,
                      struct probe_verdict *verdict)
 {
-        append(verdict, "; %s: %s", host->endpoint->url, standing->last.detail);
+        append(verdict, "; %s: %s", host->endpoint->url, standing->detail);
         if (standing->demoted)
                 append(verdict, " (asked behind the others)");
         append(verdict, ", %s", probe_remedy(standing->state));
@@ -101,14 +101,14 @@ static void judge_good(const struct mirror_plan *plan, const struct standing *co
         ret->reason = "AllEndpointsAnswer";
         append(ret, "%zu of %zu endpoints answer", plan->n_hosts, plan->n_hosts);
         for (size_t i = 0; i < plan->n_chains; i++) {
-                if (plan->chains[i].fallback)
+                if (plan->chains[i].fallback || plan->chains[i].of)
                         continue;
                 append(ret, "%s%s", separator, name_of(&plan->chains[i]));
                 separator = ", ";
         }
         for (size_t i = 0; i < plan->n_hosts; i++)
                 if (standings[i]->state == PROBE_THROTTLES)
-                        append(ret, "; %s %s: %s", plan->hosts[i].endpoint->url, standings[i]->last.detail,
+                        append(ret, "; %s %s: %s", plan->hosts[i].endpoint->url, standings[i]->detail,
                                probe_remedy(PROBE_THROTTLES));
 }
 
@@ -122,7 +122,7 @@ void probe_verdict(const struct mirror_plan *plan, const struct standing *const 
                 judge_bad(plan, standings, counts.bad, ret);
         } else if (counts.unknown > 0) {
                 ret->status = CONDITION_UNKNOWN;
-                ret->reason = "NotProbedYet";
+                ret->reason = "NotCheckedYet";
                 append(ret, "%zu of %zu endpoints were asked until now", counts.good, plan->n_hosts);
         } else {
                 judge_good(plan, standings, ret);

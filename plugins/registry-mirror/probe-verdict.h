@@ -13,7 +13,7 @@ struct probe_verdict {
         char message[CONDITION_MESSAGE_MAX];
 };
 
-/* standings: one for each of the plan's hosts, none NULL. True/AllEndpointsAnswer; Unknown/NotProbedYet as
+/* standings: one for each of the plan's hosts, none NULL. True/AllEndpointsAnswer; Unknown/NotCheckedYet as
  * long as one was never asked and none is bad; False/NoEndpointAnswers when a registry without fallback has
  * nobody left to ask, else False with the reason of the first bad endpoint. */
 void probe_verdict(const struct mirror_plan *plan, const struct standing *const *standings,

@@ -12,10 +12,9 @@ static const struct {
         const char *reason, *remedy;
         bool good, dead;
 } states[] = {
-        [PROBE_UNKNOWN] = { "NotProbedYet", "wait for the first probe", false, false },
-        [PROBE_ANSWERS] = { "EndpointAnswers", "", true, false },
-        [PROBE_THROTTLES] = { "EndpointThrottles", "it limits the rate of this node's requests", true,
-                              false },
+        [PROBE_UNKNOWN] = { "NotCheckedYet", "wait for the first probe", false, false },
+        [PROBE_ANSWERS] = { NULL, "", true, false },
+        [PROBE_THROTTLES] = { NULL, "it limits the rate of this node's requests", true, false },
         [PROBE_DENIES] = { "EndpointDeniesAccess", "check headersFile and what the mirror grants this node",
                            false, false },
         [PROBE_NEEDS_TOKEN] = { "CredentialsNotForwarded",
@@ -25,9 +24,10 @@ static const struct {
                                 false, false },
         [PROBE_NO_REGISTRY] = { "EndpointNotARegistry", "check url and overridePath", false, false },
         [PROBE_FAILS] = { "EndpointFails", "look at the mirror's own logs", false, true },
-        [PROBE_REFUSES_TLS] = { "EndpointCertificateRefused",
-                                "check caFile, certFile and the certificate that the mirror shows", false,
-                                true },
+        [PROBE_REFUSES_TLS] = { "EndpointTLSFailed",
+                                "check that it speaks TLS there, caFile, certFile, and the certificate that "
+                                "it shows",
+                                false, true },
         [PROBE_TIMES_OUT] = { "EndpointTimesOut",
                               "check that the mirror runs, and the firewalls on the way to it", false, true },
         [PROBE_UNREACHABLE] = { "EndpointUnreachable",

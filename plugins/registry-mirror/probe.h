@@ -53,6 +53,6 @@ bool probe_is_good(enum probe_state state); /* images can be had there */
  */
 bool probe_is_dead(enum probe_state state);
 
-/* The condition's reason ("EndpointTimesOut"), and what to do about it. */
+/* The condition's reason ("EndpointTimesOut"), NULL when it is good; and what to do about it. */
 const char *probe_reason(enum probe_state state);
 const char *probe_remedy(enum probe_state state);

@@ -2,7 +2,6 @@
 
 #include "probes.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 #include <strings.h>
 
@@ -30,7 +29,9 @@ struct probes {
         struct http_client *http;
         char node_id[NODE_ID_SIZE];
 
-        uint64_t interval_usec, timeout_usec;
+        struct standing_rules rules;
+        uint64_t timeout_usec;
+        bool sends_to_tokens; /* containerd does, with headers */
         uint64_t last_start_usec;
         struct mirror_plan plan;
         struct probe *items;
@@ -70,23 +71,13 @@ static bool has_credentials(const struct mirror_host *host)
         return false;
 }
 
-/* Lines "Name: value", ended by NULL; freed by clear_lines. Returns -ENOMEM or 0. */
 static int make_lines(const struct mirror_host *host, char *lines[static HEADERS_MAX + 1])
 {
-        for (size_t i = 0; i < host->n_headers; i++)
-                if (asprintf(&lines[i], "%s: %s", host->headers[i].name, host->headers[i].value) < 0) {
-                        lines[i] = NULL;
-                        return -ENOMEM;
-                }
-        return 0;
-}
+        int r = 0;
 
-static void clear_lines(char *lines[static HEADERS_MAX + 1])
-{
-        for (size_t i = 0; lines[i]; i++) {
-                OPENSSL_cleanse(lines[i], strlen(lines[i]));
-                free(lines[i]);
-        }
+        for (size_t i = 0; r >= 0 && i < host->n_headers; i++)
+                r = header_line_add(lines, host->headers[i].name, host->headers[i].value);
+        return r;
 }
 
 /* ---- one probe ---- */
@@ -97,13 +88,13 @@ static void finish(struct probe *probe, const struct probe_result *result)
 {
         struct probes *probes = probe->probes;
         uint64_t now_usec = now_boottime_usec();
-        uint64_t phase_usec = phase_of(probes->node_id, probe->question.url, probes->interval_usec);
+        uint64_t phase_usec = phase_of(probes->node_id, probe->question.url, probes->rules.interval_usec);
 
         probe->transfer = NULL;
-        probe->due_usec = phase_next(phase_usec, probes->interval_usec, now_usec);
+        probe->due_usec = phase_next(phase_usec, probes->rules.interval_usec, now_usec);
         if (probe->due_usec < now_usec + result->retry_after_usec)
                 probe->due_usec = now_usec + result->retry_after_usec;
-        if (standing_note(&probe->standing, result, probes->interval_usec, now_usec))
+        if (standing_note(&probe->standing, result, &probes->rules, now_usec))
                 probes->changed(probes->userdata);
 }
 
@@ -153,7 +144,7 @@ static void start(struct probe *probe, uint64_t now_usec)
         r = make_lines(probe->host, lines);
         if (r >= 0)
                 r = start_request(probe, (const char *const *)lines);
-        clear_lines(lines);
+        header_lines_clear(lines);
         if (r >= 0)
                 return;
         (void)snprintf(result.detail, sizeof(result.detail), "cannot be asked: %s", strerror(-r));
@@ -269,22 +260,23 @@ struct probes *probes_free(struct probes *probes)
 }
 
 /* What was known of the same endpoint goes on; a new one is asked soon, but not by every node at once. */
-static void begin(struct probe *probe, const struct probes *before, uint64_t interval_usec)
+static void begin(struct probe *probe, const struct probes *before, const struct standing_rules *rules)
 {
         for (size_t i = 0; i < before->count; i++)
                 if (same_probe(&before->items[i], probe->host, probe->question.url)) {
                         probe->standing = before->items[i].standing;
+                        probe->standing.demoted &= rules->demote;
                         if (before->items[i].due_usec < probe->due_usec)
                                 probe->due_usec = before->items[i].due_usec;
                         return;
                 }
-        probe->due_usec = now_boottime_usec() +
-                          phase_of(before->node_id, probe->question.url,
-                                   interval_usec < PROBES_FIRST_USEC ? interval_usec : PROBES_FIRST_USEC);
+        probe->due_usec =
+                now_boottime_usec() +
+                phase_of(before->node_id, probe->question.url,
+                         rules->interval_usec < PROBES_FIRST_USEC ? rules->interval_usec : PROBES_FIRST_USEC);
 }
 
-static int add_host(struct probes *next, struct probes *before, size_t host,
-                    const struct containerd_version *version)
+static int add_host(struct probes *next, struct probes *before, size_t host)
 {
         const struct mirror_host *asked = &next->plan.hosts[host];
         _cleanup_free_ char *url = NULL;
@@ -302,16 +294,61 @@ static int add_host(struct probes *next, struct probes *before, size_t host,
                 }
         next->of_host[host] = next->count;
         probe = &next->items[next->count++];
-        *probe =
-                (struct probe){ .probes = before,
-                                .host = asked,
-                                .question = { .url = TAKE_PTR(url),
-                                              .is_root = is_root,
-                                              .has_credentials = has_credentials(asked),
-                                              .sends_to_tokens = containerd_version_at_least(version, 2, 1) },
-                                .due_usec = now_boottime_usec() + next->interval_usec };
-        begin(probe, before, next->interval_usec);
+        *probe = (struct probe){ .probes = before,
+                                 .host = asked,
+                                 .question = { .url = TAKE_PTR(url),
+                                               .is_root = is_root,
+                                               .has_credentials = has_credentials(asked),
+                                               .sends_to_tokens = next->sends_to_tokens },
+                                 .due_usec = now_boottime_usec() + next->rules.interval_usec };
+        begin(probe, before, &next->rules);
         return 0;
+}
+
+static int add_hosts(struct probes *next, struct probes *before)
+{
+        int r = 0;
+
+        next->items = calloc(next->plan.n_hosts + 1, sizeof(*next->items));
+        next->of_host = calloc(next->plan.n_hosts + 1, sizeof(*next->of_host));
+        if (!next->items || !next->of_host)
+                return -ENOMEM;
+        for (size_t i = 0; i < next->plan.n_hosts && r >= 0; i++)
+                r = add_host(next, before, i);
+        return r;
+}
+
+/* Whether the same is asked, in the same order. */
+static bool is_same(const struct probes *a, const struct probes *b)
+{
+        if (a->count != b->count || a->plan.n_hosts != b->plan.n_hosts ||
+            a->sends_to_tokens != b->sends_to_tokens || a->rules.interval_usec != b->rules.interval_usec)
+                return false;
+        for (size_t i = 0; i < a->plan.n_hosts; i++)
+                if (a->of_host[i] != b->of_host[i])
+                        return false;
+        for (size_t i = 0; i < a->count; i++)
+                if (!same_probe(&a->items[i], b->items[i].host, b->items[i].question.url))
+                        return false;
+        return true;
+}
+
+/* The same questions by a new plan: what is under way goes on. */
+static void go_on(struct probes *probes, struct probes *next)
+{
+        struct mirror_plan before = probes->plan;
+
+        for (size_t i = 0; i < probes->count; i++) {
+                struct probe *probe = &probes->items[i];
+
+                probe->host = &next->plan.hosts[probe->host - before.hosts];
+                probe->standing.demoted &= next->rules.demote;
+        }
+        probes->plan = next->plan;
+        probes->rules = next->rules;
+        probes->timeout_usec = next->timeout_usec;
+        next->plan = before;
+        clear(next);
 }
 
 int probes_configure(struct probes *probes, const struct mirror_config *config,
@@ -320,24 +357,24 @@ int probes_configure(struct probes *probes, const struct mirror_config *config,
         struct probes next = *probes;
         int r = 0;
 
-        next.interval_usec = config->probe.interval_usec;
+        next.rules = (struct standing_rules){ config->demote_dead, config->probe.interval_usec };
         next.timeout_usec = config->probe.timeout_usec;
+        next.sends_to_tokens = containerd_version_at_least(version, 2, 1);
         next.plan = (struct mirror_plan){};
         next.items = NULL;
         next.of_host = NULL;
         next.count = 0;
         if (config->probe.enabled)
                 r = mirror_plan_load(config, probes->root, &next.plan, failure);
-        if (r < 0)
-                return r;
-        next.items = calloc(next.plan.n_hosts + 1, sizeof(*next.items));
-        next.of_host = calloc(next.plan.n_hosts + 1, sizeof(*next.of_host));
-        r = next.items && next.of_host ? 0 : -ENOMEM;
-        for (size_t i = 0; i < next.plan.n_hosts && r >= 0; i++)
-                r = add_host(&next, probes, i, version);
+        if (r >= 0)
+                r = add_hosts(&next, probes);
         if (r < 0) {
                 clear(&next);
                 return r;
+        }
+        if (is_same(probes, &next)) {
+                go_on(probes, &next);
+                return 0;
         }
         clear(probes);
         *probes = next;

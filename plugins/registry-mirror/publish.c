@@ -11,8 +11,7 @@
 #include "shadows.h"
 #include "timestamp.h"
 
-#define WANTED_MAX \
-        (MIRROR_REGISTRIES_MAX + 2) /* and the default, and the file for containerd's configuration */
+#define WANTED_MAX (MIRROR_CHAINS_MAX + 1) /* and the file for containerd's configuration */
 
 struct publication {
         struct plugin_context *ctx;

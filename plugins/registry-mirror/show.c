@@ -5,11 +5,16 @@
 #include <string.h>
 
 #include "mirror-report.h"
+#include "probe-report.h"
 #include "publish.h"
 
 static void print_chain(const struct mirror_chain *chain)
 {
         printf("%s\n", chain->host ?: "(all others)");
+        if (chain->of) {
+                printf("  as %s\n", chain->of);
+                return;
+        }
         for (size_t i = 0; i < chain->n_hosts; i++) {
                 const struct mirror_endpoint *endpoint = chain->hosts[chain->order.hosts[i]]->endpoint;
 
@@ -58,6 +63,8 @@ static int look(struct plugin_context *ctx, bool json, struct failure *failure)
                                                                   JSON_C_TO_STRING_NOSLASHESCAPE));
         else if (r >= 0 && !differences)
                 print_plan(&plan, &facts);
+        if (r >= 0 && !json && !differences)
+                probe_print(ctx->report_path);
         config_free(&mirror_config_type, config);
         return r;
 }

@@ -2,6 +2,8 @@
 
 #include "standing.h"
 
+#include <string.h>
+
 static void count(struct standing *standing, enum probe_state state)
 {
         standing->bad = probe_is_good(state) ? 0 : standing->bad + 1;
@@ -24,11 +26,11 @@ static void demote(struct standing *standing, uint64_t intervals)
         standing->demoted = true;
 }
 
-static bool judge_demotion(struct standing *standing, uint64_t interval_usec, uint64_t now_usec)
+static bool judge_demotion(struct standing *standing, const struct standing_rules *rules, uint64_t now_usec)
 {
-        uint64_t intervals = (now_usec - standing->changed_usec) / interval_usec;
+        uint64_t intervals = (now_usec - standing->changed_usec) / rules->interval_usec;
 
-        if (!standing->demoted && standing->dead >= STANDING_DEMOTE_AFTER)
+        if (!standing->demoted && rules->demote && standing->dead >= STANDING_DEMOTE_AFTER)
                 demote(standing, intervals);
         else if (standing->demoted && standing->alive >= STANDING_RESTORE_AFTER &&
                  intervals >= standing->hold)
@@ -39,14 +41,16 @@ static bool judge_demotion(struct standing *standing, uint64_t interval_usec, ui
         return true;
 }
 
-bool standing_note(struct standing *standing, const struct probe_result *result, uint64_t interval_usec,
-                   uint64_t now_usec)
+bool standing_note(struct standing *standing, const struct probe_result *result,
+                   const struct standing_rules *rules, uint64_t now_usec)
 {
         enum probe_state before = standing->state;
 
         standing->last = *result;
         count(standing, result->state);
-        if (is_confirmed(standing))
+        if (result->state != before && is_confirmed(standing)) {
                 standing->state = result->state;
-        return judge_demotion(standing, interval_usec, now_usec) || standing->state != before;
+                memcpy(standing->detail, result->detail, sizeof(standing->detail));
+        }
+        return judge_demotion(standing, rules, now_usec) || standing->state != before;
 }

@@ -19,13 +19,20 @@
 
 struct standing {
         struct probe_result last;
-        enum probe_state state;    /* in force; the last one's after a confirmation */
-        unsigned bad, dead, alive; /* results in a row */
+        enum probe_state state;         /* in force; the last one's after a confirmation */
+        char detail[PROBE_DETAIL_SIZE]; /* of the result with which that began: what follows only tells other
+                                           times */
+        unsigned bad, dead, alive;      /* results in a row */
         bool demoted;
         uint64_t changed_usec; /* when demoted did; 0: never */
         unsigned hold;         /* intervals */
 };
 
+struct standing_rules {
+        bool demote; /* whether anyone is ever demoted */
+        uint64_t interval_usec;
+};
+
 /* Takes the next result. Returns true when the state in force or demoted changed. */
-bool standing_note(struct standing *standing, const struct probe_result *result, uint64_t interval_usec,
-                   uint64_t now_usec);
+bool standing_note(struct standing *standing, const struct probe_result *result,
+                   const struct standing_rules *rules, uint64_t now_usec);

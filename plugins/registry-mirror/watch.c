@@ -4,8 +4,10 @@
 
 #include <string.h>
 
+#include "demotion.h"
 #include "files.h"
 #include "log.h"
+#include "probe-verdict.h"
 #include "quantity.h"
 #include "unit-processes.h"
 
@@ -16,6 +18,7 @@ static struct mirror_watch *watch_free(struct mirror_watch *watch)
 {
         if (!watch)
                 return NULL;
+        probes_free(watch->probes);
         http_client_free(watch->http); /* and with it what is under way */
         for (size_t i = 0; i < watch->n_files; i++)
                 file_watch_free(watch->files[i]);
@@ -44,19 +47,59 @@ static void look_for_restart(struct mirror_watch *watch)
                                            service_started(services, "kubelet.service", &started) == -ESRCH);
 }
 
+/* Nothing is said of the endpoints as long as they are being asked for the first time. */
+static void tell_of_endpoints(struct mirror_watch *watch)
+{
+        const struct standing **standings = calloc(watch->plan.n_hosts, sizeof(*standings));
+        struct probe_verdict verdict;
+
+        if (!standings)
+                return;
+        for (size_t i = 0; i < watch->plan.n_hosts; i++)
+                standings[i] = probes_standing(watch->probes, i);
+        probe_verdict(&watch->plan, standings, &verdict);
+        free(standings);
+        if (verdict.status != CONDITION_UNKNOWN)
+                plugin_set_condition(watch->ctx, CONDITION_REGISTRY_MIRRORS, verdict.status, verdict.reason,
+                                     "%s", verdict.message);
+}
+
 static void tell(struct mirror_watch *watch, const struct failure *failure)
 {
         struct mirror_verdict verdict;
 
-        mirror_judge(&(struct mirror_situation){ .plan = &watch->plan,
-                                                 .facts = &watch->facts,
-                                                 .failure = failure,
-                                                 .restart_pending = watch->restart_pending,
-                                                 .restart_asked = watch->restart_asked },
-                     &verdict);
-        plugin_set_condition(watch->ctx, CONDITION_REGISTRY_MIRRORS, verdict.status, verdict.reason, "%s",
-                             verdict.message);
+        if (mirror_judge(&(struct mirror_situation){ .plan = &watch->plan,
+                                                     .facts = &watch->facts,
+                                                     .failure = failure,
+                                                     .restart_pending = watch->restart_pending,
+                                                     .restart_asked = watch->restart_asked },
+                         &verdict) &&
+            probes_plan(watch->probes)->n_hosts > 0)
+                tell_of_endpoints(watch);
+        else
+                plugin_set_condition(watch->ctx, CONDITION_REGISTRY_MIRRORS, verdict.status, verdict.reason,
+                                     "%s", verdict.message);
         plugin_touch_report(watch->ctx);
+}
+
+/* With what is known of the endpoints. */
+static int set_orders(struct mirror_watch *watch, struct mirror_plan *plan, struct failure *failure)
+{
+        struct containerd_state state;
+        int r;
+
+        containerd_state_load(watch->ctx->state_dir, &state);
+        r = probes_configure(watch->probes, watch->config, &state.version, failure);
+        for (size_t i = 0; r >= 0 && probes_plan(watch->probes)->n_hosts > 0 && i < plan->n_chains; i++) {
+                struct mirror_chain *chain = &plan->chains[i];
+                bool is_demoted[MIRROR_HOSTS_MAX];
+
+                for (size_t j = 0; j < chain->n_hosts; j++)
+                        is_demoted[j] =
+                                probes_standing(watch->probes, chain->hosts[j] - plan->hosts)->demoted;
+                demotion_order(chain, is_demoted, &chain->order);
+        }
+        return r;
 }
 
 static int publish(struct mirror_watch *watch, struct failure *failure)
@@ -66,6 +109,8 @@ static int publish(struct mirror_watch *watch, struct failure *failure)
         int r;
 
         r = mirror_plan_load(watch->config, watch->ctx->root, &plan, failure);
+        if (r >= 0)
+                r = set_orders(watch, &plan, failure);
         if (r >= 0)
                 r = mirror_publish(watch->ctx, watch->config, &plan, &facts, failure);
         if (r < 0) {
@@ -172,10 +217,22 @@ static void on_change(void *userdata)
                 (void)log_error(r, "Cannot look at the mirrors");
 }
 
+/* The context outlives the watch that began the probes. */
+static void on_probes(void *userdata)
+{
+        const struct plugin_context *ctx = userdata;
+
+        on_change(ctx->userdata);
+}
+
+/* containerd was started, perhaps because it had to be. */
 static void on_socket(void *userdata)
 {
-        int r = ask_version(userdata);
+        struct mirror_watch *watch = userdata;
+        int r;
 
+        on_change(watch);
+        r = ask_version(watch);
         if (r < 0)
                 (void)log_error(r, "Cannot ask containerd for its version");
 }
@@ -234,6 +291,19 @@ static int watch_files(struct mirror_watch *watch)
         return r < 0 ? r : watch_registry(watch, &config->others);
 }
 
+/* What is known of the endpoints outlives a change of the configuration. */
+static int take_probes(struct mirror_watch *watch)
+{
+        struct plugin_context *ctx = watch->ctx;
+        struct mirror_watch *before = ctx->userdata;
+
+        ctx->userdata = NULL;
+        if (before)
+                watch->probes = TAKE_PTR(before->probes);
+        watch_free(before);
+        return watch->probes ? 0 : probes_new(ctx->event, ctx->root, on_probes, ctx, &watch->probes);
+}
+
 int mirror_watch_start(struct plugin_context *ctx, const void *config)
 {
         _cleanup_(watch_freep) struct mirror_watch *watch = calloc(1, sizeof(*watch));
@@ -243,7 +313,9 @@ int mirror_watch_start(struct plugin_context *ctx, const void *config)
                 return -ENOMEM;
         watch->ctx = ctx;
         watch->config = config;
-        r = http_client_new(ctx->event, &watch->http);
+        r = take_probes(watch);
+        if (r >= 0)
+                r = http_client_new(ctx->event, &watch->http);
         if (r < 0)
                 return r;
         r = sd_event_add_time_relative(ctx->event, &watch->recheck, CLOCK_BOOTTIME, RECHECK_USEC,
@@ -256,7 +328,6 @@ int mirror_watch_start(struct plugin_context *ctx, const void *config)
                 r = ask_version(watch);
         if (r < 0)
                 return r;
-        watch_free(ctx->userdata);
         ctx->userdata = TAKE_PTR(watch);
         return 0;
 }

@@ -2,12 +2,13 @@
 #pragma once
 
 /* Keeps what is published right while the plugin runs: looks when a file that it is made from, or
- * containerd's configuration, or certs.d changes, and every minute; asks containerd for its version; tells
- * the condition. */
+ * containerd's configuration, or certs.d changes, and every minute; asks containerd for its version, and the
+ * endpoints whether they answer; tells the condition. */
 
 #include "file-watch.h"
 #include "grpc.h"
 #include "mirror-verdict.h"
+#include "probes.h"
 #include "publish.h"
 
 #define CONDITION_REGISTRY_MIRRORS "RegistryMirrorsReady"
@@ -18,6 +19,7 @@ struct mirror_watch {
         struct mirror_plan plan;
         struct mirror_facts facts;
         bool restart_pending, restart_asked;
+        struct probes *probes;
         struct http_client *http;
         struct grpc_call *asking;
         struct containerd_version told; /* by the call under way */

@@ -14,9 +14,12 @@
 #include "configuration.h"
 #include "last-run.h"
 #include "program.h"
+#include "report.h"
 
 char *root;
 struct etcd member;
+
+static pid_t resident;
 
 char *under(const char *path)
 {
@@ -135,4 +138,35 @@ int run_plugin(const char *command, const char *option)
 {
         return program_wait(
                 program_start(ETCD_BACKUP, (const char *[]){ "--root", root, command, option, NULL }));
+}
+
+pid_t start_daemon(void)
+{
+        resident = program_start(ETCD_BACKUP, (const char *[]){ "--root", root, "daemon", NULL });
+        return resident;
+}
+
+struct expectation {
+        enum condition_status status;
+        const char *reason;
+};
+
+static bool is_reported(void *userdata)
+{
+        const struct expectation *expectation = userdata;
+        _cleanup_(report_freep) struct report *report = NULL;
+        _cleanup_free_ char *path = under(REPORT);
+
+        if (report_load(path, &report, NULL) < 0 || report->pid != resident)
+                return false;
+        for (size_t i = 0; i < report->n_conditions; i++)
+                if (report->conditions[i].status == expectation->status &&
+                    strcmp(report->conditions[i].reason, expectation->reason) == 0)
+                        return true;
+        return false;
+}
+
+void wait_for_condition(enum condition_status status, const char *reason)
+{
+        wait_until(is_reported, &(struct expectation){ status, reason }, reason);
 }

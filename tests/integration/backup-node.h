@@ -6,12 +6,14 @@
 
 #include <sys/types.h>
 
+#include "condition.h"
 #include "copies.h"
 #include "etcd.h"
 
 #define STATE     "var/lib/capi-node-agent/etcd-backup"
 #define SNAPSHOTS STATE "/snapshots"
 #define CONFIG    "etc/capi-node-agent/etcd-backup.json"
+#define REPORT    "run/capi-node-agent/reports/etcd-backup.json"
 #define CLUSTER   "test"
 
 extern char *root; /* may be exchanged for a test's own */
@@ -36,3 +38,7 @@ struct copies load_copies(void);
 /* Every file under SNAPSHOTS belongs to a whole copy, and there are n of them. */
 void assert_only_whole_copies(size_t n);
 void assert_last_run(const char *reason);
+
+pid_t start_daemon(void); /* the resident part */
+/* That the resident part which runs now reports a condition so. */
+void wait_for_condition(enum condition_status status, const char *reason);

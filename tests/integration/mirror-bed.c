@@ -38,7 +38,7 @@ static void start(struct registry *registry, const struct identity *issuer, cons
 
 void bed_start_mirror(struct mirror_bed *bed, struct registry *mirror)
 {
-        start(mirror, &bed->private_ca, "IP:127.0.0.3,IP:127.0.0.4");
+        start(mirror, &bed->private_ca, "IP:127.0.0.3,IP:127.0.0.4,IP:127.0.0.6,DNS:two.example.org");
 }
 
 static void make_node(const struct mirror_bed *bed, struct containerd *node, const char *suite)
@@ -46,27 +46,40 @@ static void make_node(const struct mirror_bed *bed, struct containerd *node, con
         containerd_make_node(suite, node);
         identity_save(&bed->public_ca, node->root, "etc/ssl/certs/ca-certificates");
         identity_save(&bed->private_ca, node->root, "etc/mirror-ca");
+        identity_save(&bed->client, node->root, "etc/client");
+        root_write(node->root, "etc/headers", "Authorization: Basic " REGISTRY_BASIC "\n", 0600);
         root_write(node->root, "etc/hosts",
-                   BED_UPSTREAM " registry-1.docker.io registry.example.org other.example.org\n", 0644);
+                   BED_UPSTREAM " registry-1.docker.io registry.example.org\n127.0.0.4 two.example.org\n",
+                   0644);
         containerd_start(node, NULL);
 }
 
 void bed_open(struct mirror_bed *bed)
 {
+        _cleanup_free_ char *ca = NULL;
+
         /* A registry that is stopped must not take the test along, whose proxy writes to it. */
         (void)signal(SIGPIPE, SIG_IGN);
         containerd_enter();
         *bed = (struct mirror_bed){ .root = root_make(),
                                     .public_ca = identity_make(NULL, "Public Root", NULL, true, 10),
                                     .private_ca = identity_make(NULL, "Corporate Root", NULL, true, 10) };
+        bed->client = identity_make(&bed->private_ca, "node", NULL, false, 10);
         make_registry(bed, &bed->upstream, "/upstream", "127.0.0.1:5443");
         make_registry(bed, &bed->one, "/one", BED_ONE);
         make_registry(bed, &bed->two, "/two", BED_TWO);
+        make_registry(bed, &bed->safe, "/safe", BED_SAFE);
+        bed->safe.password = true;
+        bed->safe.client_ca = ca = path_under(bed->root, "/ca.crt");
+        identity_save(&bed->private_ca, bed->root, "ca");
         registry_put_image(&bed->one, "dockerhub/library/tiny", "1");
-        start(&bed->upstream, &bed->public_ca,
-              "DNS:registry-1.docker.io,DNS:registry.example.org,DNS:other.example.org");
+        registry_put_image(&bed->two, "library/second", "1");
+        registry_put_image(&bed->upstream, "library/second", "1");
+        registry_put_image(&bed->upstream, "library/upstream", "1");
+        start(&bed->upstream, &bed->public_ca, "DNS:registry-1.docker.io,DNS:registry.example.org");
         bed_start_mirror(bed, &bed->one);
         bed_start_mirror(bed, &bed->two);
+        bed_start_mirror(bed, &bed->safe);
         bed->recorder = (struct proxy){ .address = BED_UPSTREAM, .port = 443, .target_port = UPSTREAM_PORT };
         proxy_start(&bed->recorder);
         for (size_t i = 0; i < BED_NODES; i++)
@@ -76,7 +89,7 @@ void bed_open(struct mirror_bed *bed)
 
 void bed_close(struct mirror_bed *bed)
 {
-        struct registry *registries[] = { &bed->upstream, &bed->one, &bed->two };
+        struct registry *registries[] = { &bed->upstream, &bed->one, &bed->two, &bed->safe };
 
         for (size_t i = 0; i < BED_NODES; i++)
                 containerd_remove_node(&bed->nodes[i]);
@@ -87,6 +100,7 @@ void bed_close(struct mirror_bed *bed)
         }
         identity_clear(&bed->public_ca);
         identity_clear(&bed->private_ca);
+        identity_clear(&bed->client);
         root_remove(bed->root);
 }
 
@@ -95,7 +109,17 @@ void bed_forget(struct mirror_bed *bed)
         registry_forget(&bed->upstream);
         registry_forget(&bed->one);
         registry_forget(&bed->two);
+        registry_forget(&bed->safe);
         atomic_store(&bed->recorder.connections, 0);
+}
+
+void bed_apply(const struct containerd *node, const char *configuration)
+{
+        root_write(node->root, "etc/capi-node-agent/registry-mirror.json", configuration, 0600);
+        assert_int_equal(program_wait(
+                                 program_start(REGISTRY_MIRROR,
+                                               (const char *const[]){ "apply", "--root", node->root, NULL })),
+                         0);
 }
 
 void bed_pull(const struct containerd *node, const char *image)

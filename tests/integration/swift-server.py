@@ -3,9 +3,10 @@
 """swift-server.py DIR PORT TLSPORT KEY SECRET CERT KEYFILE [ADDRESS] - OpenStack Swift's S3 API on ADDRESS (127.0.0.1): PORT
 without TLS and TLSPORT with it, all four servers in this one process, data under DIR. KEY is ACCOUNT:USER. Listings have 4 entries
 a page, so that every listing of a test goes over several. BUCKET.localhost is a bucket, too."""
-import os, sys
+import ctypes, os, sys
 from swift.common import utils
 
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: a test that fails does not leave it behind
 D, PORT, TLSPORT, KEY, SECRET, CERT, KEYFILE = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:8]
 ADDRESS = sys.argv[8] if len(sys.argv) > 8 else '127.0.0.1'
 os.makedirs(D + '/dev/d1', exist_ok=True)

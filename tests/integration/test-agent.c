@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "files.h"
 #include "json.h"
 #include "pki.h"
 #include "program.h"
@@ -200,6 +201,18 @@ static void a_plugin_that_takes_its_report_away_is_forgotten(void **state)
         assert_true(asprintf(&path, "%s/run/capi-node-agent/reports/weather.json", node->root) > 0);
         assert_int_equal(unlink(path), 0);
         wait_until(is_forgotten, node, "forgetting");
+}
+
+static void a_capability_runs_for_what_another_left_for_it(void **state)
+{
+        struct node *node = *state;
+        _cleanup_free_ char *directory = NULL;
+
+        assert_true(asprintf(&directory, "%s/var/lib/capi-node-agent/custom-ca", node->root) > 0);
+        assert_int_equal(directory_make(directory, 0700), 0);
+        root_write(node->root, "var/lib/capi-node-agent/custom-ca/containerd.pem", "-", 0600);
+        write_report(node, CONDITION_TRUE); /* as custom-ca's, behind it */
+        wait_for_capability(node, "registry-mirror", "state", "Pending");
 }
 
 static void a_plugin_may_ask_only_for_what_it_was_granted(void **state)
@@ -408,6 +421,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_report_that_is_none_fails_its_capability, make_node,
                                                 remove_node),
                 cmocka_unit_test_setup_teardown(a_plugin_that_takes_its_report_away_is_forgotten, make_node,
+                                                remove_node),
+                cmocka_unit_test_setup_teardown(a_capability_runs_for_what_another_left_for_it, make_node,
                                                 remove_node),
                 cmocka_unit_test_setup_teardown(a_plugin_may_ask_only_for_what_it_was_granted, make_node,
                                                 remove_node),

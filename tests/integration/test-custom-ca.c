@@ -23,6 +23,7 @@
 #define CONFIG "etc/capi-node-agent/custom-ca.json"
 #define REPORT "run/capi-node-agent/reports/custom-ca.json"
 #define BUNDLE "etc/ssl/certs/ca-certificates.crt"
+#define SHARED "var/lib/capi-node-agent/custom-ca/containerd.pem"
 
 struct node {
         char *root;
@@ -160,6 +161,19 @@ static bool trusted(const struct node *node, const struct identity *identity)
         return fingerprints_have(&found, fingerprint);
 }
 
+/* Whether it alone is left for registry-mirror. */
+static bool shares(const struct node *node, const struct identity *identity)
+{
+        _cleanup_fingerprints_ found = {};
+        _cleanup_free_ char *path = NULL;
+        char fingerprint[SHA256_TEXT_SIZE];
+
+        assert_true(asprintf(&path, "%s/" SHARED, node->root) >= 0);
+        assert_int_equal(fingerprints_add_file(&found, path), 0);
+        assert_int_equal(certificate_fingerprint(identity->certificate, fingerprint), 0);
+        return found.count == 1 && fingerprints_have(&found, fingerprint);
+}
+
 /* OpenSSL by hash links alone, as a pod sees them that mounts only /etc/ssl/certs. */
 static bool openssl_trusts(const struct node *node, const struct identity *root, const char *name)
 {
@@ -191,13 +205,16 @@ static void an_authority_is_installed_and_withdrawn_and_the_system_s_own_stay(vo
         assert_true(openssl_trusts(node, &node->one, "one"));
         assert_true(openssl_trusts(node, &node->other, "other"));
 
-        configure(node, NULL, &node->other, "");
+        assert_false(root_has(node->root, SHARED));
+        configure(node, NULL, &node->other, ",\"containerd\":true");
         assert_int_equal(run(node, "apply", NULL), 0);
         assert_int_equal(bundle_count(node), before + 1);
+        assert_true(shares(node, &node->other));
         assert_false(openssl_trusts(node, &node->one, "one"));
         assert_true(openssl_trusts(node, &node->other, "other"));
 
         assert_int_equal(run(node, "undo", NULL), 0);
+        assert_false(root_has(node->root, SHARED));
         assert_int_equal(bundle_count(node), before);
         shell(node, "! ls $ROOT/usr/local/share/ca-certificates | grep .");
         shell(node, "! ls $ROOT/etc/ssl/certs | grep capi-node-agent");

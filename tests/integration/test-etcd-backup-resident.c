@@ -18,35 +18,6 @@
 #include "drill-result.h"
 #include "report.h"
 
-#define REPORT "run/capi-node-agent/reports/etcd-backup.json"
-
-struct expectation {
-        enum condition_status status;
-        const char *reason;
-};
-
-static bool is_reported(void *userdata)
-{
-        const struct expectation *expectation = userdata;
-        _cleanup_(report_freep) struct report *report = NULL;
-        _cleanup_free_ char *path = under(REPORT);
-
-        if (report_load(path, &report, NULL) < 0)
-                return false;
-        for (size_t i = 0; i < report->n_conditions; i++)
-                if (report->conditions[i].status == expectation->status &&
-                    strcmp(report->conditions[i].reason, expectation->reason) == 0)
-                        return true;
-        return false;
-}
-
-static void wait_for_condition(enum condition_status status, const char *reason)
-{
-        struct expectation expectation = { status, reason };
-
-        wait_until(is_reported, &expectation, reason);
-}
-
 static size_t requested_timers(void)
 {
         _cleanup_(report_freep) struct report *report = NULL;
@@ -56,11 +27,6 @@ static size_t requested_timers(void)
         assert_true(report->n_timers == 0 || strcmp(report->timers[0].unit, "capi-node-etcd-snapshot") == 0);
         assert_true(report->n_timers == 0 || strcmp(report->timers[1].unit, "capi-node-etcd-drill") == 0);
         return report->n_timers;
-}
-
-static pid_t start_daemon(void)
-{
-        return program_start(ETCD_BACKUP, (const char *[]){ "--root", root, "daemon", NULL });
 }
 
 static void follows_the_node_from_boot_to_backup_and_beyond(void **state)

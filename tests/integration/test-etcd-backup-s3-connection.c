@@ -19,58 +19,26 @@
 #include "files.h"
 #include "program.h"
 #include "s3-target.h"
+#include "tinyproxy.h"
 #include "verify.h"
 
 #define LARGE (20 * 1024 * 1024) /* two parts */
 
 /* ---- proxies ---- */
 
-static unsigned tinyproxy_port;
-static pid_t tinyproxy;
-
-static bool answers(void *userdata)
-{
-        struct sockaddr_in address = { .sin_family = AF_INET,
-                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                       .sin_port = htons((uint16_t)tinyproxy_port) };
-        _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-}
+static struct tinyproxy tinyproxy;
 
 /* As the target's proxy. rule: a line of its configuration more. */
 static void start_tinyproxy(const char *rule)
 {
-        static char url[64];
-        _cleanup_free_ char *path = path_under(root, "/tinyproxy.conf"), *text = NULL;
-
-        tinyproxy_port = free_port();
-        (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", tinyproxy_port);
-        assert_true(asprintf(&text,
-                             "Port %u\nListen 127.0.0.1\nTimeout 60\nMaxClients 20\nAllow 127.0.0.1\n"
-                             "LogLevel Connect\nLogFile \"%s/tinyproxy.log\"\n%s\n",
-                             tinyproxy_port, root, rule) > 0);
-        root_write(root, "tinyproxy.conf", text, 0644);
-        root_write(root, "tinyproxy.log", "", 0666);
-        tinyproxy = program_start("/usr/bin/tinyproxy", (const char *[]){ "-d", "-c", path, NULL });
-        wait_until(answers, NULL, "tinyproxy");
-        target.s3.proxy = url;
+        tinyproxy_start(&tinyproxy, root, rule);
+        target.s3.proxy = tinyproxy.url;
 }
 
 static int stop_tinyproxy(void **state)
 {
-        if (tinyproxy > 0)
-                (void)program_stop(tinyproxy, SIGKILL);
-        tinyproxy = 0;
+        tinyproxy_stop(&tinyproxy);
         return 0;
-}
-
-static void assert_went_through_tinyproxy(const char *request)
-{
-        _cleanup_free_ char *log = root_read(root, "tinyproxy.log");
-
-        if (!strstr(log, request))
-                fail_msg("\"%s\" is not in: %s", request, log);
 }
 
 static void a_proxy_forwards_what_goes_to_a_plain_endpoint(void **state)
@@ -87,7 +55,7 @@ static void a_proxy_forwards_what_goes_to_a_plain_endpoint(void **state)
         assert_copies(1);
         (void)snprintf(request, sizeof(request), "PUT %s/" SWIFT_BUCKET "/%s", swift.plain_endpoint,
                        target.s3.prefix);
-        assert_went_through_tinyproxy(request);
+        tinyproxy_assert_passed(&tinyproxy, request);
 }
 
 static void a_tunnel_through_a_proxy_ends_at_the_server_whose_authority_is_pinned(void **state)
@@ -105,7 +73,7 @@ static void a_tunnel_through_a_proxy_ends_at_the_server_whose_authority_is_pinne
         }
         assert_copies(1);
         (void)snprintf(request, sizeof(request), "CONNECT %s", strstr(swift.endpoint, "//") + 2);
-        assert_went_through_tinyproxy(request);
+        tinyproxy_assert_passed(&tinyproxy, request);
 
         target.s3.ca_file = (char *)SWIFT_OTHER_CA;
         {

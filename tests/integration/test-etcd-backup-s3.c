@@ -95,6 +95,31 @@ static void lists_the_copies_of_all_nodes_over_several_pages(void **state)
         assert_copies(5);
 }
 
+static void a_run_asks_for_each_manifest_once(void **state)
+{
+        _cleanup_(store_closep) struct store *store = NULL;
+        _cleanup_copies_ first = {}, again = {}, less = {};
+        unsigned before;
+
+        {
+                _cleanup_(store_closep) struct store *earlier = open_store();
+
+                for (unsigned i = 0; i < 3; i++)
+                        assert_put(earlier, "cp-0", 100);
+        }
+        store = open_store();
+        before = atomic_load(&proxy.requests);
+        assert_int_equal(store_list(store, "c", NULL, &first, NULL), 0);
+        assert_int_equal(first.count, 3);
+        assert_int_equal(atomic_load(&proxy.requests) - before, 2 + 3); /* two pages */
+        assert_int_equal(store_list(store, "c", NULL, &again, NULL), 0);
+        assert_int_equal(again.count, 3);
+        assert_int_equal(atomic_load(&proxy.requests) - before, 2 + 3 + 2);
+        assert_int_equal(store_remove(store, &again.items[0], NULL), 0);
+        assert_int_equal(store_list(store, "c", NULL, &less, NULL), 0);
+        assert_int_equal(less.count, 2);
+}
+
 static void what_is_not_ours_is_never_listed_nor_removed(void **state)
 {
         static const char *const foreign[] = { "etcd-notes.txt",
@@ -444,6 +469,7 @@ int main(void)
                 TEST(copies_come_back_as_they_went_through_tls_of_a_private_authority),
                 TEST(a_server_of_another_authority_is_refused),
                 TEST(lists_the_copies_of_all_nodes_over_several_pages),
+                TEST(a_run_asks_for_each_manifest_once),
                 TEST(what_is_not_ours_is_never_listed_nor_removed),
                 TEST(putting_a_copy_again_changes_nothing_and_another_of_its_name_is_refused),
                 TEST(a_copy_that_is_not_encrypted_stays_here_unless_that_is_allowed),

@@ -159,23 +159,24 @@ static bool firewalld_runs(void *userdata)
         return system("firewall-cmd --state >/dev/null 2>&1") == 0;
 }
 
-/* On a copy of its configuration, and a bus of its own. */
+/* On a copy of its configuration, and a bus of its own. Both, and what the bus starts, end with their process
+ * namespace, also when this test is killed. */
 static void beside_firewallds_rules_both_stay_as_they_are(void **state)
 {
-        pid_t bus, firewalld;
+        static const char both[] = "dbus-daemon --system --fork --nopidfile && "
+                                   "exec firewalld --nofork --nopid --log-file=/dev/null";
+        pid_t firewalld;
 
         shell("cp -a /etc/firewalld $ROOT/firewalld && mount --bind $ROOT/firewalld /etc/firewalld && "
               "mkdir -p /run/dbus");
-        bus = program_start("/usr/bin/dbus-daemon",
-                            (const char *const[]){ "--system", "--nofork", "--nopidfile", NULL });
-        firewalld =
-                program_start("/usr/sbin/firewalld",
-                              (const char *const[]){ "--nofork", "--nopid", "--log-file=/dev/null", NULL });
+        firewalld = program_start("/usr/bin/setpriv",
+                                  (const char *const[]){ "--pdeathsig", "KILL", "unshare", "--pid", "--fork",
+                                                         "--kill-child", "--mount-proc", "sh", "-c", both,
+                                                         NULL });
         wait_longer(60, firewalld_runs, NULL, "firewalld");
         shell("firewall-cmd --quiet --permanent --add-port=6443/tcp && firewall-cmd --quiet --reload");
         live_beside("firewall-cmd --quiet --reload && firewall-cmd --quiet --complete-reload");
-        (void)program_stop(firewalld, SIGTERM);
-        (void)program_stop(bus, SIGTERM);
+        assert_int_equal(program_stop(firewalld, SIGKILL), -SIGKILL);
         shell("umount /etc/firewalld; nft flush ruleset");
 }
 

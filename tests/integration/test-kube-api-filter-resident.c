@@ -26,6 +26,7 @@
 
 #define FRIEND   "203.0.113.5"
 #define STRANGER "198.51.100.9"
+#define OTHER    "192.0.2.9"
 #define FRIENDS  "\"allow\": [\"203.0.113.0/24\"], \"nodes\": []"
 
 static char *root;
@@ -229,6 +230,84 @@ static void a_list_is_not_confirmed_before_a_talking_node_was_heard_of(void **st
         assert_int_equal(program_stop(listener, SIGKILL), -SIGKILL);
 }
 
+static void a_list_under_which_the_management_side_falls_silent_is_taken_back(void **state)
+{
+        pid_t listener = lab_listen(6444);
+        int management;
+
+        configure("{ \"ports\": [6443, 6444], \"nodes\": [], \"management\": [\"198.51.100.9\"], "
+                  "\"allow\": [\"203.0.113.0/24\"], \"confirm\": \"4s\" }");
+        start_api();
+        start_filter();
+        wait_for("ListInForce");
+        management = lab_connect(STRANGER, 6444);
+        lab_node("nft 'add table inet lab; add chain inet lab in { type filter hook input priority 10; }; "
+                 "add rule inet lab in ip saddr " STRANGER " drop'");
+        configure("{ \"ports\": [6443, 6444], \"nodes\": [], \"management\": [\"198.51.100.9\"], "
+                  "\"allow\": [\"192.0.2.0/24\"], \"confirm\": \"4s\" }");
+        wait_longer(60, has_condition,
+                    &(struct wanted_condition){ "RolledBack", "not heard of since: " STRANGER },
+                    "the rollback");
+        lab_node("nft delete table inet lab");
+        assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
+        close(management);
+        assert_int_equal(program_stop(listener, SIGKILL), -SIGKILL);
+}
+
+static bool stranger_is_in(void *userdata)
+{
+        return lab_reach(STRANGER, PORT) == REACH_CONNECTED;
+}
+
+static bool other_is_in(void *userdata)
+{
+        return lab_reach(OTHER, PORT) == REACH_CONNECTED;
+}
+
+static bool other_is_out(void *userdata)
+{
+        return lab_reach(OTHER, PORT) == REACH_DROPPED;
+}
+
+static void write_hosts(const char *text)
+{
+        _cleanup_free_ char *command = NULL;
+
+        /* The file that is mounted is written, not replaced. */
+        assert_true(asprintf(&command, "echo '%s' >%s/hosts", text, root) > 0);
+        lab_node(command);
+}
+
+static void a_name_of_the_management_side_is_looked_up_and_its_last_address_kept(void **state)
+{
+        _cleanup_free_ char *mounts = NULL;
+
+        write_hosts(STRANGER " capi.test");
+        assert_true(asprintf(&mounts,
+                             "mount --bind %s/hosts /etc/hosts && mount --bind /dev/null /etc/resolv.conf",
+                             root) > 0);
+        lab_node(mounts);
+        configure("{ " FRIENDS ", \"management\": [\"capi.test\"] }");
+        start_api();
+        start_filter();
+        wait_for("ListInForce");
+        wait_until(stranger_is_in, NULL, "the address of the name");
+        assert_int_equal(stop_filter(SIGTERM), 0);
+        /* No name server answers any more, and everything is made anew. */
+        write_hosts("");
+        lab_node("nft flush ruleset");
+        start_filter();
+        wait_until(other_is_out, NULL, "the list");
+        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
+        /* The management side has moved. */
+        assert_int_equal(stop_filter(SIGTERM), 0);
+        write_hosts(OTHER " capi.test");
+        start_filter();
+        wait_until(other_is_in, NULL, "the name's new address");
+        lab_node("umount /etc/hosts /etc/resolv.conf");
+}
+
 /* show [--json] has the text, or has not. */
 static bool shows(const char *json, const char *text)
 {
@@ -361,6 +440,7 @@ static int open_lab(void **state)
         lab_open();
         lab_add_client(FRIEND);
         lab_add_client(STRANGER);
+        lab_add_client(OTHER);
         return 0;
 }
 
@@ -380,6 +460,8 @@ int main(void)
                 TEST(without_an_answer_the_list_before_comes_back),
                 TEST(killed_in_a_trial_it_goes_on_with_it),
                 TEST(a_list_is_not_confirmed_before_a_talking_node_was_heard_of),
+                TEST(a_list_under_which_the_management_side_falls_silent_is_taken_back),
+                TEST(a_name_of_the_management_side_is_looked_up_and_its_last_address_kept),
                 TEST(what_the_node_found_by_itself_is_shown_and_can_be_switched_off),
                 TEST(what_others_change_is_repaired_at_once),
                 TEST(what_others_have_is_left_as_it_is),

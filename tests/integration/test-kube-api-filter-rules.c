@@ -205,7 +205,7 @@ static void small_changes_of_a_long_list_are_small_and_right(void **state)
                                           texts[4 * i + k]);
         }
         memcpy(sources + EDGES, ends, sizeof(ends));
-        for (unsigned round = 0; round < 8; round++) {
+        for (unsigned round = 0; round < 5; round++) {
                 _cleanup_(filter_list_unrefp) struct filter_list *list = NULL;
 
                 for (unsigned i = 0; round > 0 && i < 5; i++) {
@@ -245,10 +245,9 @@ static struct filter_list *make_many(unsigned more)
 
 static void a_hundred_thousand_networks_are_in_force_in_seconds_and_one_more_at_once(void **state)
 {
-        static const char *const sources[] = {
-                "11.0.2.0",   "11.0.2.255",      "11.0.3.0", "13.13.64.255", "13.13.65.0",
-                "2001:db8::", "2001:db8::1:0:0", STRANGER,   "11.0.1.255",   "2001:db8:1:869c::ffff"
-        };
+        /* The first of a range, and the first behind it. */
+        static const char *const in[] = { FRIEND, "11.0.2.0", "2001:db8:0:4::5" };
+        static const char *const out[] = { STRANGER, "11.0.3.0", "2001:db8::1:0:0" };
         _cleanup_(filter_list_unrefp) struct filter_list *many = make_many(0), *more = make_many(1);
         uint64_t began = now_boottime_usec(), loaded, changed;
 
@@ -260,9 +259,12 @@ static void a_hundred_thousand_networks_are_in_force_in_seconds_and_one_more_at_
                       (double)(loaded - began) / USEC_PER_SEC, (double)(changed - loaded) / USEC_PER_SEC);
         assert_true(loaded - began < 20 * USEC_PER_SEC);
         assert_true(changed - loaded < 2 * USEC_PER_SEC);
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
-        check_rules(more, sources, ELEMENTS(sources));
+        for (size_t i = 0; i < ELEMENTS(in); i++) {
+                lab_add_client(in[i]);
+                lab_add_client(out[i]);
+                assert_int_equal(lab_reach(in[i], PORT), REACH_CONNECTED);
+                assert_int_equal(lab_reach(out[i], PORT), REACH_DROPPED);
+        }
 }
 
 /* SCS-0217 names them; on a node of its own, all of them belong to the cluster only. */

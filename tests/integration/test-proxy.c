@@ -361,10 +361,10 @@ static void ask(const struct node *node, const char *credentials, unsigned targe
 static void the_proxy_is_asked_for_a_connection(void **state)
 {
         struct node *node = *state;
+        char rule[64];
 
-        node->proxy.connect_port = node->target_port;
-        node->proxy.credentials = "user secret";
-        tinyproxy_start(&node->proxy);
+        (void)snprintf(rule, sizeof(rule), "ConnectPort %u\nBasicAuth user secret", node->target_port);
+        tinyproxy_start(&node->proxy, node->root, rule);
         root_write(node->root, CREDENTIALS, "user:secret\n", 0600);
         ask(node, "/" CREDENTIALS, node->target_port, 600);
         start(node);

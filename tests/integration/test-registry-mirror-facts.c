@@ -165,6 +165,27 @@ static void hosts_in_an_inline_table_are_lost_from_2_0_on(void **state)
                 assert_int_equal(leaks(&bed.nodes[i], hosts), bed.nodes[i].version >= 200);
 }
 
+/* containerd/containerd#12415: what pulls since 2.1 does not know of lists. */
+static void a_list_of_directories_is_one_directory_for_2_1(void **state)
+{
+        static const char *const tables[] = {
+                "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\n",
+                "version = 3\n[plugins.\"io.containerd.cri.v1.images\".registry]\n"
+        };
+
+        for (size_t i = 0; i < BED_NODES; i++) {
+                struct containerd *node = &bed.nodes[i];
+                _cleanup_free_ char *configuration = NULL;
+
+                assert_true(asprintf(&configuration,
+                                     "%s  config_path = \"/" CONTAINERD_CERTS ":/etc/docker/certs.d\"\n",
+                                     tables[node->version >= 200]) > 0);
+                containerd_stop(node);
+                containerd_start(node, configuration);
+                assert_int_equal(leaks(node, HOST_ONE), node->version >= 201);
+        }
+}
+
 static void a_missing_authority_fails_every_host(void **state)
 {
         for (size_t i = 0; i < BED_NODES; i++) {
@@ -188,6 +209,7 @@ int main(void)
                 cmocka_unit_test(the_capability_referrers_voids_the_file_before_2_2),
                 cmocka_unit_test(hosts_in_an_inline_table_are_lost_from_2_0_on),
                 cmocka_unit_test(a_missing_authority_fails_every_host),
+                cmocka_unit_test(a_list_of_directories_is_one_directory_for_2_1),
         };
 
         return cmocka_run_group_tests(tests, open_bed, close_bed);

@@ -18,17 +18,18 @@
 #include "program.h"
 #include "report.h"
 #include "timestamp.h"
+#include "tinyproxy.h"
 
 #define CONFIG                                                                                          \
         "{\"kubernetes\":{\"enabled\":false},\"report\":{\"url\":\"https://localhost:%u/v1/nodes\","    \
         "\"caFile\":\"/ca.crt\",\"certFile\":\"/node.crt\",\"keyFile\":\"/node.key\",\"tokenFile\":\"/" \
-        "token\","                                                                                      \
-        "\"debounce\":\"1s\",\"heartbeat\":\"30s\"}}"
+        "token\",%s\"debounce\":\"1s\",\"heartbeat\":\"30s\"}}"
 
 struct node {
         char *root;
         unsigned port;
         pid_t agent, receiver;
+        struct tinyproxy proxy;
         struct identity ca, server, node;
 };
 
@@ -89,6 +90,7 @@ static int remove_node(void **state)
                 (void)program_stop(node->agent, SIGTERM);
         if (node->receiver > 0)
                 (void)program_stop(node->receiver, SIGTERM);
+        tinyproxy_stop(&node->proxy);
         identity_clear(&node->ca);
         identity_clear(&node->server);
         identity_clear(&node->node);
@@ -100,8 +102,11 @@ static int remove_node(void **state)
 static void start_agent(struct node *node)
 {
         _cleanup_free_ char *config = NULL;
+        char proxy[96] = "";
 
-        assert_true(asprintf(&config, CONFIG, node->port) > 0);
+        if (node->proxy.pid > 0)
+                (void)snprintf(proxy, sizeof(proxy), "\"proxy\":\"%s\",", node->proxy.url);
+        assert_true(asprintf(&config, CONFIG, node->port, proxy) > 0);
         root_write(node->root, "etc/capi-node-agent/agent.json", config, 0644);
         write_report(node, CONDITION_TRUE);
         node->agent = program_start(AGENT, (const char *const[]){ "--root", node->root, "daemon", NULL });
@@ -209,6 +214,52 @@ static void a_renewed_token_is_read_for_the_next_post(void **state)
         wait_for(node, "receiver.log", "204");
 }
 
+static void a_renewed_client_certificate_is_used_for_the_next_post(void **state)
+{
+        struct identity other_ca = identity_make(NULL, "other", NULL, true, 2),
+                        stranger = identity_make(&other_ca, "cp-0", NULL, false, 1);
+        struct node *node = *state;
+
+        identity_save(&stranger, node->root, "node");
+        start_receiver(node);
+        start_agent(node);
+        wait_for(node, METRICS, "result=\"ReceiverTlsRefused\"");
+        identity_save(&node->node, node->root, "node");
+        wait_for(node, "receiver.log", "204");
+        identity_clear(&stranger);
+        identity_clear(&other_ca);
+}
+
+static bool came_twice(void *userdata)
+{
+        return count_lines(userdata, "204 W/") >= 2;
+}
+
+static bool came_thrice(void *userdata)
+{
+        return count_lines(userdata, "204 W/") >= 3;
+}
+
+static void through_a_proxy_a_post_comes_at_each_heartbeat_though_nothing_changes(void **state)
+{
+        struct node *node = *state;
+        uint64_t began;
+        char request[64];
+
+        tinyproxy_start(&node->proxy, node->root, "");
+        start_receiver(node);
+        start_agent(node);
+        wait_for(node, METRICS, "capi_node_publish_up{target=\"report\"} 1");
+        (void)snprintf(request, sizeof(request), "CONNECT localhost:%u", node->port);
+        tinyproxy_assert_passed(&node->proxy, request);
+
+        /* The check of publishing itself has become OK, which is a change, so begin after that. */
+        wait_longer(20, came_twice, node, "the state with the check of publishing");
+        began = now_boottime_usec();
+        wait_longer(50, came_thrice, node, "a heartbeat");
+        assert_true(now_boottime_usec() - began >= 25 * UINT64_C(1000000));
+}
+
 static void a_secret_that_others_can_read_is_not_used(void **state)
 {
         struct node *node = *state;
@@ -229,6 +280,8 @@ int main(void)
                 PROMISE(an_absent_receiver_gets_the_newest_state_when_it_comes_and_nothing_else),
                 PROMISE(a_busy_receiver_is_left_alone_for_the_time_that_it_names),
                 PROMISE(a_renewed_token_is_read_for_the_next_post),
+                PROMISE(a_renewed_client_certificate_is_used_for_the_next_post),
+                PROMISE(through_a_proxy_a_post_comes_at_each_heartbeat_though_nothing_changes),
                 PROMISE(a_secret_that_others_can_read_is_not_used),
         };
 

@@ -6,43 +6,27 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-/* after the standard headers that it needs */
 #include <cmocka.h>
-
 #include <arpa/inet.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
-#include "cleanup.h"
+#include "files.h"
 #include "program.h"
 
-static int dial_port(unsigned port)
+static struct sockaddr_in loopback(unsigned port)
 {
-        const struct sockaddr_in address = { .sin_family = AF_INET,
-                                             .sin_port = htons((uint16_t)port),
-                                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        assert_true(fd >= 0);
-        if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-                return fd;
-        close(fd);
-        return -1;
+        return (struct sockaddr_in){ .sin_family = AF_INET,
+                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                     .sin_port = htons((uint16_t)port) };
 }
 
-static bool listens(void *userdata)
+static unsigned find_port(void)
 {
-        _cleanup_close_ int fd = dial_port(((struct tinyproxy *)userdata)->port);
-
-        return fd >= 0;
-}
-
-static unsigned any_port(void)
-{
-        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct sockaddr_in address = loopback(0);
         socklen_t size = sizeof(address);
 
         assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
@@ -50,24 +34,42 @@ static unsigned any_port(void)
         return ntohs(address.sin_port);
 }
 
-void tinyproxy_start(struct tinyproxy *proxy)
+static bool answers(void *userdata)
 {
-        _cleanup_free_ char *text = NULL, *path = NULL;
+        const struct tinyproxy *proxy = userdata;
+        struct sockaddr_in address = loopback(proxy->port);
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-        if (proxy->port == 0)
-                proxy->port = any_port();
-        assert_true(asprintf(&text, "Port %u\nListen 127.0.0.1\nTimeout 20\nConnectPort %u\n%s%s\n",
-                             proxy->port, proxy->connect_port, proxy->credentials ? "BasicAuth " : "",
-                             proxy->credentials ?: "") > 0);
-        root_write(proxy->root, "tinyproxy.conf", text, 0600);
-        assert_true(asprintf(&path, "%s/tinyproxy.conf", proxy->root) > 0);
-        proxy->pid = program_start("/usr/bin/tinyproxy", (const char *const[]){ "-d", "-c", path, NULL });
-        wait_until(listens, proxy, "tinyproxy listens");
+        return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+void tinyproxy_start(struct tinyproxy *proxy, const char *root, const char *rule)
+{
+        _cleanup_free_ char *path = path_under(root, "/tinyproxy.conf"), *text = NULL;
+
+        *proxy = (struct tinyproxy){ .root = root, .port = find_port() };
+        (void)snprintf(proxy->url, sizeof(proxy->url), "http://127.0.0.1:%u", proxy->port);
+        assert_true(asprintf(&text,
+                             "Port %u\nListen 127.0.0.1\nTimeout 60\nMaxClients 20\nAllow 127.0.0.1\n"
+                             "LogLevel Connect\nLogFile \"%s/tinyproxy.log\"\n%s\n",
+                             proxy->port, root, rule) > 0);
+        root_write(root, "tinyproxy.conf", text, 0644);
+        root_write(root, "tinyproxy.log", "", 0666);
+        proxy->pid = program_start("/usr/bin/tinyproxy", (const char *[]){ "-d", "-c", path, NULL });
+        wait_until(answers, proxy, "tinyproxy");
 }
 
 void tinyproxy_stop(struct tinyproxy *proxy)
 {
         if (proxy->pid > 0)
-                (void)program_stop(proxy->pid, SIGTERM);
+                (void)program_stop(proxy->pid, SIGKILL);
         proxy->pid = 0;
+}
+
+void tinyproxy_assert_passed(const struct tinyproxy *proxy, const char *request)
+{
+        _cleanup_free_ char *log = root_read(proxy->root, "tinyproxy.log");
+
+        if (!strstr(log, request))
+                fail_msg("\"%s\" is not in: %s", request, log);
 }

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Debian's tinyproxy on a port of its own of 127.0.0.1, in a directory of its own below root. */
+/* A real HTTP proxy, tinyproxy(8), on a port of this machine. Failures fail the test. */
 
 #include <sys/types.h>
 
 struct tinyproxy {
-        const char *root;
-        const char *credentials; /* "USER PASSWORD"; NULL: lets everybody through */
-        unsigned port;           /* 0: any, which is then set */
-        unsigned connect_port;   /* the only one that it connects to */
         pid_t pid;
+        unsigned port;
+        const char *root; /* where its configuration and its log lie */
+        char url[64];
 };
 
-/* Fails the test when it does not come up. */
-void tinyproxy_start(struct tinyproxy *proxy);
-void tinyproxy_stop(struct tinyproxy *proxy);
+/* rule: a line of its configuration more, or "". */
+void tinyproxy_start(struct tinyproxy *proxy, const char *root, const char *rule);
+void tinyproxy_stop(struct tinyproxy *proxy); /* does nothing when it does not run */
+/* "CONNECT host:port" or "GET http://…", as its log has it. */
+void tinyproxy_assert_passed(const struct tinyproxy *proxy, const char *request);

@@ -3,7 +3,7 @@
 # Node images as image-builder makes them, from a Debian root file system and without a virtual machine. Sourced after package.sh.
 #
 #   image_root                  a root file system like a Cluster API image's before containerd and kubelet are installed
-#   image_run COMMAND...        in it, as a build in a chroot does: /proc and /dev, no PID 1, no D-Bus
+#   image_run COMMAND...        in it, as a build in a chroot does: /proc and a /dev, no PID 1, no D-Bus
 #   image_role VARIABLES.json   runs the role that Packer's variable file names, as image-builder's ansible/node.yml does
 #   image_containerd            containerd where image-builder puts it: from a tarball, after everything else
 #   image_goss                  goss with our checks among image-builder's
@@ -28,11 +28,28 @@ image_root() {
         chmod 0755 "$NODE_ROOT/usr/sbin/policy-rc.d"
 }
 
+# Mounts of its own, which go with it. Not this machine's /dev: as root, a tool that is told to write to /dev/null may change its mode.
 image_run() {
-        unshare --mount sh -c 'mount --bind /proc "$0/proc" && mount --bind /dev "$0/dev" && exec chroot "$@"' \
-                "$NODE_ROOT" "$NODE_ROOT" env --ignore-environment HOME=/root LC_ALL=C.UTF-8 \
-                PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+        unshare --mount sh -ec '
+                mount -t proc proc "$0/proc"
+                mount -t tmpfs -o mode=0755 tmpfs "$0/dev"
+                while read -r name minor; do mknod -m 0666 "$0/dev/$name" c 1 "$minor"; done <<DEVICES
+null 3
+zero 5
+full 7
+random 8
+urandom 9
+DEVICES
+                mkdir "$0/dev/pts" "$0/dev/shm"
+                mount -t devpts -o newinstance,ptmxmode=0666 devpts "$0/dev/pts"
+                ln -s pts/ptmx "$0/dev/ptmx"
+                ln -s /proc/self/fd "$0/dev/fd"
+                for bind in $IMAGE_BINDS; do mount --bind "${bind%%:*}" "$0${bind#*:}"; done
+                exec chroot "$@"
+        ' "$NODE_ROOT" "$NODE_ROOT" env --ignore-environment HOME=/root LC_ALL=C.UTF-8 \
+                PATH="${IMAGE_PATH-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}" "$@"
 }
+export IMAGE_BINDS=
 
 # Ansible runs inside, with this machine's Ansible (the same Debian): images have a Python, but no Ansible.
 image_role() {
@@ -43,11 +60,8 @@ image_role() {
         mkdir -p "$NODE_ROOT/run/source" "$NODE_ROOT/run/python"
         printf '%s\n' '- hosts: all' '  tasks:' '  - include_role: { name: "{{ item }}" }' '    loop: "{{ node_custom_roles_post.split() }}"' \
                 >"$NODE_ROOT/run/node.yml"
-        unshare --mount sh -c '
-                mount --bind /proc "$0/proc" && mount --bind /dev "$0/dev" &&
-                mount --bind "$1" "$0/run/source" && mount --bind /usr/lib/python3/dist-packages "$0/run/python" && shift &&
-                exec chroot "$@"' "$NODE_ROOT" "$BED/source" "$NODE_ROOT" env --ignore-environment HOME=/root LC_ALL=C.UTF-8 \
-                PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH=/run/python ANSIBLE_LOCALHOST_WARNING=false \
+        IMAGE_BINDS="$BED/source:/run/source /usr/lib/python3/dist-packages:/run/python" \
+                image_run env PYTHONPATH=/run/python ANSIBLE_LOCALHOST_WARNING=false \
                 python3 -m ansible playbook --connection local --inventory localhost, /run/node.yml \
                 --extra-vars "node_custom_roles_post=\"${roles//"$here"//run/source}\"" --extra-vars "${variables//"$here"//run/source}"
 }
@@ -95,4 +109,29 @@ image_sysprep() {
         "
         rm "$NODE_ROOT/usr/sbin/policy-rc.d"
         find "$NODE_ROOT/run" -mindepth 1 -delete
+}
+
+# image_repository DEB FILE: image-builder's extra_repos, an apt source in a file of ours; public ones are off, as with disable_public_repos.
+image_repository() {
+        mkdir -p "$NODE_ROOT/srv/repository"
+        cp "$1" "$NODE_ROOT/srv/repository/"
+        (cd "$NODE_ROOT/srv/repository" && apt-ftparchive packages . >Packages)
+        rm -f "$NODE_ROOT"/etc/apt/sources.list "$NODE_ROOT"/etc/apt/sources.list.d/*
+        echo 'deb [trusted=yes] file:/srv/repository ./' >"$NODE_ROOT/etc/apt/sources.list.d/$(basename "$2")"
+        image_run apt-get -qq update
+}
+
+# image_element PHASE...: runs an element's hooks as diskimage-builder's dib-run-parts does, extra-data.d outside, the others inside.
+image_element() {
+        local element=$TREE/image-builder/diskimage-builder/elements/capi-node-agent phase hook
+        for phase; do
+                for hook in "$element/$phase"/[0-9]*; do
+                        if [[ $phase == extra-data.d ]]; then
+                                TMP_HOOKS_PATH=$NODE_ROOT/tmp/in_target.d "$hook"
+                        else
+                                install -D "$hook" "$NODE_ROOT/tmp/in_target.d/$phase/${hook##*/}"
+                                image_run "/tmp/in_target.d/$phase/${hook##*/}"
+                        fi
+                done
+        done
 }

@@ -198,6 +198,12 @@ static void an_s3_target_has_what_it_needs_and_nothing_of_a_directory(void **sta
                        "/targets/0/bucket");
         assert_refused("{" SEALED S3_TARGETS(",\"retention\":{\"minFree\":\"10%\"}") "}",
                        "/targets/0/retention/minFree: belongs to targets of type \"directory\"");
+        assert_refused("{" SEALED S3_TARGETS(",\"caFile\":\"/root/ca.crt\"") "}",
+                       "/targets/0/caFile: \"/root/ca.crt\"");
+        assert_refused("{" SEALED S3_TARGETS(",\"caFile\":\"/tmp/ca.crt\"") "}", "the snapshot's unit sees");
+        assert_refused("{\"encryption\":{\"authenticationKeyFile\":\"/home/me/key\"}}",
+                       "the snapshot's unit sees");
+        assert_refused("{\"etcd\":{\"keyFile\":\"/root/etcd.key\"}}", "the snapshot's unit sees");
         assert_refused("{" SEALED S3_TARGETS(",\"prefix\":\"/a\"") "}", "/targets/0/prefix");
         assert_refused("{" SEALED S3_TARGETS(",\"prefix\":\"a/../b\"") "}", "/targets/0/prefix");
         assert_refused("{" SEALED S3_TARGETS(",\"prefix\":\"a b\"") "}", "/targets/0/prefix");

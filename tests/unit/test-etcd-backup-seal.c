@@ -6,10 +6,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "crc32c.h"
 #include "etcd-copy.h"
+#include "files.h"
 #include "seal.h"
 #include "verify.h"
 
@@ -87,6 +90,40 @@ static void the_writer_finds_what_the_disk_changed(void **state)
         assert_int_equal(prove(&sealed, seal_opener(seal), manifest, NULL), -EBADMSG);
 }
 
+static int scratch_file(const char *directory, const struct bytes *bytes)
+{
+        int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+        assert_true(fd >= 0);
+        assert_int_equal(write_all(fd, bytes->data, bytes->size), 0);
+        return fd;
+}
+
+/* On a disk, which is read past the page cache, and where there is none; of sizes about the reads'. */
+static void what_was_written_is_proven_by_its_checksum(void **state)
+{
+        static const char *const directories[] = { "/var/tmp", "/dev/shm" };
+        static const size_t sizes[] = { 0, 1, 4096, 1048575, 1048576, 1048577, 3000000 };
+        _cleanup_free_ uint8_t *data = malloc(3000001);
+
+        for (size_t i = 0; i <= 3000000; i++)
+                data[i] = (uint8_t)(i * i >> 7);
+        for (size_t i = 0; i < ELEMENTS(directories) * ELEMENTS(sizes); i++) {
+                size_t size = sizes[i / ELEMENTS(directories)], n = size + 1;
+                uint32_t crc = crc32c(0, data, size);
+                _cleanup_close_ int fd = scratch_file(directories[i % ELEMENTS(directories)],
+                                                      &(struct bytes){ .data = data, .size = size });
+
+                assert_int_equal(stored_crc_match(fd, size, crc, NULL, NULL), 0);
+                assert_int_equal(stored_crc_match(fd, size, crc ^ 1, NULL, NULL), -EBADMSG);
+                assert_int_equal(pwrite(fd, "x", 1, (off_t)size), 1);
+                assert_int_equal(stored_crc_match(fd, size, crc, NULL, NULL), -EBADMSG);
+                assert_int_equal(stored_crc_match(fd, n, crc32c(crc, "x", 1), NULL, NULL), 0);
+                assert_int_equal(pwrite(fd, "y", 1, (off_t)size / 2), 1);
+                assert_int_equal(stored_crc_match(fd, n, crc32c(crc, "x", 1), NULL, NULL), -EBADMSG);
+        }
+}
+
 /* Two copies of the same archive look nothing alike, and one's key does not open the other. */
 static void each_copy_has_its_own_key(void **state)
 {
@@ -107,6 +144,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_writer_proves_what_it_sealed),
                 cmocka_unit_test(the_writer_finds_what_the_disk_changed),
+                cmocka_unit_test(what_was_written_is_proven_by_its_checksum),
                 cmocka_unit_test(each_copy_has_its_own_key),
         };
 

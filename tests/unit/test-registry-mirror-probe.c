@@ -48,7 +48,7 @@ static void close_fixture(struct fixture *f)
 static void set(struct fixture *f, size_t host, enum probe_state state, const char *detail)
 {
         f->standings[host].state = state;
-        (void)snprintf(f->standings[host].last.detail, PROBE_DETAIL_SIZE, "%s", detail);
+        (void)snprintf(f->standings[host].detail, PROBE_DETAIL_SIZE, "%s", detail);
 }
 
 static void assert_verdict(const struct fixture *f, enum condition_status status, const char *reason,
@@ -122,7 +122,7 @@ static void nothing_is_claimed_before_every_endpoint_was_asked(void **state)
 
         open_fixture(&f, TWO);
         f.standings[1].state = PROBE_UNKNOWN;
-        assert_verdict(&f, CONDITION_UNKNOWN, "NotProbedYet", "1 of 2 endpoints were asked until now");
+        assert_verdict(&f, CONDITION_UNKNOWN, "NotCheckedYet", "1 of 2 endpoints were asked until now");
         close_fixture(&f);
 }
 
@@ -137,6 +137,45 @@ static void a_bad_endpoint_is_named_with_the_remedy(void **state)
                 &f, CONDITION_FALSE, "EndpointFails",
                 "1 of 2 endpoints cannot be used; https://two.example.org: answers 503 (asked behind the "
                 "others), look at the mirror's own logs");
+        close_fixture(&f);
+}
+
+static void assert_chain(const struct fixture *f, const char *host, const char *of)
+{
+        const struct mirror_chain *chain = mirror_plan_find(&f->plan, host);
+
+        assert_non_null(chain);
+        assert_false(chain->fallback);
+        assert_string_equal(chain->of ?: "", of);
+}
+
+static void a_registry_without_fallback_is_closed_under_its_other_names(void **state)
+{
+        struct fixture f;
+
+        open_fixture(&f, CLOSED);
+        assert_chain(&f, "docker.io", "");
+        assert_chain(&f, "docker.io:443", "docker.io");
+        assert_chain(&f, "registry-1.docker.io", "docker.io");
+        assert_chain(&f, "registry-1.docker.io:443", "docker.io");
+        assert_int_equal(f.plan.n_chains, 4);
+        close_fixture(&f);
+        open_fixture(
+                &f,
+                "{\"registries\":{\"[fd00::1]:443\":{\"fallback\":false,\"endpoints\":[{\"url\":\"https://"
+                "1\"}]},"
+                "\"[fd00::2]\":{\"fallback\":false,\"endpoints\":[{\"url\":\"https://1\"}]},"
+                "\"r.example.org:5000\":{\"fallback\":false,\"endpoints\":[{\"url\":\"https://1\"}]},"
+                "\"both.example.org\":{\"fallback\":false,\"endpoints\":[{\"url\":\"https://1\"}]},"
+                "\"both.example.org:443\":{\"fallback\":false,\"endpoints\":[{\"url\":\"https://2\"}]}}}");
+        assert_chain(&f, "[fd00::1]", "[fd00::1]:443");
+        assert_chain(&f, "[fd00::2]:443", "[fd00::2]");
+        assert_chain(&f, "both.example.org", "");
+        assert_chain(&f, "both.example.org:443", "");
+        assert_int_equal(f.plan.n_chains, 7);
+        close_fixture(&f);
+        open_fixture(&f, TWO);
+        assert_int_equal(f.plan.n_chains, 1);
         close_fixture(&f);
 }
 
@@ -265,6 +304,7 @@ int main(void)
                 cmocka_unit_test(all_good_says_who_has_no_fallback),
                 cmocka_unit_test(nothing_is_claimed_before_every_endpoint_was_asked),
                 cmocka_unit_test(a_bad_endpoint_is_named_with_the_remedy),
+                cmocka_unit_test(a_registry_without_fallback_is_closed_under_its_other_names),
                 cmocka_unit_test(a_registry_that_nobody_is_left_for_comes_first),
                 cmocka_unit_test(one_that_throttles_is_good_and_told),
                 cmocka_unit_test(a_message_of_many_bad_endpoints_ends_somewhere),

@@ -13,6 +13,8 @@
 
 #define INTERVAL_USEC (30 * USEC_PER_SEC)
 
+static const struct standing_rules rules = { .demote = true, .interval_usec = INTERVAL_USEC };
+
 struct fixture {
         struct standing standing;
         uint64_t now;
@@ -25,7 +27,7 @@ static void feed(struct fixture *f, enum probe_state state)
         bool before = f->standing.demoted;
 
         f->now += INTERVAL_USEC;
-        f->changes += standing_note(&f->standing, &result, INTERVAL_USEC, f->now);
+        f->changes += standing_note(&f->standing, &result, &rules, f->now);
         f->rewrites += f->standing.demoted != before;
 }
 
@@ -79,6 +81,20 @@ static void bad_in_another_way_is_told_at_once(void **state)
         feed(&f, PROBE_UNREACHABLE);
         feed(&f, PROBE_FAILS);
         assert_int_equal(f.standing.state, PROBE_FAILS);
+}
+
+static void what_is_said_of_a_state_does_not_change_with_every_probe(void **state)
+{
+        struct standing standing = {};
+
+        for (unsigned i = 1; i < 10; i++) {
+                struct probe_result result = { .state = PROBE_TIMES_OUT };
+
+                (void)snprintf(result.detail, sizeof(result.detail), "timed out after %u ms", 500 + i);
+                standing_note(&standing, &result, &rules, i * INTERVAL_USEC);
+        }
+        assert_string_equal(standing.detail, "timed out after 501 ms");
+        assert_string_equal(standing.last.detail, "timed out after 509 ms");
 }
 
 static void the_third_dead_answer_in_a_row_demotes(void **state)
@@ -140,10 +156,10 @@ static void quick_answers_do_not_shorten_the_minute(void **state)
 
         feed_many(&f, PROBE_UNREACHABLE, 3);
         for (unsigned i = 1; i < 60; i++) {
-                standing_note(&f.standing, &good, INTERVAL_USEC, f.now + i * USEC_PER_SEC);
+                standing_note(&f.standing, &good, &rules, f.now + i * USEC_PER_SEC);
                 assert_true(f.standing.demoted);
         }
-        standing_note(&f.standing, &good, INTERVAL_USEC, f.now + 60 * USEC_PER_SEC);
+        standing_note(&f.standing, &good, &rules, f.now + 60 * USEC_PER_SEC);
         assert_false(f.standing.demoted);
 }
 
@@ -175,6 +191,17 @@ static void an_hour_of_peace_makes_the_hold_short_again(void **state)
         assert_int_equal(f.standing.hold, STANDING_HOLD);
 }
 
+static void without_the_switch_nobody_is_demoted(void **state)
+{
+        const struct standing_rules off = { .interval_usec = INTERVAL_USEC };
+        const struct probe_result dead = { .state = PROBE_TIMES_OUT };
+        struct standing standing = {};
+
+        for (unsigned i = 1; i < 1000; i++)
+                assert_int_equal(standing_note(&standing, &dead, &off, i * INTERVAL_USEC), i == 1);
+        assert_false(standing.demoted);
+}
+
 static void dead_for_a_week_is_one_change(void **state)
 {
         struct fixture f = {};
@@ -194,6 +221,7 @@ int main(void)
                 cmocka_unit_test(one_bad_answer_among_good_ones_is_no_news),
                 cmocka_unit_test(one_good_answer_ends_a_bad_state),
                 cmocka_unit_test(bad_in_another_way_is_told_at_once),
+                cmocka_unit_test(what_is_said_of_a_state_does_not_change_with_every_probe),
                 cmocka_unit_test(the_third_dead_answer_in_a_row_demotes),
                 cmocka_unit_test(who_answers_no_is_never_demoted),
                 cmocka_unit_test(dead_now_and_then_is_never_demoted),
@@ -201,6 +229,7 @@ int main(void)
                 cmocka_unit_test(quick_answers_do_not_shorten_the_minute),
                 cmocka_unit_test(one_that_comes_and_goes_is_rewritten_less_and_less_often),
                 cmocka_unit_test(an_hour_of_peace_makes_the_hold_short_again),
+                cmocka_unit_test(without_the_switch_nobody_is_demoted),
                 cmocka_unit_test(dead_for_a_week_is_one_change),
         };
 

@@ -40,7 +40,8 @@
 #define REPORTS                                                                                            \
         "[{'plugin':'etcd-backup','generatedAt':'2026-11-21T09:59:00Z','validFor':'2m','info':{'copies':[" \
         "{'target':'local','newest':'etcd-prod-cp-0-20261121T020000Z-r123.tar.zst','revision':123,"        \
-        "'sha256':'abcdef0123456789','finishedAt':'2026-11-21T02:00:00Z'}]}},"                             \
+        "'sha256':'abcdef0123456789','finishedAt':'2026-11-21T02:00:00Z'}],'drill':{'result':'Proven',"    \
+        "'message':'revision 120 was restored and served in 2s','finishedAt':'2026-11-18T03:00:00Z'}}},"   \
         "{'plugin':'kube-api-filter','generatedAt':'2026-11-21T09:00:00Z','validFor':'2m','info':{"        \
         "'mode':'enforce','allowed':['a','b'],'sets':{}}},"                                                \
         "{'plugin':'node-health','generatedAt':'2026-11-21T09:59:00Z','validFor':'2m','conditions':["      \
@@ -99,6 +100,8 @@ static void one_screen_tells_what_a_paged_person_wants(void **state)
                             "BACKUP                   AGE        NEWEST VERIFIED COPY\n"
                             "local                    8h         revision 123, sha256 abcdef012345\n"
                             "    etcd-prod-cp-0-20261121T020000Z-r123.tar.zst\n"
+                            "restore drill            3d 7h      Proven\n"
+                            "    revision 120 was restored and served in 2s\n"
                             "\n"
                             "NEXT             TIMER\n"
                             "in 34m           capi-node-etcd-snapshot.timer (*-*-* 00/2:00:00)\n"
