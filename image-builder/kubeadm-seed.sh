@@ -5,12 +5,16 @@
 #   kubeadm_base                       the programs (built once, cached), and what the root file system needs besides
 #   kubeadm_seed                       the image's part in NODE_ROOT, and the user-data
 #
+# No image is on the node: all of the control plane's come from the registry of registry-seed.sh, whose part in NODE_ROOT is the
+# configuration of custom-ca, proxy and registry-mirror. registry_serve "$KUBERNETES_REGISTRY" when the node has booted.
+#
 # Kubernetes 1.20.2, because that is the newest whose source is in Debian; etcd is the one of Debian 13, because its etcdutl
 # can raise revisions in a restore.
 
 KUBERNETES_VERSION=v1.20.2
-# Where the images would come from if they were not there: nowhere.
+# Where the images would come from without the mirror: nowhere.
 KUBERNETES_IMAGES=node-bed.invalid
+KUBERNETES_REGISTRY=$NODE_CACHE/kubernetes/registry
 KUBERNETES_PROGRAMS=(kube-apiserver kube-controller-manager kube-scheduler kubeadm kubelet)
 
 kubeadm_base() {
@@ -25,19 +29,18 @@ kubeadm_base() {
         fi
         "$(dirname "${BASH_SOURCE[0]}")/build-kubernetes" "$NODE_CACHE/kubernetes" "${KUBERNETES_PROGRAMS[@]}"
         NODE_PACKAGES+=(kubernetes-client containernetworking-plugins)
-        # Half a gigabyte of programs and images is not copied.
+        # A quarter of a gigabyte of programs is not copied.
         NODE_NSPAWN_OPTIONS+=(--bind-ro="$NODE_CACHE/kubernetes:/opt/kubernetes")
 }
 
-# kubeadm_image TAG ROOT PROGRAM...: an image archive of programs and their libraries below ROOT, made once.
+# kubeadm_image NAME:TAG ROOT PROGRAM...: an image of programs and their libraries below ROOT in the registry, made once.
 kubeadm_image() {
-        local tag=$1 root=$2 archive image program library
-        archive=$NODE_CACHE/kubernetes/images/${tag//[\/:]/_}.tar
+        local name=${1%%:*} tag=${1#*:} root=$2 image program library
         shift 2
-        [[ -e $archive ]] && return
+        [[ -e $KUBERNETES_REGISTRY/docker/registry/v2/repositories/$name/_manifests/tags/$tag/current/link ]] && return
 
         image=$BED/image
-        mkdir -p "$image/layer/usr/local/bin" "$image/layer/tmp" "$image/layer/etc" "$image/out" "${archive%/*}"
+        mkdir -p "$image/layer/usr/local/bin" "$image/layer/tmp" "$image/layer/etc"
         echo 'root:x:0:0:root:/root:/bin/sh' >"$image/layer/etc/passwd"
         for program; do
                 cp "$root$program" "$image/layer/usr/local/bin/"
@@ -47,16 +50,13 @@ kubeadm_image() {
                         cp -L "$root$library" "$image/layer$library"
                 done
         done
-        tar -C "$image/layer" -cf "$image/out/layer.tar" .
+        tar -C "$image/layer" -cf "$image/layer.tar" .
         # kubeadm's manifests call the programs by name.
         jq -n --arg program "/usr/local/bin/${1##*/}" --arg architecture "$(dpkg --print-architecture)" \
-                --arg layer "sha256:$(sha256sum "$image/out/layer.tar" | cut -d ' ' -f 1)" \
+                --arg layer "sha256:$(sha256sum "$image/layer.tar" | cut -d ' ' -f 1)" \
                 '{ architecture: $architecture, os: "linux", config: { Env: ["PATH=/usr/local/bin:/usr/bin:/bin"],
-                   Entrypoint: [$program] }, rootfs: { type: "layers", diff_ids: [$layer] } }' >"$image/out/config.json"
-        jq -n --arg tag "$tag" '[{ Config: "config.json", RepoTags: [$tag], Layers: ["layer.tar"] }]' \
-                >"$image/out/manifest.json"
-        tar -C "$image/out" -cf "$archive.new" manifest.json config.json layer.tar
-        mv "$archive.new" "$archive"
+                   Entrypoint: [$program] }, rootfs: { type: "layers", diff_ids: [$layer] } }' >"$image/config.json"
+        registry_image "$KUBERNETES_REGISTRY" "$name" "$tag" "$image/config.json" "$image/layer.tar"
         rm -r "$image"
 }
 
@@ -75,7 +75,7 @@ kubeadm_etcd() {
         KUBERNETES_ETCD=$("$unpacked/usr/bin/etcd" --version | sed -n 's/^etcd Version: //p')-0
         mkdir "$NODE_ROOT$programs"
         cp "$unpacked"/usr/bin/etcd* "$NODE_ROOT$programs/"
-        kubeadm_image "$KUBERNETES_IMAGES/etcd:$KUBERNETES_ETCD" "$NODE_ROOT" "$programs"/{etcd,etcdctl,etcdutl}
+        kubeadm_image "etcd:$KUBERNETES_ETCD" "$NODE_ROOT" "$programs"/{etcd,etcdctl,etcdutl}
         rm -r "$NODE_ROOT$programs"
         # It is in a node only as a container.
         rm -f "$NODE_ROOT"/usr/bin/etcd{,ctl}
@@ -84,11 +84,11 @@ kubeadm_etcd() {
 kubeadm_images() {
         local component
         for component in kube-apiserver kube-controller-manager kube-scheduler; do
-                kubeadm_image "$KUBERNETES_IMAGES/$component:$KUBERNETES_VERSION" "$NODE_CACHE/kubernetes" "/$component"
+                kubeadm_image "$component:$KUBERNETES_VERSION" "$NODE_CACHE/kubernetes" "/$component"
         done
         kubeadm_etcd
         echo 'int pause(void); int main(void) { for (;;) pause(); }' | gcc -x c -static -O1 -o "$BED/pause" -
-        kubeadm_image "$KUBERNETES_IMAGES/pause:3.2" "$BED" /pause
+        kubeadm_image pause:3.2 "$BED" /pause
 }
 
 kubeadm_seed() {
@@ -96,6 +96,7 @@ kubeadm_seed() {
         kubeadm_node_image
         seed_pki
         seed_configuration
+        registry_seed "$KUBERNETES_IMAGES"
         local name
         for name in ca etcd/ca; do
                 seed_file "/etc/kubernetes/pki/$name.crt" 0644 <"$BED/pki/$name.crt"
@@ -129,9 +130,8 @@ cgroupDriver: cgroupfs
 failSwapOn: false
 evictionHard: {}
 YAML
-        # The images are in a real node image already. The preflight phase wants crictl, which Debian does not have.
-        # shellcheck disable=SC2016 # for the node's shell
-        seed_command 'for image in /opt/kubernetes/images/*.tar; do ctr -n k8s.io images import "$image" >/dev/null; done'
+        # The preflight phase, which would pull the images, wants crictl, which Debian does not have.
+        seed_command "ctr -n k8s.io images pull --hosts-dir /etc/containerd/certs.d $KUBERNETES_IMAGES/pause:3.2 >/dev/null"
         seed_command 'kubeadm init --config /run/kubeadm/kubeadm.yaml --ignore-preflight-errors=all --skip-phases=preflight,addon'
 }
 

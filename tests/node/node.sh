@@ -36,7 +36,10 @@ test_node() {
         esac
         seed_write
         node_boot
-        [[ $1 != mirrored ]] || registry_serve "$BED/registry"
+        case $1 in
+        mirrored) registry_serve "$BED/registry" ;;
+        kubeadm) registry_serve "$KUBERNETES_REGISTRY" ;;
+        esac
         node_cloud_init 240
         [[ $1 == unconfigured || $1 == mirrored ]] || node_run systemctl start capi-node-etcd-snapshot.service
 }
