@@ -17,7 +17,8 @@ static const struct condition_type conditions[] = {
 static const struct command commands[] = {
         { "show", "[--json] [--dry-run]", mirror_run_show, "Show who is asked for which registry's images" },
         { "test", "IMAGE [--json]", mirror_run_test,
-          "Ask for an image's manifest as containerd does, and say who has it" },
+          "Ask for an image's manifest as containerd does, and say who has it",
+          "capi-node registry-mirror test docker.io/library/busybox:latest" },
         {},
 };
 
