@@ -127,8 +127,9 @@ static int hex4(const struct scanner *s)
 static void put_utf8(FILE *out, unsigned c)
 {
         char bytes[4];
+        size_t length = utf8_put(c, bytes);
 
-        fwrite(bytes, 1, utf8_put(c, bytes), out);
+        fwrite(bytes, 1, length, out);
 }
 
 /* "\uXXXX", or two of them that make one character outside the Basic Multilingual Plane. */
