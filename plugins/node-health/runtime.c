@@ -114,10 +114,11 @@ static int judge_status(const uint8_t *message, size_t size, struct check_result
         int r;
 
         while ((r = protobuf_next(&reader, &status)) > 0) {
-                struct protobuf_reader conditions = inside(&status);
+                struct protobuf_reader conditions;
 
                 if (status.number != 1 || status.wire != PROTOBUF_BYTES)
                         continue;
+                conditions = inside(&status);
                 while ((r = protobuf_next(&conditions, &field)) > 0) {
                         struct runtime_condition condition;
 
