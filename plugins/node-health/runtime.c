@@ -168,10 +168,11 @@ static int read_pods(const uint8_t *message, size_t size, struct runtime *runtim
 
         runtime->pods = 0;
         while ((r = protobuf_next(&reader, &item)) > 0) {
-                struct protobuf_reader sandbox = inside(&item);
+                struct protobuf_reader sandbox;
 
                 if (item.number != 1 || item.wire != PROTOBUF_BYTES)
                         continue;
+                sandbox = inside(&item);
                 while ((r = protobuf_next(&sandbox, &field)) > 0)
                         if (field.number == 2 && field.wire == PROTOBUF_BYTES &&
                             note_pod(inside(&field), runtime) < 0)
