@@ -15,7 +15,7 @@ registry_base() {
         local unpacked=$NODE_CACHE/docker-registry
         if [[ ! -d $unpacked ]]; then
                 rm -rf --one-file-system "$unpacked.new"
-                mmdebstrap --quiet --mode=root --variant=extract --format=directory --include=docker-registry \
+                "$(dirname "${BASH_SOURCE[0]}")/make-root" --quiet --variant=extract --format=directory --include=docker-registry \
                         --aptopt='Acquire::Check-Valid-Until "false"' bookworm "$unpacked.new" \
                         "deb $(node_mirror bookworm) bookworm main" 2>"$BED/docker-registry.log" ||
                         { tail -n 20 "$BED/docker-registry.log" >&2; bed_die "cannot get docker-registry"; }
