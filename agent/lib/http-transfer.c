@@ -451,6 +451,14 @@ const char *http_body(struct http_transfer *transfer, size_t *ret_size)
         return transfer->body ?: "";
 }
 
+const char *http_redirect_url(struct http_transfer *transfer)
+{
+        char *url = NULL;
+
+        (void)curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &url);
+        return url;
+}
+
 const char *http_error_text(struct http_transfer *transfer)
 {
         return transfer->error_text[0] ? transfer->error_text : "no further detail";

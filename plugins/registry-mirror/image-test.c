@@ -42,6 +42,7 @@ struct test {
         char *trust;
         char *token;
         unsigned redirects;
+        bool away; /* a redirect led to another host, which is shown nothing that is meant for this one */
         bool found;
 };
 
@@ -121,13 +122,13 @@ static char *manifest_url(const struct test *test, const struct mirror_host *hos
 /* The token goes before a header of the same name, as with containerd. */
 static int make_lines(const struct test *test, char *lines[static LINES_MAX + 1], bool token_server)
 {
-        size_t n = test->host ? test->host->n_headers : 0;
+        size_t n = test->host && !test->away ? test->host->n_headers : 0;
         int r;
 
         lines[0] = strdup(token_server ? "Accept: application/json" : ACCEPT);
         if (!lines[0])
                 return -ENOMEM;
-        if (test->token && !token_server) {
+        if (test->token && !token_server && !test->away) {
                 _cleanup_free_ char *value = NULL;
 
                 if (asprintf(&value, "Bearer %s", test->token) < 0) {
@@ -155,14 +156,15 @@ static int make_lines(const struct test *test, char *lines[static LINES_MAX + 1]
 
 static int start(struct test *test, const char *url, bool token_server, http_done_fn done)
 {
+        const char *client_pem = test->host && !test->away ? test->host->client_pem : NULL;
         char *lines[LINES_MAX + 1] = {};
         const struct http_request request = {
                 .method = "GET",
                 .url = url,
                 .headers = (const char *const *)lines,
                 .ca_pem = test->trust,
-                .cert_pem = test->host ? test->host->client_pem : NULL,
-                .key_pem = test->host ? test->host->client_pem : NULL,
+                .cert_pem = client_pem,
+                .key_pem = client_pem,
                 .connect_timeout_usec = CONNECT_USEC,
                 .timeout_usec = ANSWER_USEC,
                 .response_max = MANIFEST_MAX,
@@ -248,6 +250,8 @@ static int on_unauthorized(struct test *test, struct http_transfer *transfer)
         _cleanup_free_ char *url = NULL;
         struct challenge challenge;
 
+        if (test->away)
+                return give_up(test, "leads to another host, which wants credentials");
         if (test->token || !text || challenge_parse(text, &challenge) < 0)
                 return give_up(test, "answers 401: %s",
                                test->token ? "the token that anybody gets does not suffice"
@@ -258,9 +262,24 @@ static int on_unauthorized(struct test *test, struct http_transfer *transfer)
 
 /* ---- the manifest ---- */
 
+/* Scheme, host and port. */
+static size_t origin_length(const char *url)
+{
+        const char *host = strstr(url, "://");
+
+        return host ? (size_t)(host - url) + 3 + strcspn(host + 3, "/?#") : 0;
+}
+
+static bool same_origin(const char *one, const char *other)
+{
+        size_t length = origin_length(one);
+
+        return length == origin_length(other) && strncasecmp(one, other, length) == 0;
+}
+
 static int on_redirect(struct test *test, struct http_transfer *transfer)
 {
-        const char *location = http_header(transfer, "Location");
+        const char *location = http_redirect_url(transfer);
         char *url;
 
         if (!location || (strncmp(location, "https://", 8) != 0 && strncmp(location, "http://", 7) != 0) ||
@@ -269,6 +288,7 @@ static int on_redirect(struct test *test, struct http_transfer *transfer)
         url = strdup(location);
         if (!url)
                 return -ENOMEM;
+        test->away |= !same_origin(url, test->url);
         free(test->url);
         test->url = url;
         return ask(test);
@@ -330,6 +350,7 @@ static int ask_host(struct test *test, const struct mirror_host *host)
         free(test->token);
         test->token = NULL;
         test->redirects = 0;
+        test->away = false;
         test->host = host;
         test->url = manifest_url(test, host);
         test->trust = mirror_plan_trust(test->plan, test->ctx->root, host);

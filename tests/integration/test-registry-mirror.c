@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "answers.h"
 #include "files.h"
 #include "json.h"
 #include "pki.h"
@@ -464,6 +465,53 @@ static void an_image_is_looked_for_where_containerd_would(void **state)
         identity_clear(&authority);
 }
 
+/* A mirror that leads to another host: what is meant for the mirror is not shown there. */
+static void a_redirect_takes_no_secret_to_another_host(void **state)
+{
+        static const char *const texts[] = {
+                "HTTP/1.1 307 Elsewhere\r\nLocation: https://127.0.0.32:5032/v2/library/here/manifests/1\r\n"
+                "Content-Length: 0\r\n\r\n",
+                "HTTP/1.1 307 Beside\r\nLocation: /v2/library/beside/manifests/1\r\nContent-Length: "
+                "0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+                NULL,
+        };
+        struct node *node = *state;
+        struct identity authority = identity_make(NULL, "Mirrors", NULL, true, 10),
+                        server = identity_make_server(&authority, "IP:127.0.0.1,IP:127.0.0.32");
+        _cleanup_free_ char *directory = NULL, *etc = NULL, *config = NULL, *away = NULL, *beside = NULL;
+        struct registry registry = { .address = "127.0.0.32:5032", .password = true };
+        struct answers mirror = { .texts = texts };
+        int status;
+
+        assert_true(asprintf(&etc, "%s/etc", node->root) > 0);
+        assert_true(asprintf(&directory, "%s/registry", node->root) > 0);
+        assert_int_equal(mkdir(directory, 0755), 0);
+        identity_save(&authority, etc, "ca");
+        registry.directory = directory;
+        registry_put_image(&registry, "library/here", "1");
+        registry_start(&registry, &server);
+        answers_start(&mirror, &server);
+        assert_true(asprintf(&config,
+                             "{\"registries\":{\"docker.io\":{\"fallback\":false,\"endpoints\":[{\"url\":"
+                             "\"https://127.0.0.1:%u\",\"caFile\":\"/etc/ca.crt\",\"headersFile\":\"/etc/"
+                             "headers\"}]}}}",
+                             mirror.port) > 0);
+        root_write(node->root, "etc/headers", "Authorization: Basic " REGISTRY_BASIC "\n", 0600);
+        put(node, CONFIG, config, 0644);
+
+        away = capture(node, "test here:1", &status);
+        assert_non_null(strstr(away, "leads to another host, which wants credentials"));
+        assert_int_equal(status, 1);
+        beside = capture(node, "test here:1", &status);
+        assert_non_null(strstr(beside, "has it: sha256:"));
+        assert_int_equal(status, 0);
+        answers_stop(&mirror);
+        registry_stop(&registry);
+        identity_clear(&server);
+        identity_clear(&authority);
+}
+
 #define test_on_a_node(f) cmocka_unit_test_setup_teardown(f, make_node, remove_node)
 
 int main(void)
@@ -481,6 +529,7 @@ int main(void)
                 test_on_a_node(containerd_is_restarted_only_before_the_kubelet_runs),
                 test_on_a_node(the_authorities_of_custom_ca_reach_every_pull_without_a_configuration),
                 test_on_a_node(an_image_is_looked_for_where_containerd_would),
+                test_on_a_node(a_redirect_takes_no_secret_to_another_host),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
