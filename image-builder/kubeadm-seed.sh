@@ -66,8 +66,8 @@ kubeadm_etcd() {
         if [[ ! -d $unpacked ]]; then
                 rm -rf --one-file-system "$unpacked.new"
                 # A mirror may be frozen at some day, whose signature is as good as ever but no longer young.
-                "$(dirname "${BASH_SOURCE[0]}")/make-root" --quiet --variant=extract --format=directory --include=etcd-server,etcd-client \
-                        --aptopt='Acquire::Check-Valid-Until "false"' trixie "$unpacked.new" \
+                mmdebstrap --quiet --mode=root --aptopt='Acquire::Retries "5"' --variant=extract --format=directory \
+                        --include=etcd-server,etcd-client --aptopt='Acquire::Check-Valid-Until "false"' trixie "$unpacked.new" \
                         "deb $(node_mirror bookworm) trixie main" 2>"$BED/etcd.log" ||
                         { tail -n 20 "$BED/etcd.log" >&2; bed_die "cannot get etcd"; }
                 mv "$unpacked.new" "$unpacked"

@@ -37,8 +37,8 @@ bed_require() {
                 command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
         done
         ((${#missing[@]} == 0)) && return
-        apt-get -qq update
-        DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${missing[@]}" >/dev/null
+        apt-get -qq -o Acquire::Retries=5 update
+        DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Acquire::Retries=5 --no-install-recommends install "${missing[@]}" >/dev/null
 }
 
 bed_open() {
@@ -95,7 +95,8 @@ node_base() {
         [[ $mirror ]] || mirror=$(node_mirror "$suite")
         [[ $mirror ]] || bed_die "apt knows no mirror for $suite (say --mirror URL)"
         mkdir -p "$NODE_CACHE"
-        "$(dirname "${BASH_SOURCE[0]}")/make-root" --quiet --format=tar --variant=minbase --include="$(IFS=,; echo "${NODE_PACKAGES[*]}")" \
+        mmdebstrap --quiet --mode=root --aptopt='Acquire::Retries "5"' --format=tar --variant=minbase \
+                --include="$(IFS=,; echo "${NODE_PACKAGES[*]}")" \
                 "$suite" "$NODE_BASE.new" "deb $mirror $suite $components" 2>"$BED/mmdebstrap.log" ||
                 { tail -n 20 "$BED/mmdebstrap.log" >&2; bed_die "cannot make the root file system of $suite"; }
         mv "$NODE_BASE.new" "$NODE_BASE"

@@ -15,8 +15,8 @@ registry_base() {
         local unpacked=$NODE_CACHE/docker-registry
         if [[ ! -d $unpacked ]]; then
                 rm -rf --one-file-system "$unpacked.new"
-                "$(dirname "${BASH_SOURCE[0]}")/make-root" --quiet --variant=extract --format=directory --include=docker-registry \
-                        --aptopt='Acquire::Check-Valid-Until "false"' bookworm "$unpacked.new" \
+                mmdebstrap --quiet --mode=root --aptopt='Acquire::Retries "5"' --variant=extract --format=directory \
+                        --include=docker-registry --aptopt='Acquire::Check-Valid-Until "false"' bookworm "$unpacked.new" \
                         "deb $(node_mirror bookworm) bookworm main" 2>"$BED/docker-registry.log" ||
                         { tail -n 20 "$BED/docker-registry.log" >&2; bed_die "cannot get docker-registry"; }
                 mv "$unpacked.new" "$unpacked"

@@ -204,7 +204,7 @@ void registry_start(struct registry *registry, const struct identity *identity)
                                       environ),
                          0);
         posix_spawn_file_actions_destroy(&actions);
-        wait_longer(120, listens, registry, "docker-registry (whose package is fetched at first)");
+        wait_longer(900, listens, registry, "docker-registry (whose package is fetched at first)");
 }
 
 void registry_stop(struct registry *registry)

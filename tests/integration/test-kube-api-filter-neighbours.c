@@ -163,8 +163,9 @@ static bool firewalld_runs(void *userdata)
  * namespace, also when this test is killed. */
 static void beside_firewallds_rules_both_stay_as_they_are(void **state)
 {
+        /* It takes its log's permissions from others: never /dev/null. */
         static const char both[] = "dbus-daemon --system --fork --nopidfile && "
-                                   "exec firewalld --nofork --nopid --log-file=/dev/null";
+                                   "exec firewalld --nofork --nopid --log-file=/run/firewalld.log";
         pid_t firewalld;
 
         shell("cp -a /etc/firewalld $ROOT/firewalld && mount --bind $ROOT/firewalld /etc/firewalld && "
@@ -177,7 +178,8 @@ static void beside_firewallds_rules_both_stay_as_they_are(void **state)
         shell("firewall-cmd --quiet --permanent --add-port=6443/tcp && firewall-cmd --quiet --reload");
         live_beside("firewall-cmd --quiet --reload && firewall-cmd --quiet --complete-reload");
         assert_int_equal(program_stop(firewalld, SIGKILL), -SIGKILL);
-        shell("umount /etc/firewalld; nft flush ruleset");
+        shell("umount /etc/firewalld; nft flush ruleset; test -w /run/firewalld.log");
+        shell("test \"$(stat --format=%a /dev/null)\" = 666");
 }
 
 static int open_lab(void **state)
