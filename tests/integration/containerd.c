@@ -38,8 +38,17 @@ static void run(const char *format, ...)
                 fail_msg("exit status %d: %s", status, command);
 }
 
+static void fetch(const char *suite, const char *package)
+{
+        free(root_of_suite(suite, package));
+}
+
 void containerd_enter(void)
 {
+        fetch("bookworm", "containerd");
+        fetch("trixie", "containerd");
+        fetch("sid", "containerd");
+        fetch("bookworm", "docker-registry");
         assert_int_equal(unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
         assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
         /* What goes to the neighbour that is not at the other end is lost there. */
@@ -49,32 +58,20 @@ void containerd_enter(void)
             "ip neigh add " CONTAINERD_HOLE " lladdr 02:00:00:00:00:09 dev hole");
 }
 
-/* Standard output of a command line, without its newline. */
-static char *output_of(const char *command)
-{
-        FILE *stream = popen(command, "re");
-        char *line = NULL;
-        size_t size = 0;
-        ssize_t n;
-
-        assert_non_null(stream);
-        n = getline(&line, &size, stream);
-        if (pclose(stream) != 0 || n <= 0)
-                fail_msg("%s", command);
-        line[strcspn(line, "\n")] = '\0';
-        return line;
-}
-
 static unsigned version_of(const char *root)
 {
-        _cleanup_free_ char *command = NULL, *line = NULL;
+        _cleanup_free_ char *command = NULL;
         unsigned long major, minor;
-        char *at;
+        char line[64] = "", *at;
+        FILE *pipe;
 
         /* "containerd github.com/containerd/containerd/v2 2.1.9+unknown" */
         assert_true(asprintf(&command, "chroot %s /usr/bin/containerd --version | cut -d ' ' -f 3", root) >
                     0);
-        line = output_of(command);
+        pipe = popen(command, "re");
+        assert_non_null(pipe);
+        assert_non_null(fgets(line, sizeof(line), pipe));
+        assert_int_equal(pclose(pipe), 0);
         major = strtoul(line, &at, 10);
         assert_int_equal(*at, '.');
         minor = strtoul(at + 1, &at, 10);
@@ -84,11 +81,9 @@ static unsigned version_of(const char *root)
 
 void containerd_make_node(const char *suite, struct containerd *ret)
 {
-        _cleanup_free_ char *command = NULL, *system = NULL, *base = root_make();
+        _cleanup_free_ char *system = root_of_suite(suite, "containerd"), *base = root_make();
         char *root, *socket;
 
-        assert_true(asprintf(&command, TESTS_CHROOT " %s containerd", suite) > 0);
-        system = output_of(command);
         assert_true(asprintf(&root, "%s/node", base) > 0);
         assert_true(asprintf(&socket, "%s/run/containerd/containerd.sock", root) > 0);
         run("mount -t tmpfs none %s && cd %s && mkdir images upper work node && mount -t overlay none -o "

@@ -84,6 +84,24 @@ bool root_has(const char *root, const char *path)
         return access(joined, F_OK) == 0;
 }
 
+char *root_of_suite(const char *suite, const char *packages)
+{
+        _cleanup_free_ char *command = NULL;
+        char *line = NULL;
+        size_t size;
+        FILE *pipe;
+        ssize_t n;
+
+        assert_true(asprintf(&command, TESTS_CHROOT " %s %s", suite, packages) > 0);
+        pipe = popen(command, "re");
+        assert_non_null(pipe);
+        n = getline(&line, &size, pipe);
+        if (pclose(pipe) != 0 || n <= 0)
+                fail_msg("%s", command);
+        line[strcspn(line, "\n")] = '\0';
+        return line;
+}
+
 pid_t program_start(const char *program, const char *const *arguments)
 {
         const char *argv[16] = { program };

@@ -19,6 +19,10 @@ void root_write(const char *root, const char *path, const char *text, mode_t mod
 char *root_read(const char *root, const char *path); /* NULL when it is not there; owned by the caller */
 bool root_has(const char *root, const char *path);
 
+/* The root file system of another Debian suite's packages (tests/chroot), which is fetched at first: not from
+ * within a network of one's own. Fails the test when there is none. Owned by the caller. */
+char *root_of_suite(const char *suite, const char *packages);
+
 /* Starts a program that was built here; arguments end with NULL. Both its outputs go to the standard error of
  * the test. */
 pid_t program_start(const char *program, const char *const *arguments);

@@ -182,7 +182,9 @@ void registry_start(struct registry *registry, const struct identity *identity)
 {
         _cleanup_free_ char *log = path_under(registry->directory, "/registry.log"),
                             *access_log = path_under(registry->directory, "/" ACCESS_LOG),
-                            *configuration = path_under(registry->directory, "/config.yml");
+                            *configuration = path_under(registry->directory, "/config.yml"),
+                            *root = root_of_suite("bookworm", "docker-registry"),
+                            *program = path_under(root, "/usr/bin/docker-registry");
         const int flags = O_WRONLY | O_CREAT | O_APPEND;
         posix_spawn_file_actions_t actions;
 
@@ -194,17 +196,13 @@ void registry_start(struct registry *registry, const struct identity *identity)
                          0);
         assert_int_equal(posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, flags, 0600), 0);
         assert_int_equal(posix_spawnp(&registry->pid, "setpriv", &actions, NULL,
-                                      (char *const[]){
-                                              (char *)"setpriv", (char *)"--pdeathsig", (char *)"KILL",
-                                              (char *)"sh", (char *)"-c",
-                                              (char *)"exec \"$(" TESTS_CHROOT
-                                                      " bookworm docker-registry)\"/usr/bin/docker-registry "
-                                                      "serve \"$1\"",
-                                              (char *)"sh", configuration, NULL },
+                                      (char *const[]){ (char *)"setpriv", (char *)"--pdeathsig",
+                                                       (char *)"KILL", program, (char *)"serve",
+                                                       configuration, NULL },
                                       environ),
                          0);
         posix_spawn_file_actions_destroy(&actions);
-        wait_longer(900, listens, registry, "docker-registry (whose package is fetched at first)");
+        wait_until(listens, registry, "docker-registry");
 }
 
 void registry_stop(struct registry *registry)

@@ -52,11 +52,11 @@ static char *pristine;
 static int make_pristine(void **state)
 {
         struct node *node = &(struct node){ .root = pristine = root_make() };
+        _cleanup_free_ char *root = root_of_suite(
+                "bookworm",
+                "ca-certificates coreutils dash debianutils diffutils findutils grep openssl sed");
 
-        shell(node,
-              "cp -a \"$(%s bookworm ca-certificates coreutils dash debianutils diffutils findutils grep "
-              "openssl sed)\"/. $ROOT/",
-              CHROOT_PROGRAM);
+        shell(node, "cp -a %s/. $ROOT/", root);
         shell(node, "cd $ROOT/usr/share/ca-certificates && find mozilla -name '*.crt' | sort | "
                     "sed -n '1,20p;/ISRG_Root_X1/p' > $ROOT/etc/ca-certificates.conf && mkdir -p "
                     "$ROOT/usr/local/share/ca-certificates");
