@@ -6,8 +6,8 @@
 #include "netlink.h"
 #include "ruleset.h"
 
-/* Loads what `before` (may be NULL) has not loaded already: sets that are the same are used again; of a set
- * that differs little, only the difference is loaded. generation must be new. Returns 0 or -errno. */
+/* Loads what `before` (may be NULL) has not loaded already: shards of which nothing changed are used again.
+ * generation must be new. Returns 0 or -errno. */
 int loaded_list_make(struct netlink *netlink, struct filter_list *list, const struct loaded_list *before,
                      uint32_t generation, struct loaded_list **ret);
 struct loaded_list *loaded_list_free(struct loaded_list *loaded);

@@ -132,17 +132,16 @@ static void compare(struct rule *rule, const void *data, uint32_t size)
                 rule->no_memory = true;
 }
 
-static void look_up(struct rule *rule, const char *set, bool inverted)
+static struct nftnl_expr *look_up(struct rule *rule, const char *set)
 {
         struct nftnl_expr *expression = append(rule, "lookup");
 
         if (!expression)
-                return;
+                return NULL;
         nftnl_expr_set_u32(expression, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
-        if (inverted)
-                nftnl_expr_set_u32(expression, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
         if (nftnl_expr_set_str(expression, NFTNL_EXPR_LOOKUP_SET, set) < 0)
                 rule->no_memory = true;
+        return expression;
 }
 
 void rule_match_family(struct rule *rule, enum ip_family family)
@@ -204,7 +203,7 @@ void rule_match_port(struct rule *rule, const char *set)
 {
         rule_match_tcp(rule);
         load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, offsetof(struct tcphdr, th_dport), 2);
-        look_up(rule, set, false);
+        (void)look_up(rule, set);
 }
 
 static void load_source(struct rule *rule, enum ip_family family)
@@ -216,13 +215,7 @@ static void load_source(struct rule *rule, enum ip_family family)
 void rule_match_source(struct rule *rule, enum ip_family family, const char *set)
 {
         load_source(rule, family);
-        look_up(rule, set, false);
-}
-
-void rule_match_source_not(struct rule *rule, enum ip_family family, const char *set)
-{
-        load_source(rule, family);
-        look_up(rule, set, true);
+        (void)look_up(rule, set);
 }
 
 void rule_remember_source(struct rule *rule, enum ip_family family, const char *set, uint64_t timeout_msec)
@@ -281,6 +274,16 @@ void rule_jump(struct rule *rule, const char *chain)
 void rule_goto(struct rule *rule, const char *chain)
 {
         decide(rule, NFT_GOTO, chain);
+}
+
+void rule_jump_by_source(struct rule *rule, enum ip_family family, const char *map)
+{
+        struct nftnl_expr *expression;
+
+        load_source(rule, family);
+        expression = look_up(rule, map);
+        if (expression)
+                nftnl_expr_set_u32(expression, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
 }
 
 int rule_put(struct rule *rule, struct batch *batch)

@@ -25,7 +25,6 @@ void rule_match_own_source(struct rule *rule); /* the source is one of the node'
 void rule_match_link_local(struct rule *rule); /* fe80::/10 */
 void rule_match_port(struct rule *rule, const char *set);
 void rule_match_source(struct rule *rule, enum ip_family family, const char *set);
-void rule_match_source_not(struct rule *rule, enum ip_family family, const char *set);
 
 void rule_count(struct rule *rule, const char *counter);
 /* Remembers the source for so long in a dynamic set. When that is full, the rule ends there. */
@@ -33,6 +32,8 @@ void rule_remember_source(struct rule *rule, enum ip_family family, const char *
 void rule_accept(struct rule *rule);
 void rule_drop(struct rule *rule);
 void rule_jump(struct rule *rule, const char *chain);
+/* Where the map of sources says; goes on behind the rule when it has no such source. */
+void rule_jump_by_source(struct rule *rule, enum ip_family family, const char *map);
 void rule_goto(struct rule *rule, const char *chain);
 
 /* Appends the rule to the end of its chain, as a message of the batch. Returns 0 or -ENOMEM. */

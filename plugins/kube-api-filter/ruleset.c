@@ -2,15 +2,11 @@
 
 #include "ruleset.h"
 
-#include <arpa/inet.h>
-#include <libnftnl/chain.h>
-#include <libnftnl/object.h>
-#include <libnftnl/table.h>
-#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <stdbool.h>
 #include <string.h>
 
+#include "commit.h"
 #include "quantity.h"
 #include "rule.h"
 #include "set.h"
@@ -18,19 +14,16 @@
 #define COMMIT_ATTEMPTS  50
 #define CALM_ATTEMPTS    5
 #define SOURCES_MSEC     (60 * 60 * UINT64_C(1000)) /* how long a source counts as recent */
-#define CHAIN_INPUT      "input"
 #define CHAIN_JUDGE      "judge"
 #define SET_PORTS_PREFIX "ports_"
 
 #define COMMENT_SIZE 128 /* NFTNL_UDATA_COMMENT_MAXLEN of nft */
 
-static const char *const part_names[] = { [SET_BASE] = "", [SET_PLUS] = "plus_", [SET_MINUS] = "minus_" };
-
-char *set_name(enum source_class class, enum ip_family family, enum set_part part, uint32_t generation,
+char *set_name(enum source_class class, enum ip_family family, const struct shard *shard,
                char buffer[static SET_NAME_SIZE])
 {
-        (void)snprintf(buffer, SET_NAME_SIZE, "%s_%s_%s%u", source_class_name(class), ip_family_name(family),
-                       part_names[part], generation);
+        (void)snprintf(buffer, SET_NAME_SIZE, "%s_%s_%u_%u", source_class_name(class), ip_family_name(family),
+                       shard->generation, shard->number);
         return buffer;
 }
 
@@ -54,114 +47,22 @@ static char *list_chain(const struct loaded_list *list, enum ip_family family,
         return buffer;
 }
 
-static int put_names(struct batch *batch, uint16_t type, uint16_t flags, uint16_t name_attribute,
-                     const char *name)
+/* Of one shard, where a class has several. */
+static char *shard_chain(const struct loaded_list *list, enum ip_family family, enum source_class class,
+                         size_t i, char buffer[static SET_NAME_SIZE])
 {
-        struct nlmsghdr *message = batch_message(batch, type, NFPROTO_INET, flags);
-
-        if (!message)
-                return -ENOMEM;
-        mnl_attr_put_strz(message, 1, TABLE_NAME); /* in all of them, the table's name is attribute 1 */
-        if (name)
-                mnl_attr_put_strz(message, name_attribute, name);
-        batch_end_message(batch);
-        return 0;
+        (void)snprintf(buffer, SET_NAME_SIZE, "list_%s_%u_%s_%zu", ip_family_name(family), list->generation,
+                       source_class_name(class), i + 1);
+        return buffer;
 }
 
-static int put_table(struct batch *batch)
+/* From a source to the chain of its shard. */
+static char *shard_map(const struct loaded_list *list, enum ip_family family, enum source_class class,
+                       char buffer[static SET_NAME_SIZE])
 {
-        struct nlmsghdr *message = batch_message(batch, NFT_MSG_NEWTABLE, NFPROTO_INET, NLM_F_CREATE);
-
-        if (!message)
-                return -ENOMEM;
-        mnl_attr_put_strz(message, NFTA_TABLE_NAME, TABLE_NAME);
-        mnl_attr_put_u32(message, NFTA_TABLE_FLAGS, 0); /* wakes one that somebody made dormant */
-        batch_end_message(batch);
-        return 0;
-}
-
-static int put_base_chain(struct batch *batch)
-{
-        struct nftnl_chain *chain = nftnl_chain_alloc();
-        struct nlmsghdr *message;
-        int r = -ENOMEM;
-
-        if (!chain)
-                return -ENOMEM;
-        nftnl_chain_set_u32(chain, NFTNL_CHAIN_FAMILY, NFPROTO_INET);
-        nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, NF_INET_LOCAL_IN);
-        nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, RULESET_PRIORITY);
-        nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, NF_ACCEPT);
-        if (nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, TABLE_NAME) >= 0 &&
-            nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, CHAIN_INPUT) >= 0 &&
-            nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, "filter") >= 0) {
-                message = batch_message(batch, NFT_MSG_NEWCHAIN, NFPROTO_INET, NLM_F_CREATE);
-                if (message) {
-                        nftnl_chain_nlmsg_build_payload(message, chain);
-                        batch_end_message(batch);
-                        r = 0;
-                }
-        }
-        nftnl_chain_free(chain);
-        return r;
-}
-
-static int put_counter(struct batch *batch, const char *name)
-{
-        struct nlmsghdr *message = batch_message(batch, NFT_MSG_NEWOBJ, NFPROTO_INET, NLM_F_CREATE);
-
-        if (!message)
-                return -ENOMEM;
-        mnl_attr_put_strz(message, NFTA_OBJ_TABLE, TABLE_NAME);
-        mnl_attr_put_strz(message, NFTA_OBJ_NAME, name);
-        mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
-        mnl_attr_nest_end(message, mnl_attr_nest_start(message, NFTA_OBJ_DATA));
-        batch_end_message(batch);
-        return 0;
-}
-
-/* Puts the rule and frees it; NULL is -ENOMEM. */
-static int put_rule(struct batch *batch, struct rule *rule)
-{
-        int r = rule ? rule_put(rule, batch) : -ENOMEM;
-
-        rule_free(rule);
-        return r;
-}
-
-/* The names of what is wanted, collected while it is put; what else the table has goes. */
-struct commit {
-        struct batch *batch;
-        const struct ruleset *ruleset;
-        const struct table *before;
-        struct table_names sets, chains, counters;
-};
-
-static int want(struct table_names *names, const char *name)
-{
-        struct table_name *grown = reallocarray(names->items, names->count + 1, sizeof(*grown));
-        char *copy = strdup(name);
-
-        if (grown)
-                names->items = grown;
-        if (!grown || !copy) {
-                free(copy);
-                return -ENOMEM;
-        }
-        grown[names->count++] = (struct table_name){ .name = copy };
-        return 0;
-}
-
-static void commit_clear(struct commit *commit)
-{
-        struct table_names *lists[] = { &commit->sets, &commit->chains, &commit->counters };
-
-        for (size_t l = 0; l < ELEMENTS(lists); l++) {
-                for (size_t i = 0; i < lists[l]->count; i++)
-                        free(lists[l]->items[i].name);
-                free(lists[l]->items);
-        }
-        batch_free(commit->batch);
+        (void)snprintf(buffer, SET_NAME_SIZE, "list_%s_%u_%s", ip_family_name(family), list->generation,
+                       source_class_name(class));
+        return buffer;
 }
 
 static const char *const other_counters[] = {
@@ -176,11 +77,26 @@ static int want_counters(struct commit *commit)
 
         for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++) {
                 for (size_t i = 0; r >= 0 && i < ELEMENTS(other_counters); i++)
-                        r = want(&commit->counters, family_suffix(other_counters[i], f, name));
+                        r = commit_want(&commit->counters, family_suffix(other_counters[i], f, name));
                 for (enum source_class c = 0; r >= 0 && c < CLASSES; c++) {
                         (void)snprintf(class, sizeof(class), "accepted_%s", source_class_name(c));
-                        r = want(&commit->counters, family_suffix(class, f, name));
+                        r = commit_want(&commit->counters, family_suffix(class, f, name));
                 }
+        }
+        return r;
+}
+
+static int want_class(struct commit *commit, const struct loaded_list *list, enum source_class class,
+                      enum ip_family family)
+{
+        const struct shards *shards = &list->shards[class][family];
+        char name[SET_NAME_SIZE];
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < shards->count; i++) {
+                r = commit_want(&commit->sets, set_name(class, family, &shards->items[i], name));
+                if (r >= 0 && shards->count > 1)
+                        r = commit_want(&commit->chains, shard_chain(list, family, class, i, name));
         }
         return r;
 }
@@ -191,15 +107,9 @@ static int want_list(struct commit *commit, const struct loaded_list *list)
         int r = 0;
 
         for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++) {
-                r = want(&commit->chains, list_chain(list, f, name));
-                for (enum source_class c = 0; r >= 0 && c < CLASSES; c++) {
-                        const struct loaded_set *set = &list->sets[c][f];
-                        const uint32_t generations[] = { set->base, set->plus, set->minus };
-
-                        for (enum set_part p = SET_BASE; r >= 0 && p <= SET_MINUS; p++)
-                                if (generations[p] != 0)
-                                        r = want(&commit->sets, set_name(c, f, p, generations[p], name));
-                }
+                r = commit_want(&commit->chains, list_chain(list, f, name));
+                for (enum source_class c = 0; r >= 0 && c < CLASSES; c++)
+                        r = want_class(commit, list, c, f);
         }
         return r;
 }
@@ -212,13 +122,13 @@ static int want_all(struct commit *commit)
 
         r = want_counters(commit);
         if (r >= 0)
-                r = want(&commit->chains, CHAIN_INPUT);
+                r = commit_want(&commit->chains, CHAIN_INPUT);
         for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++) {
-                r = want(&commit->chains, family_suffix(CHAIN_JUDGE, f, name));
+                r = commit_want(&commit->chains, family_suffix(CHAIN_JUDGE, f, name));
                 if (r >= 0)
-                        r = want(&commit->sets, family_suffix(RULESET_SOURCES, f, name));
+                        r = commit_want(&commit->sets, family_suffix(RULESET_SOURCES, f, name));
                 if (r >= 0)
-                        r = want(&commit->sets, family_suffix(RULESET_REFUSED, f, name));
+                        r = commit_want(&commit->sets, family_suffix(RULESET_REFUSED, f, name));
         }
         if (r >= 0 && ruleset->current)
                 r = want_list(commit, ruleset->current);
@@ -227,58 +137,12 @@ static int want_all(struct commit *commit)
         return r;
 }
 
-/* In this order: rules hold sets, counters and chains; elements of a foreign set may hold a chain. */
-static int put_removals(struct commit *commit)
-{
-        const struct table *before = commit->before;
-        struct batch *batch = commit->batch;
-        int r;
-
-        r = put_names(batch, NFT_MSG_DELRULE, 0, 0, NULL);
-        for (size_t i = 0; r >= 0 && i < before->sets.count; i++)
-                if (!table_names_have(&commit->sets, before->sets.items[i].name))
-                        r = set_put_delete(batch, before->sets.items[i].name);
-        for (size_t i = 0; r >= 0 && i < before->chains.count; i++) {
-                const struct table_name *chain = &before->chains.items[i];
-                bool base = strcmp(chain->name, CHAIN_INPUT) == 0;
-
-                if (base ? !chain->as_made : !table_names_have(&commit->chains, chain->name))
-                        r = put_names(batch, NFT_MSG_DELCHAIN, 0, NFTA_CHAIN_NAME, chain->name);
-        }
-        for (size_t i = 0; r >= 0 && i < before->objects.count; i++) {
-                const struct table_name *object = &before->objects.items[i];
-                struct nlmsghdr *message;
-
-                if (object->type == NFT_OBJECT_COUNTER && table_names_have(&commit->counters, object->name))
-                        continue;
-                message = batch_message(batch, NFT_MSG_DELOBJ, NFPROTO_INET, 0);
-                if (!message)
-                        return -ENOMEM;
-                mnl_attr_put_strz(message, NFTA_OBJ_TABLE, TABLE_NAME);
-                mnl_attr_put_strz(message, NFTA_OBJ_NAME, object->name);
-                mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(object->type));
-                batch_end_message(batch);
-        }
-        return r;
-}
-
-/* What the rules refer to: counters and chains that are not there yet, the dynamic sets, the ports. */
-static int put_parts(struct commit *commit)
+/* Who came lately, and who of them was refused. */
+static int put_dynamic_sets(struct commit *commit)
 {
         char name[SET_NAME_SIZE];
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < commit->counters.count; i++)
-                if (!table_names_have(&commit->before->objects, commit->counters.items[i].name))
-                        r = put_counter(commit->batch, commit->counters.items[i].name);
-        for (size_t i = 0; r >= 0 && i < commit->chains.count; i++) {
-                const char *chain = commit->chains.items[i].name;
-
-                if (strcmp(chain, CHAIN_INPUT) == 0)
-                        r = put_base_chain(commit->batch);
-                else
-                        r = put_names(commit->batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_NAME, chain);
-        }
         for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++) {
                 const enum set_key key = f == IP_V4 ? SET_KEY_V4 : SET_KEY_V6;
 
@@ -354,7 +218,7 @@ static int put_input(struct commit *commit)
                         rule_match_port(rule, numbered(SET_PORTS_PREFIX, ruleset->generation, name));
                         rule_jump(rule, family_suffix(CHAIN_JUDGE, f, chain));
                 }
-                r = put_rule(commit->batch, rule);
+                r = commit_put_rule(commit, rule);
         }
         return r;
 }
@@ -384,7 +248,7 @@ static int put_always(struct commit *commit, const char *chain, enum ip_family f
                         rule_count(rule, family_suffix(always[i].counter, family, name));
                         rule_accept(rule);
                 }
-                r = put_rule(commit->batch, rule);
+                r = commit_put_rule(commit, rule);
         }
         return r;
 }
@@ -405,7 +269,7 @@ static int put_for_ports(struct commit *commit, const char *chain, const char *s
                 else
                         rule_accept(rule);
         }
-        return put_rule(commit->batch, rule);
+        return commit_put_rule(commit, rule);
 }
 
 static int put_judge(struct commit *commit, enum ip_family family)
@@ -425,7 +289,7 @@ static int put_judge(struct commit *commit, enum ip_family family)
                 rule_remember_source(rule, family, family_suffix(RULESET_SOURCES, family, name),
                                      SOURCES_MSEC);
         }
-        r = put_rule(commit->batch, rule);
+        r = commit_put_rule(commit, rule);
         if (r >= 0 && ruleset->disabled_usec > 0)
                 r = put_for_ports(commit, chain, "disabled_",
                                   family_suffix("accepted_disabled", family, name), NULL);
@@ -442,35 +306,66 @@ static int put_judge(struct commit *commit, enum ip_family family)
                 rule_count(rule, family_suffix("accepted_open", family, name));
                 rule_accept(rule);
         }
-        return put_rule(commit->batch, rule);
+        return commit_put_rule(commit, rule);
 }
 
-static int put_class(struct commit *commit, const char *chain, const struct loaded_set *set,
+static int put_shard(struct commit *commit, const char *chain, const struct shard *shard,
                      enum source_class class, enum ip_family family)
 {
-        char name[SET_NAME_SIZE], counter[SET_NAME_SIZE], prefix[SET_NAME_SIZE / 2];
-        int r = 0;
+        char name[SET_NAME_SIZE], prefix[SET_NAME_SIZE / 2];
+        struct rule *rule = rule_new(chain, NULL);
 
-        (void)snprintf(prefix, sizeof(prefix), "accepted_%s", source_class_name(class));
-        (void)family_suffix(prefix, family, counter);
-        for (enum set_part p = SET_BASE; r >= 0 && p <= SET_PLUS; p++) {
-                uint32_t generation = p == SET_BASE ? set->base : set->plus;
-                struct rule *rule;
-
-                if (generation == 0)
-                        continue;
-                rule = rule_new(chain, NULL);
-                if (rule) {
-                        rule_match_source(rule, family, set_name(class, family, p, generation, name));
-                        if (p == SET_BASE && set->minus != 0)
-                                rule_match_source_not(rule, family,
-                                                      set_name(class, family, SET_MINUS, set->minus, name));
-                        rule_count(rule, counter);
-                        rule_accept(rule);
-                }
-                r = put_rule(commit->batch, rule);
+        if (rule) {
+                (void)snprintf(prefix, sizeof(prefix), "accepted_%s", source_class_name(class));
+                rule_match_source(rule, family, set_name(class, family, shard, name));
+                rule_count(rule, family_suffix(prefix, family, name));
+                rule_accept(rule);
         }
-        return r;
+        return commit_put_rule(commit, rule);
+}
+
+/* A map says in which of the shards a source can be: however many there are, it costs one look-up more. */
+static int put_shards(struct commit *commit, const struct loaded_list *list, enum source_class class,
+                      enum ip_family family)
+{
+        const struct shards *shards = &list->shards[class][family];
+        const struct cidr_range *ranges = list->list->sets[class][family].items;
+        char map[SET_NAME_SIZE], chain[SET_NAME_SIZE];
+        struct rule *rule;
+        int r;
+
+        (void)shard_map(list, family, class, map);
+        r = set_put(commit->batch, map, family == IP_V4 ? SET_KEY_V4 : SET_KEY_V6,
+                    NFT_SET_MAP | NFT_SET_INTERVAL, 0);
+        for (size_t i = 0; r >= 0 && i < shards->count; i++) {
+                const struct shard *shard = &shards->items[i];
+                const struct cidr_range range = { ranges[shard->first].first,
+                                                  ranges[shard->first + shard->count - 1].last };
+
+                (void)shard_chain(list, family, class, i, chain);
+                r = put_shard(commit, chain, shard, class, family);
+                if (r >= 0)
+                        r = set_put_jump(commit->batch, map, family, &range, chain);
+        }
+        if (r < 0)
+                return r;
+        rule = rule_new(list_chain(list, family, chain), NULL);
+        if (rule)
+                rule_jump_by_source(rule, family, map);
+        return commit_put_rule(commit, rule);
+}
+
+static int put_class(struct commit *commit, const struct loaded_list *list, enum source_class class,
+                     enum ip_family family)
+{
+        const struct shards *shards = &list->shards[class][family];
+        char chain[SET_NAME_SIZE];
+
+        if (shards->count == 0)
+                return 0;
+        return shards->count == 1
+                       ? put_shard(commit, list_chain(list, family, chain), &shards->items[0], class, family)
+                       : put_shards(commit, list, class, family);
 }
 
 static int put_list(struct commit *commit, const struct loaded_list *list, enum ip_family family)
@@ -481,14 +376,14 @@ static int put_list(struct commit *commit, const struct loaded_list *list, enum 
 
         (void)list_chain(list, family, chain);
         for (enum source_class c = 0; r >= 0 && c < CLASSES; c++)
-                r = put_class(commit, chain, &list->sets[c][family], c, family);
+                r = put_class(commit, list, c, family);
         if (r < 0)
                 return r;
         rule = rule_new(chain, NULL);
         if (rule)
                 rule_remember_source(rule, family, family_suffix(RULESET_REFUSED, family, name),
                                      SOURCES_MSEC);
-        r = put_rule(commit->batch, rule);
+        r = commit_put_rule(commit, rule);
         if (r < 0)
                 return r;
         rule = rule_new(chain, NULL);
@@ -499,7 +394,7 @@ static int put_list(struct commit *commit, const struct loaded_list *list, enum 
                 else
                         rule_drop(rule);
         }
-        return put_rule(commit->batch, rule);
+        return commit_put_rule(commit, rule);
 }
 
 static int put_rules(struct commit *commit)
@@ -524,7 +419,7 @@ static int put_rules(struct commit *commit)
 static int commit_once(struct netlink *netlink, const struct ruleset *ruleset, uint32_t *ret_generation)
 {
         _cleanup_table_ table = {};
-        _cleanup_(commit_clear) struct commit commit = { .ruleset = ruleset, .before = &table };
+        _cleanup_commit_ commit = { .ruleset = ruleset, .before = &table };
         int r;
 
         r = table_read(netlink, &table);
@@ -533,11 +428,13 @@ static int commit_once(struct netlink *netlink, const struct ruleset *ruleset, u
         if (r >= 0)
                 r = want_all(&commit);
         if (r >= 0)
-                r = put_table(commit.batch);
+                r = commit_put_table(commit.batch);
         if (r >= 0)
-                r = put_removals(&commit);
+                r = commit_put_removals(&commit);
         if (r >= 0)
-                r = put_parts(&commit);
+                r = commit_put_parts(&commit);
+        if (r >= 0)
+                r = put_dynamic_sets(&commit);
         if (r >= 0)
                 r = put_rules(&commit);
         if (r >= 0)
@@ -582,7 +479,7 @@ static int change_table(struct netlink *netlink, bool remove)
                         return r;
                 r = batch_new(&batch);
                 if (r >= 0)
-                        r = remove ? put_names(batch, NFT_MSG_DELTABLE, 0, 0, NULL) : put_table(batch);
+                        r = remove ? commit_put_table_removal(batch) : commit_put_table(batch);
                 if (r >= 0)
                         r = netlink_commit(netlink, batch, table.generation);
         }

@@ -5,8 +5,9 @@
  *
  *   input (hook input, priority -10, policy accept): TCP to the ports jumps to judge_v4 or judge_v6
  *   judge_*: loopback, own addresses, link-local are accepted; while it is disabled, all; the candidate list
- * as long as its element lives; the current list otherwise; all, when there is none list_*_GENERATION: one
- * set for each class, then the drop
+ *     as long as its element lives; the current list otherwise; all, when there is none
+ *   list_*_GENERATION: for each class its set, or a map that jumps to the chain of the one of its sets in
+ * which the source can be; then the drop
  *
  * Sets of a list are never changed: a new list has new sets, loaded beforehand, and the rules are switched to
  * them. So a packet is judged by the old or by the new list, never by half of one. (An rbtree set in which a
@@ -16,6 +17,7 @@
 
 #include "list.h"
 #include "netlink.h"
+#include "shards.h"
 #include "table.h"
 
 #define RULESET_PRIORITY    (-10) /* before filter (ufw, Docker, Calico: 0), behind kube-proxy (-110); free */
@@ -23,19 +25,11 @@
 #define RULESET_REFUSED     "refused"
 #define RULESET_SOURCES_MAX 4096
 
-/* Which sets hold a class's networks: those of base but for minus, and those of plus. Each number is the
- * generation in the set's name; 0: there is none. */
-struct loaded_set {
-        uint32_t base, plus, minus;
-        size_t base_count;
-        struct cidr_set more, less; /* what plus and minus hold; none of base is in more, all of less is */
-};
-
 /* A list whose sets are in the kernel. */
 struct loaded_list {
         struct filter_list *list;
         uint32_t generation;
-        struct loaded_set sets[CLASSES][IP_FAMILIES];
+        struct shards shards[CLASSES][IP_FAMILIES];
 };
 
 struct ruleset {
@@ -46,10 +40,9 @@ struct ruleset {
         uint32_t generation;                 /* of this transaction; no earlier one may have had it */
 };
 
-enum set_part { SET_BASE, SET_PLUS, SET_MINUS };
 #define SET_NAME_SIZE 64
-/* "allow_v4_7", "allow_v4_plus_9", "allow_v4_minus_9". */
-char *set_name(enum source_class class, enum ip_family family, enum set_part part, uint32_t generation,
+/* "allow_v4_7_1": the first set that came with generation 7. */
+char *set_name(enum source_class class, enum ip_family family, const struct shard *shard,
                char buffer[static SET_NAME_SIZE]);
 
 /* The name of a counter or a dynamic set: "PREFIX_v4", and for accepted classes "accepted_CLASS_v4". */

@@ -12,9 +12,6 @@
 #include "rule.h"
 #include "set.h"
 
-/* Ranges in one transaction, which everybody else's waits for: about 8 ms, and hardly less with fewer,
- * because since Linux 6.19 (7e43e0a1141d, in 6.18.14 too) each commit walks all of the set. */
-#define SLICE_RANGES 4000
 /* An attribute's length is 16 bits: so many elements of at most 44 bytes stay below it. */
 #define MESSAGE_ELEMENTS 1400
 #define COMMIT_ATTEMPTS  50
@@ -44,6 +41,8 @@ int set_put(struct batch *batch, const char *name, enum set_key key, uint32_t fl
         nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, keys[key].type);
         nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, keys[key].size);
         nftnl_set_set_u32(set, NFTNL_SET_FLAGS, flags);
+        if (flags & NFT_SET_MAP)
+                nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
         if (size > 0)
                 nftnl_set_set_u32(set, NFTNL_SET_DESC_SIZE, size);
         if (nftnl_set_set_str(set, NFTNL_SET_TABLE, TABLE_NAME) >= 0 &&
@@ -89,20 +88,38 @@ static void end_elements(struct batch *batch, struct nlmsghdr *message, struct n
         batch_end_message(batch);
 }
 
-/* timeout_msec 0: for ever. */
-static void put_element(struct nlmsghdr *message, const void *bytes, size_t size, bool end,
-                        uint64_t timeout_msec)
-{
-        struct nlattr *element = mnl_attr_nest_start(message, NFTA_LIST_ELEM), *key;
+struct element {
+        bool end;              /* of a range: its first address behind it */
+        uint64_t timeout_msec; /* 0: for ever */
+        const char *chain;     /* to jump to; NULL: the set is no map */
+};
 
-        if (end)
+static void put_jump(struct nlmsghdr *message, const char *chain)
+{
+        struct nlattr *data = mnl_attr_nest_start(message, NFTA_SET_ELEM_DATA);
+        struct nlattr *verdict = mnl_attr_nest_start(message, NFTA_DATA_VERDICT);
+
+        mnl_attr_put_u32(message, NFTA_VERDICT_CODE, htonl((uint32_t)NFT_JUMP));
+        mnl_attr_put_strz(message, NFTA_VERDICT_CHAIN, chain);
+        mnl_attr_nest_end(message, verdict);
+        mnl_attr_nest_end(message, data);
+}
+
+static void put_element(struct nlmsghdr *message, const void *bytes, size_t size,
+                        const struct element *element)
+{
+        struct nlattr *nest = mnl_attr_nest_start(message, NFTA_LIST_ELEM), *key;
+
+        if (element->end)
                 mnl_attr_put_u32(message, NFTA_SET_ELEM_FLAGS, htonl(NFT_SET_ELEM_INTERVAL_END));
-        if (timeout_msec > 0)
-                mnl_attr_put_u64(message, NFTA_SET_ELEM_TIMEOUT, htobe64(timeout_msec));
+        if (element->timeout_msec > 0)
+                mnl_attr_put_u64(message, NFTA_SET_ELEM_TIMEOUT, htobe64(element->timeout_msec));
         key = mnl_attr_nest_start(message, NFTA_SET_ELEM_KEY);
         mnl_attr_put(message, NFTA_DATA_VALUE, size, bytes);
         mnl_attr_nest_end(message, key);
-        mnl_attr_nest_end(message, element);
+        if (element->chain)
+                put_jump(message, element->chain);
+        mnl_attr_nest_end(message, nest);
 }
 
 int set_put_ports(struct batch *batch, const char *name, const uint16_t *ports, size_t n,
@@ -116,23 +133,37 @@ int set_put_ports(struct batch *batch, const char *name, const uint16_t *ports, 
         for (size_t i = 0; i < n; i++) {
                 const uint16_t port = htons(ports[i]);
 
-                put_element(message, &port, sizeof(port), false, timeout_msec);
+                put_element(message, &port, sizeof(port), &(struct element){ .timeout_msec = timeout_msec });
         }
         end_elements(batch, message, list);
         return 0;
 }
 
-static void put_range(struct nlmsghdr *message, enum ip_family family, const struct cidr_range *range)
+static void put_range(struct nlmsghdr *message, enum ip_family family, const struct cidr_range *range,
+                      const char *chain)
 {
         uint8_t bytes[16];
         size_t size = ip_to_bytes(family, range->first, bytes);
 
-        put_element(message, bytes, size, false, 0);
+        put_element(message, bytes, size, &(struct element){ .chain = chain });
         /* Half-open: the end is the first address behind it; behind the highest there is none. */
         if (range->last == ip_highest(family))
                 return;
         (void)ip_to_bytes(family, range->last + 1, bytes);
-        put_element(message, bytes, size, true, 0);
+        put_element(message, bytes, size, &(struct element){ .end = true });
+}
+
+int set_put_jump(struct batch *batch, const char *name, enum ip_family family, const struct cidr_range *range,
+                 const char *chain)
+{
+        struct nlmsghdr *message = NULL;
+        struct nlattr *list = begin_elements(batch, name, &message);
+
+        if (!list)
+                return -ENOMEM;
+        put_range(message, family, range, chain);
+        end_elements(batch, message, list);
+        return 0;
 }
 
 static int put_ranges(struct batch *batch, const char *name, enum ip_family family,
@@ -145,17 +176,15 @@ static int put_ranges(struct batch *batch, const char *name, enum ip_family fami
                 if (!list)
                         return -ENOMEM;
                 for (size_t k = 0; i < n && k + 2 <= MESSAGE_ELEMENTS; k += 2)
-                        put_range(message, family, &ranges[i++]);
+                        put_range(message, family, &ranges[i++], NULL);
                 end_elements(batch, message, list);
         }
         return 0;
 }
 
-/* One slice; the first one makes the set. Nothing refers to the set yet, so any generation will do. */
-static int load_slice(struct netlink *netlink, const char *name, enum ip_family family,
-                      const struct cidr_set *set, size_t first)
+int set_load(struct netlink *netlink, const char *name, enum ip_family family,
+             const struct cidr_range *ranges, size_t n)
 {
-        size_t n = set->count - first < SLICE_RANGES ? set->count - first : SLICE_RANGES;
         int r = -ERESTART;
 
         for (unsigned i = 0; r == -ERESTART && i < COMMIT_ATTEMPTS; i++) {
@@ -163,11 +192,12 @@ static int load_slice(struct netlink *netlink, const char *name, enum ip_family 
                 uint32_t generation;
 
                 r = batch_new(&batch);
-                if (r >= 0 && first == 0)
+                if (r >= 0)
                         r = set_put(batch, name, family == IP_V4 ? SET_KEY_V4 : SET_KEY_V6, NFT_SET_INTERVAL,
                                     0);
                 if (r >= 0)
-                        r = put_ranges(batch, name, family, set->items + first, n);
+                        r = put_ranges(batch, name, family, ranges, n);
+                /* Nothing refers to the set yet, so any generation will do. */
                 if (r >= 0)
                         r = netlink_generation(netlink, &generation);
                 if (r >= 0)
@@ -175,14 +205,5 @@ static int load_slice(struct netlink *netlink, const char *name, enum ip_family 
                 if (r == -EAGAIN)
                         r = -ERESTART;
         }
-        return r;
-}
-
-int set_load(struct netlink *netlink, const char *name, enum ip_family family, const struct cidr_set *set)
-{
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && i < set->count; i += SLICE_RANGES)
-                r = load_slice(netlink, name, family, set, i);
         return r;
 }

@@ -10,13 +10,17 @@
 
 enum set_key { SET_KEY_V4, SET_KEY_V6, SET_KEY_PORT };
 
-/* Messages for a batch; each returns 0 or -ENOMEM. flags are NFT_SET_…; size 0: no limit. */
+/* Messages for a batch; each returns 0 or -ENOMEM. flags are NFT_SET_…; with NFT_SET_MAP it is a map to
+ * verdicts. size 0: no limit. */
 int set_put(struct batch *batch, const char *name, enum set_key key, uint32_t flags, uint32_t size);
 int set_put_delete(struct batch *batch, const char *name);
 /* Each element for so long, 0: for ever. */
 int set_put_ports(struct batch *batch, const char *name, const uint16_t *ports, size_t n,
                   uint64_t timeout_msec);
+/* Into a map of ranges: jump to the chain. */
+int set_put_jump(struct batch *batch, const char *name, enum ip_family family, const struct cidr_range *range,
+                 const char *chain);
 
-/* Makes a set of ranges, in transactions so small that others hardly wait: bounded memory, however many they
- * are. set must be merged and not empty. Returns 0 or -errno; then a part of it may be there. */
-int set_load(struct netlink *netlink, const char *name, enum ip_family family, const struct cidr_set *set);
+/* Makes a set of ranges, in one transaction. They must be merged, and n not 0. Returns 0 or -errno. */
+int set_load(struct netlink *netlink, const char *name, enum ip_family family,
+             const struct cidr_range *ranges, size_t n);

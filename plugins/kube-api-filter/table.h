@@ -10,7 +10,7 @@
 #include "digest.h"
 #include "netlink.h"
 
-#define TABLE_NAMES_MAX 512
+#define TABLE_NAMES_MAX 8192 /* a list of a million ranges has about a thousand sets and chains */
 
 struct table_name {
         char *name;

@@ -17,7 +17,7 @@ TABLE = ("inet", "capi_node_agent")
 
 
 def bounds(element):
-    """The first and the last of an element of a set."""
+    """The first and the last of an element of a set or map."""
     if isinstance(element, dict) and "elem" in element:
         element = element["elem"]["val"]
     if isinstance(element, int):
@@ -38,6 +38,8 @@ def load():
         (kind, body), = item.items()
         if kind == "set":
             sets[body["name"]] = [bounds(element) for element in body.get("elem", [])]
+        elif kind == "map":
+            sets[body["name"]] = [(*bounds(key), verdict) for key, verdict in body.get("elem", [])]
         elif kind == "chain":
             chains[body["name"]] = []
             if "hook" in body:
@@ -100,6 +102,13 @@ class Packet:
                     verdict = self.run(body["target"], sets, chains)
                     if verdict:
                         return verdict
+                elif kind == "vmap":
+                    source = self.field(body["key"])
+                    for first, last, jump in sets[body["data"][1:]] if source else []:
+                        if first <= int(source) <= last:
+                            verdict = self.run(jump["jump"]["target"], sets, chains)
+                            if verdict:
+                                return verdict
                 elif kind == "goto":
                     return self.run(body["target"], sets, chains)
                 else:

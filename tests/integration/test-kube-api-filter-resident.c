@@ -366,7 +366,8 @@ static void what_others_change_is_repaired_at_once(void **state)
                 "nft add table inet capi_node_agent '{ flags dormant; }'",
                 "nft 'add chain inet capi_node_agent other { type filter hook input priority 5; policy drop; "
                 "}'",
-                "set=$(nft list table inet capi_node_agent | sed -n 's/.*set \\(allow_v4_[0-9]*\\).*/\\1/p') "
+                "set=$(nft list table inet capi_node_agent | sed -n 's/.*set "
+                "\\(allow_v4_[0-9_]*\\).*/\\1/p') "
                 "&& nft add element "
                 "inet capi_node_agent $set '{ 198.51.100.0/24 }'",
                 /* More notifications at once than the socket holds. */

@@ -162,8 +162,9 @@ static void the_list_the_packets_and_what_nft_shows_agree(void **state)
         }
 }
 
-#define LONG_LIST 400
-#define EDGES     (4 * LONG_LIST)
+#define LONG_LIST 4000 /* several sets */
+#define LOOKED_AT 200
+#define EDGES     (4 * LOOKED_AT)
 
 /* Each network of the list, or a neighbour of it, is let in; both its edges and the addresses beside them are
  * looked at. */
@@ -195,30 +196,35 @@ static void small_changes_of_a_long_list_are_small_and_right(void **state)
                                             "ffff:ffff::",     "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ff00" };
         static char texts[EDGES][CIDR_TEXT_SIZE];
         const char *sources[EDGES + ELEMENTS(ends)];
+        unsigned look_at[LOOKED_AT];
         bool there[LONG_LIST];
 
-        for (size_t i = 0; i < LONG_LIST; i++) {
+        for (size_t i = 0; i < LOOKED_AT; i++)
+                look_at[i] = (unsigned)(i * LONG_LIST / LOOKED_AT);
+        for (size_t i = 0; i < LONG_LIST; i++)
                 there[i] = i % 5 != 0;
-                for (size_t k = 0; k < 4; k++)
-                        sources[4 * i + k] =
-                                ip_format(IP_V4, 0x0B000000 + i * 8 + (const unsigned[]){ 0, 5, 6, 7 }[k],
-                                          texts[4 * i + k]);
-        }
+        for (size_t i = 0; i < EDGES; i++)
+                sources[i] = texts[i];
         memcpy(sources + EDGES, ends, sizeof(ends));
         for (unsigned round = 0; round < 5; round++) {
                 _cleanup_(filter_list_unrefp) struct filter_list *list = NULL;
 
                 for (unsigned i = 0; round > 0 && i < 5; i++) {
-                        unsigned which = random_below(LONG_LIST);
+                        unsigned which = random_below(LONG_LIST / 2);
 
                         there[which] = !there[which];
+                        look_at[i] = which;
                 }
+                for (size_t i = 0; i < EDGES; i++)
+                        ip_format(IP_V4,
+                                  0x0B000000 + look_at[i / 4] * 8 + (const unsigned[]){ 0, 5, 6, 7 }[i % 4],
+                                  texts[i]);
                 list = make_from(there, LONG_LIST);
                 switch_to(list);
                 check_rules(list, sources, ELEMENTS(sources));
         }
-        lab_node("nft list sets inet | grep -q 'set allow_v4_1 '");
-        lab_node("nft list sets inet | grep -qE 'set allow_v4_(plus|minus)_'");
+        /* Sets in which nothing changed are those of the beginning. */
+        lab_node("nft list sets inet | grep -q 'set allow_v4_1_'");
 }
 
 #define MANY 100000

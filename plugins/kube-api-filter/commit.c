@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "commit.h"
+
+#include <arpa/inet.h>
+#include <libnftnl/chain.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "set.h"
+
+int commit_want(struct table_names *names, const char *name)
+{
+        struct table_name *grown = reallocarray(names->items, names->count + 1, sizeof(*grown));
+        char *copy = strdup(name);
+
+        if (grown)
+                names->items = grown;
+        if (!grown || !copy) {
+                free(copy);
+                return -ENOMEM;
+        }
+        grown[names->count++] = (struct table_name){ .name = copy };
+        return 0;
+}
+
+void commit_clear(struct commit *commit)
+{
+        struct table_names *lists[] = { &commit->sets, &commit->chains, &commit->counters };
+
+        for (size_t l = 0; l < ELEMENTS(lists); l++) {
+                for (size_t i = 0; i < lists[l]->count; i++)
+                        free(lists[l]->items[i].name);
+                free(lists[l]->items);
+        }
+        batch_free(commit->batch);
+}
+
+static int put_names(struct batch *batch, uint16_t type, uint16_t flags, uint16_t name_attribute,
+                     const char *name)
+{
+        struct nlmsghdr *message = batch_message(batch, type, NFPROTO_INET, flags);
+
+        if (!message)
+                return -ENOMEM;
+        mnl_attr_put_strz(message, 1, TABLE_NAME); /* in all of them, the table's name is attribute 1 */
+        if (name)
+                mnl_attr_put_strz(message, name_attribute, name);
+        batch_end_message(batch);
+        return 0;
+}
+
+int commit_put_table(struct batch *batch)
+{
+        struct nlmsghdr *message = batch_message(batch, NFT_MSG_NEWTABLE, NFPROTO_INET, NLM_F_CREATE);
+
+        if (!message)
+                return -ENOMEM;
+        mnl_attr_put_strz(message, NFTA_TABLE_NAME, TABLE_NAME);
+        mnl_attr_put_u32(message, NFTA_TABLE_FLAGS, 0); /* wakes one that somebody made dormant */
+        batch_end_message(batch);
+        return 0;
+}
+
+int commit_put_table_removal(struct batch *batch)
+{
+        return put_names(batch, NFT_MSG_DELTABLE, 0, 0, NULL);
+}
+
+static int put_base_chain(struct batch *batch)
+{
+        struct nftnl_chain *chain = nftnl_chain_alloc();
+        struct nlmsghdr *message;
+        int r = -ENOMEM;
+
+        if (!chain)
+                return -ENOMEM;
+        nftnl_chain_set_u32(chain, NFTNL_CHAIN_FAMILY, NFPROTO_INET);
+        nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, NF_INET_LOCAL_IN);
+        nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, RULESET_PRIORITY);
+        nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+        if (nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, TABLE_NAME) >= 0 &&
+            nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, CHAIN_INPUT) >= 0 &&
+            nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, "filter") >= 0) {
+                message = batch_message(batch, NFT_MSG_NEWCHAIN, NFPROTO_INET, NLM_F_CREATE);
+                if (message) {
+                        nftnl_chain_nlmsg_build_payload(message, chain);
+                        batch_end_message(batch);
+                        r = 0;
+                }
+        }
+        nftnl_chain_free(chain);
+        return r;
+}
+
+static int put_counter(struct batch *batch, const char *name)
+{
+        struct nlmsghdr *message = batch_message(batch, NFT_MSG_NEWOBJ, NFPROTO_INET, NLM_F_CREATE);
+
+        if (!message)
+                return -ENOMEM;
+        mnl_attr_put_strz(message, NFTA_OBJ_TABLE, TABLE_NAME);
+        mnl_attr_put_strz(message, NFTA_OBJ_NAME, name);
+        mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+        mnl_attr_nest_end(message, mnl_attr_nest_start(message, NFTA_OBJ_DATA));
+        batch_end_message(batch);
+        return 0;
+}
+
+/* In this order: rules hold sets, counters and chains; elements of a foreign set may hold a chain. */
+int commit_put_removals(struct commit *commit)
+{
+        const struct table *before = commit->before;
+        struct batch *batch = commit->batch;
+        int r;
+
+        r = put_names(batch, NFT_MSG_DELRULE, 0, 0, NULL);
+        for (size_t i = 0; r >= 0 && i < before->sets.count; i++)
+                if (!table_names_have(&commit->sets, before->sets.items[i].name))
+                        r = set_put_delete(batch, before->sets.items[i].name);
+        for (size_t i = 0; r >= 0 && i < before->chains.count; i++) {
+                const struct table_name *chain = &before->chains.items[i];
+                bool base = strcmp(chain->name, CHAIN_INPUT) == 0;
+
+                if (base ? !chain->as_made : !table_names_have(&commit->chains, chain->name))
+                        r = put_names(batch, NFT_MSG_DELCHAIN, 0, NFTA_CHAIN_NAME, chain->name);
+        }
+        for (size_t i = 0; r >= 0 && i < before->objects.count; i++) {
+                const struct table_name *object = &before->objects.items[i];
+                struct nlmsghdr *message;
+
+                if (object->type == NFT_OBJECT_COUNTER && table_names_have(&commit->counters, object->name))
+                        continue;
+                message = batch_message(batch, NFT_MSG_DELOBJ, NFPROTO_INET, 0);
+                if (!message)
+                        return -ENOMEM;
+                mnl_attr_put_strz(message, NFTA_OBJ_TABLE, TABLE_NAME);
+                mnl_attr_put_strz(message, NFTA_OBJ_NAME, object->name);
+                mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(object->type));
+                batch_end_message(batch);
+        }
+        return r;
+}
+
+int commit_put_parts(struct commit *commit)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < commit->counters.count; i++)
+                if (!table_names_have(&commit->before->objects, commit->counters.items[i].name))
+                        r = put_counter(commit->batch, commit->counters.items[i].name);
+        for (size_t i = 0; r >= 0 && i < commit->chains.count; i++) {
+                const char *chain = commit->chains.items[i].name;
+
+                if (strcmp(chain, CHAIN_INPUT) == 0)
+                        r = put_base_chain(commit->batch);
+                else
+                        r = put_names(commit->batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_NAME, chain);
+        }
+        return r;
+}
+
+int commit_put_rule(struct commit *commit, struct rule *rule)
+{
+        int r = rule ? rule_put(rule, commit->batch) : -ENOMEM;
+
+        rule_free(rule);
+        return r;
+}
