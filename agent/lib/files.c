@@ -209,6 +209,16 @@ int new_file_publish(struct new_file *file)
         return r;
 }
 
+int new_file_publish_volatile(struct new_file *file)
+{
+        if (rename(file->temporary, file->path) < 0)
+                return -errno;
+        free(file->temporary);
+        file->temporary = NULL;
+        new_file_discard(file);
+        return 0;
+}
+
 void new_file_discard(struct new_file *file)
 {
         if (file->temporary)
@@ -263,6 +273,17 @@ int file_write_group(const char *path, const void *data, size_t size, mode_t mod
 int file_write(const char *path, const void *data, size_t size, mode_t mode)
 {
         return file_write_group(path, data, size, mode, (gid_t)-1);
+}
+
+int file_write_volatile(const char *path, const void *data, size_t size, mode_t mode)
+{
+        _cleanup_(new_file_discard) struct new_file file = NEW_FILE_NONE;
+        int r;
+
+        r = new_file_open(path, mode, &file);
+        if (r >= 0)
+                r = write_all(file.fd, data, size);
+        return r < 0 ? r : new_file_publish_volatile(&file);
 }
 
 int directory_make(const char *path, mode_t mode)

@@ -48,6 +48,8 @@ struct new_file {
 
 int new_file_open(const char *path, mode_t mode, struct new_file *ret);
 int new_file_publish(struct new_file *file); /* on failure the file is still to be discarded */
+/* Without waiting for the disk: for what need not survive a power cut, and may be empty after one. */
+int new_file_publish_volatile(struct new_file *file);
 void new_file_discard(struct new_file *file);
 /* Removes what earlier, killed runs left in the directory. Returns the number removed or -errno. */
 int new_file_sweep(const char *directory);
@@ -55,6 +57,8 @@ int new_file_sweep(const char *directory);
 /* new_file_open, write, publish in one. gid: -1 leaves the group. */
 int file_write(const char *path, const void *data, size_t size, mode_t mode);
 int file_write_group(const char *path, const void *data, size_t size, mode_t mode, gid_t gid);
+/* new_file_open, write, new_file_publish_volatile in one. */
+int file_write_volatile(const char *path, const void *data, size_t size, mode_t mode);
 
 /* Writes all bytes, resuming after EINTR and short writes. Returns 0 or -errno. */
 int write_all(int fd, const void *data, size_t size);
