@@ -6,10 +6,7 @@
 #include <libnftnl/chain.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <stdbool.h>
 #include <string.h>
-
-#include "set.h"
 
 int commit_want(struct table_names *names, const char *name)
 {
@@ -167,5 +164,21 @@ int commit_put_rule(struct commit *commit, struct rule *rule)
         int r = rule ? rule_put(rule, commit->batch) : -ENOMEM;
 
         rule_free(rule);
+        if (r >= 0)
+                commit->rules++;
         return r;
+}
+
+int commit_put_set(struct commit *commit, const char *name, enum set_key key, uint32_t flags)
+{
+        int r;
+
+        r = commit_want(&commit->sets, name);
+        return r < 0 ? r : set_put(commit->batch, name, key, flags, 0);
+}
+
+bool commit_is_there(const struct commit *commit, const struct table *after)
+{
+        return after->chains.count == commit->chains.count && after->sets.count == commit->sets.count &&
+               after->objects.count == commit->counters.count && after->rules == commit->rules;
 }

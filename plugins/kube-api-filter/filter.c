@@ -512,6 +512,8 @@ int filter_rollback(struct filter *filter, const char *because, struct failure *
 
 int filter_retry(struct filter *filter)
 {
+        if (!filter->state.rejected[0])
+                return 0;
         forget_rejection(&filter->state);
         return state_save(filter->directory, &filter->state);
 }

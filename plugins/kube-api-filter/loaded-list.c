@@ -37,13 +37,12 @@ int loaded_list_make(struct netlink *netlink, struct filter_list *list, const st
                      uint32_t generation, struct loaded_list **ret)
 {
         _cleanup_(loaded_list_freep) struct loaded_list *loaded = calloc(1, sizeof(*loaded));
-        int r;
+        int r = 0;
 
         if (!loaded)
                 return -ENOMEM;
         loaded->list = filter_list_ref(list);
         loaded->generation = generation;
-        r = ruleset_make_table(netlink);
         for (enum source_class c = 0; r >= 0 && c < CLASSES; c++)
                 for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++) {
                         r = shards_cut(&list->sets[c][f], before ? &before->list->sets[c][f] : NULL,

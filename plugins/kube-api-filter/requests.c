@@ -48,7 +48,7 @@ static int save(const char *path, json_object *object)
 {
         const char *text = json_object_to_json_string(object);
 
-        return text ? file_write(path, text, strlen(text), 0600) : -ENOMEM;
+        return text ? file_write_volatile(path, text, strlen(text), 0600) : -ENOMEM;
 }
 
 static int write_answer(const char *directory, int64_t id, int status, const char *text)

@@ -163,7 +163,7 @@ static int put_port_set(struct commit *commit, const char *prefix, const struct 
 
         (void)numbered(prefix, commit->ruleset->generation, name);
         /* usec 0: for ever. */
-        r = set_put(commit->batch, name, SET_KEY_PORT, usec ? NFT_SET_TIMEOUT : 0, 0);
+        r = commit_put_set(commit, name, SET_KEY_PORT, usec ? NFT_SET_TIMEOUT : 0);
         if (r >= 0)
                 r = set_put_ports(commit->batch, name, list->ports, list->n_ports,
                                   usec ? usec / USEC_PER_MSEC + 1 : 0);
@@ -335,8 +335,8 @@ static int put_shards(struct commit *commit, const struct loaded_list *list, enu
         int r;
 
         (void)shard_map(list, family, class, map);
-        r = set_put(commit->batch, map, family == IP_V4 ? SET_KEY_V4 : SET_KEY_V6,
-                    NFT_SET_MAP | NFT_SET_INTERVAL, 0);
+        r = commit_put_set(commit, map, family == IP_V4 ? SET_KEY_V4 : SET_KEY_V6,
+                           NFT_SET_MAP | NFT_SET_INTERVAL);
         for (size_t i = 0; r >= 0 && i < shards->count; i++) {
                 const struct shard *shard = &shards->items[i];
                 const struct cidr_range range = { ranges[shard->first].first,
@@ -415,58 +415,58 @@ static int put_rules(struct commit *commit)
         return r;
 }
 
-/* Returns 0 and the generation that the transaction made. */
-static int commit_once(struct netlink *netlink, const struct ruleset *ruleset, uint32_t *ret_generation)
+static int put_all(struct commit *commit)
 {
-        _cleanup_table_ table = {};
-        _cleanup_commit_ commit = { .ruleset = ruleset, .before = &table };
         int r;
 
-        r = table_read(netlink, &table);
+        r = want_all(commit);
+        if (r >= 0)
+                r = commit_put_table(commit->batch);
+        if (r >= 0)
+                r = commit_put_removals(commit);
+        if (r >= 0)
+                r = commit_put_parts(commit);
+        if (r >= 0)
+                r = put_dynamic_sets(commit);
+        return r < 0 ? r : put_rules(commit);
+}
+
+/* calm: a transaction of another that comes before the table is read may have been on any table. */
+static int commit_once(struct netlink *netlink, const struct ruleset *ruleset, bool calm,
+                       struct table *ret_table)
+{
+        _cleanup_table_ before = {}, after = {};
+        _cleanup_commit_ commit = { .ruleset = ruleset, .before = &before };
+        int r;
+
+        r = table_read(netlink, &before);
         if (r >= 0)
                 r = batch_new(&commit.batch);
         if (r >= 0)
-                r = want_all(&commit);
+                r = put_all(&commit);
         if (r >= 0)
-                r = commit_put_table(commit.batch);
+                r = netlink_commit(netlink, commit.batch, before.generation);
         if (r >= 0)
-                r = commit_put_removals(&commit);
-        if (r >= 0)
-                r = commit_put_parts(&commit);
-        if (r >= 0)
-                r = put_dynamic_sets(&commit);
-        if (r >= 0)
-                r = put_rules(&commit);
-        if (r >= 0)
-                r = netlink_commit(netlink, commit.batch, table.generation);
-        if (r >= 0)
-                *ret_generation = table.generation + 1;
-        return r;
+                r = table_read(netlink, &after);
+        if (r < 0)
+                return r;
+        if (!calm && after.generation != before.generation + 1 && !commit_is_there(&commit, &after))
+                return -ERESTART;
+        *ret_table = after;
+        after = (struct table){};
+        return 0;
 }
 
 int ruleset_commit(struct netlink *netlink, const struct ruleset *ruleset, struct table *ret_table)
 {
-        _cleanup_table_ table = {};
-        uint32_t generation = 0;
         int r = -ERESTART;
 
-        for (unsigned i = 0; (r == -ERESTART || r == -EAGAIN) && i < COMMIT_ATTEMPTS; i++) {
-                r = commit_once(netlink, ruleset, &generation);
-                table_clear(&table);
-                if (r >= 0)
-                        r = table_read(netlink, &table);
-                /* Another's transaction, perhaps on this table, came before the read. Not for ever. */
-                if (r >= 0 && table.generation != generation && i < CALM_ATTEMPTS)
-                        r = -ERESTART;
-        }
-        if (r < 0)
-                return r;
-        *ret_table = table;
-        table = (struct table){};
-        return 0;
+        for (unsigned i = 0; (r == -ERESTART || r == -EAGAIN) && i < COMMIT_ATTEMPTS; i++)
+                r = commit_once(netlink, ruleset, i >= CALM_ATTEMPTS, ret_table);
+        return r;
 }
 
-static int change_table(struct netlink *netlink, bool remove)
+int ruleset_remove(struct netlink *netlink)
 {
         int r = -ERESTART;
 
@@ -475,23 +475,13 @@ static int change_table(struct netlink *netlink, bool remove)
                 _cleanup_table_ table = {};
 
                 r = table_read(netlink, &table);
-                if (r < 0 || table.exists == !remove)
+                if (r < 0 || !table.exists)
                         return r;
                 r = batch_new(&batch);
                 if (r >= 0)
-                        r = remove ? commit_put_table_removal(batch) : commit_put_table(batch);
+                        r = commit_put_table_removal(batch);
                 if (r >= 0)
                         r = netlink_commit(netlink, batch, table.generation);
         }
         return r;
-}
-
-int ruleset_make_table(struct netlink *netlink)
-{
-        return change_table(netlink, false);
-}
-
-int ruleset_remove(struct netlink *netlink)
-{
-        return change_table(netlink, true);
 }

@@ -48,9 +48,6 @@ char *set_name(enum source_class class, enum ip_family family, const struct shar
 /* The name of a counter or a dynamic set: "PREFIX_v4", and for accepted classes "accepted_CLASS_v4". */
 char *family_suffix(const char *prefix, enum ip_family family, char buffer[static SET_NAME_SIZE]);
 
-/* Makes the table if it is not there. */
-int ruleset_make_table(struct netlink *netlink);
-
 /* Puts the rules in force in one transaction that also removes every set, chain and object of the table that
  * they do not need, and reads the table as it then is. Returns 0 or -errno. */
 int ruleset_commit(struct netlink *netlink, const struct ruleset *ruleset, struct table *ret_table);

@@ -74,6 +74,45 @@ static void free_endpoint(struct service *service)
         service->endpoint = NULL;
 }
 
+static void on_allow_file(void *userdata)
+{
+        struct service *service = userdata;
+
+        (void)service_tick_now(service);
+}
+
+static void unwatch_allow_files(struct service *service)
+{
+        for (size_t i = 0; i < service->n_allow_watches; i++)
+                file_watch_free(service->allow_watches[i]);
+        free(service->allow_watches);
+        service->allow_watches = NULL;
+        service->n_allow_watches = 0;
+}
+
+/* What cannot be watched is still looked at by each tick. */
+static int watch_allow_files(struct service *service)
+{
+        const struct config_strings *files = &service->config->allow_files;
+
+        unwatch_allow_files(service);
+        if (files->count == 0)
+                return 0;
+        service->allow_watches = calloc(files->count, sizeof(struct file_watch *));
+        if (!service->allow_watches)
+                return -ENOMEM;
+        service->n_allow_watches = files->count;
+        for (size_t i = 0; i < files->count; i++) {
+                _cleanup_free_ char *path = path_under(service->ctx->root, files->items[i]);
+
+                if (!path)
+                        return -ENOMEM;
+                (void)file_watch_new(service->ctx->event, path, 0, on_allow_file, service,
+                                     &service->allow_watches[i]);
+        }
+        return 0;
+}
+
 void service_close(struct plugin_context *ctx)
 {
         struct service *service = ctx->userdata;
@@ -82,6 +121,7 @@ void service_close(struct plugin_context *ctx)
         sd_event_source_disable_unref(service->repair_later);
         sd_event_source_disable_unref(service->look_again);
         file_watch_free(service->request_watch);
+        unwatch_allow_files(service);
         child_free(service->probe);
         child_free(service->look_up);
         free_endpoint(service);
@@ -95,12 +135,60 @@ void service_close(struct plugin_context *ctx)
         ctx->userdata = NULL;
 }
 
+static int add_file(struct hasher *hasher, const char *root, const char *name)
+{
+        _cleanup_free_ char *path = path_under(root, name);
+        struct stat st = {};
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+        (void)stat(path, &st);
+        r = hasher_add(hasher, &st.st_mtim, sizeof(st.st_mtim));
+        if (r >= 0)
+                r = hasher_add(hasher, &st.st_ino, sizeof(st.st_ino));
+        return r < 0 ? r : hasher_add(hasher, &st.st_size, sizeof(st.st_size));
+}
+
+/* Of all that sources_collect looks at beside the configuration: cheaper than making the list. */
+static int digest_inputs(const char *root, const struct filter_config *config,
+                         char ret[static SHA256_TEXT_SIZE])
+{
+        const char *const files[] = { "/etc/kubernetes/manifests/kube-apiserver.yaml",
+                                      "/etc/kubernetes/manifests/kube-controller-manager.yaml",
+                                      config->kubeconfig };
+        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
+        _cleanup_node_networks_ networks = {};
+        uint8_t digest[SHA256_SIZE];
+        int r;
+
+        r = hasher_new(&hasher);
+        for (size_t i = 0; r >= 0 && i < ELEMENTS(files); i++)
+                r = add_file(hasher, root, files[i]);
+        for (size_t i = 0; r >= 0 && i < config->allow_files.count; i++)
+                r = add_file(hasher, root, config->allow_files.items[i]);
+        if (r >= 0)
+                r = node_networks_read(&networks);
+        for (size_t f = 0; r >= 0 && f < IP_FAMILIES; f++)
+                for (size_t i = 0; r >= 0 && i < networks.networks[f].count; i++)
+                        r = hasher_add(hasher, &networks.networks[f].items[i], sizeof(struct cidr_range));
+        if (r >= 0)
+                r = hasher_finish(hasher, digest);
+        if (r >= 0)
+                digest_format(digest, ret);
+        return r;
+}
+
 static int want(struct service *service, const struct filter_config *config, struct failure *failure)
 {
         _cleanup_(filter_list_unrefp) struct filter_list *list = NULL;
         int r;
 
-        r = sources_collect(service->ctx->root, config, &service->filter->state.names, &list, failure);
+        /* First: what changes while the list is made is seen the next time. */
+        r = digest_inputs(service->ctx->root, config, service->inputs);
+        if (r >= 0)
+                r = sources_collect(service->ctx->root, config, &service->filter->state.names, &list,
+                                    failure);
         if (r < 0)
                 return r;
         service_pause(service);
@@ -281,49 +369,6 @@ static int look_up(struct service *service)
                            &service->look_up);
 }
 
-static int add_file(struct hasher *hasher, const char *root, const char *name)
-{
-        _cleanup_free_ char *path = path_under(root, name);
-        struct stat st = {};
-        int r;
-
-        if (!path)
-                return -ENOMEM;
-        (void)stat(path, &st);
-        r = hasher_add(hasher, &st.st_mtim, sizeof(st.st_mtim));
-        if (r >= 0)
-                r = hasher_add(hasher, &st.st_ino, sizeof(st.st_ino));
-        return r < 0 ? r : hasher_add(hasher, &st.st_size, sizeof(st.st_size));
-}
-
-/* Of all that sources_collect looks at beside the configuration: cheaper than making the list. */
-static int digest_inputs(const struct service *service, char ret[static SHA256_TEXT_SIZE])
-{
-        const char *const files[] = { "/etc/kubernetes/manifests/kube-apiserver.yaml",
-                                      "/etc/kubernetes/manifests/kube-controller-manager.yaml",
-                                      service->config->kubeconfig };
-        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
-        _cleanup_node_networks_ networks = {};
-        uint8_t digest[SHA256_SIZE];
-        int r;
-
-        r = hasher_new(&hasher);
-        for (size_t i = 0; r >= 0 && i < ELEMENTS(files); i++)
-                r = add_file(hasher, service->ctx->root, files[i]);
-        for (size_t i = 0; r >= 0 && i < service->config->allow_files.count; i++)
-                r = add_file(hasher, service->ctx->root, service->config->allow_files.items[i]);
-        if (r >= 0)
-                r = node_networks_read(&networks);
-        for (size_t f = 0; r >= 0 && f < IP_FAMILIES; f++)
-                for (size_t i = 0; r >= 0 && i < networks.networks[f].count; i++)
-                        r = hasher_add(hasher, &networks.networks[f].items[i], sizeof(struct cidr_range));
-        if (r >= 0)
-                r = hasher_finish(hasher, digest);
-        if (r >= 0)
-                digest_format(digest, ret);
-        return r;
-}
-
 /* The node got an address, kubeadm wrote its files, a name moved: the list follows. */
 void service_follow(struct service *service)
 {
@@ -331,13 +376,13 @@ void service_follow(struct service *service)
         _cleanup_failure_ failure = {};
         int r;
 
-        if (digest_inputs(service, inputs) < 0 || strcmp(inputs, service->inputs) == 0)
+        if (digest_inputs(service->ctx->root, service->config, inputs) < 0 ||
+            strcmp(inputs, service->inputs) == 0)
                 return;
         r = want(service, service->config, &failure);
         if (r < 0)
                 log_message(LOG_ERR, MESSAGE_APPLY_FAILED, "%s",
                             failure.message ? failure.message : strerror(-r));
-        memcpy(service->inputs, inputs, sizeof(inputs));
 }
 
 static void expire_trial(struct service *service)
@@ -428,7 +473,7 @@ int service_watch(struct plugin_context *ctx, const void *config)
         service->probe = child_free(service->probe);
         service->look_up = child_free(service->look_up);
         free_endpoint(service);
-        r = digest_inputs(service, service->inputs);
+        r = watch_allow_files(service);
         if (r >= 0 && !service->tick)
                 r = start(service);
         if (r < 0)

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "rule.h"
+#include "commit.h"
 #include "set.h"
 
 /* An attribute's length is 16 bits: so many elements of at most 44 bytes stay below it. */
@@ -192,6 +192,8 @@ int set_load(struct netlink *netlink, const char *name, enum ip_family family,
                 uint32_t generation;
 
                 r = batch_new(&batch);
+                if (r >= 0)
+                        r = commit_put_table(batch);
                 if (r >= 0)
                         r = set_put(batch, name, family == IP_V4 ? SET_KEY_V4 : SET_KEY_V6, NFT_SET_INTERVAL,
                                     0);

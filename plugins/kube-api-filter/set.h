@@ -21,6 +21,7 @@ int set_put_ports(struct batch *batch, const char *name, const uint16_t *ports, 
 int set_put_jump(struct batch *batch, const char *name, enum ip_family family, const struct cidr_range *range,
                  const char *chain);
 
-/* Makes a set of ranges, in one transaction. They must be merged, and n not 0. Returns 0 or -errno. */
+/* Makes a set of ranges, and the table if it is not there, in one transaction. The ranges must be merged, and
+ * n not 0. Returns 0 or -errno. */
 int set_load(struct netlink *netlink, const char *name, enum ip_family family,
              const struct cidr_range *ranges, size_t n);

@@ -164,8 +164,12 @@ static int take_chain(const struct nlmsghdr *message, void *userdata)
 static int take_rule(const struct nlmsghdr *message, void *userdata)
 {
         static const uint16_t types[] = { NFTA_RULE_CHAIN, NFTA_RULE_EXPRESSIONS, NFTA_RULE_USERDATA };
+        struct reading *reading = userdata;
 
-        return is_ours(message) ? add_attributes(userdata, message, types, ELEMENTS(types)) : 0;
+        if (!is_ours(message))
+                return 0;
+        reading->table->rules++;
+        return add_attributes(reading, message, types, ELEMENTS(types));
 }
 
 static int take_set(const struct nlmsghdr *message, void *userdata)

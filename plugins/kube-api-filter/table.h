@@ -26,6 +26,7 @@ struct table_names {
 struct table {
         bool exists;
         struct table_names chains, sets, objects;
+        size_t rules;
         /* Of all that decides about packets, but for the sets' elements. Equal before and after: nobody
          * changed it. */
         char fingerprint[SHA256_TEXT_SIZE];
