@@ -9,6 +9,8 @@ enum effectiveness effectiveness_judge(const struct table_elements sources[stati
 
         for (enum ip_family f = 0; f < IP_FAMILIES; f++)
                 for (size_t i = 0; i < sources[f].count; i++) {
+                        if (cidr_set_has(&networks->addresses[f], sources[f].items[i].address, NULL))
+                                continue;
                         if (!cidr_set_has(&networks->networks[f], sources[f].items[i].address, NULL))
                                 return EFFECTIVENESS_SEEN;
                         internal++;

@@ -183,7 +183,7 @@ static int put_port_sets(struct commit *commit)
                 r = filter_list_add_port(&all, ruleset->candidate->list->ports[i]);
         if (r >= 0)
                 r = put_port_set(commit, SET_PORTS_PREFIX, &all, 0);
-        if (r >= 0 && ruleset->current)
+        if (r >= 0 && ruleset->current && ruleset->candidate)
                 r = put_port_set(commit, "current_", ruleset->current->list, 0);
         if (r >= 0 && ruleset->candidate)
                 r = put_port_set(commit, "candidate_", ruleset->candidate->list,
@@ -223,34 +223,20 @@ static int put_input(struct commit *commit)
         return r;
 }
 
-static int put_always(struct commit *commit, const char *chain, enum ip_family family)
+/* Counts and accepts. */
+static int put_accept(struct commit *commit, const char *chain, void (*match)(struct rule *rule),
+                      const char *counter, enum ip_family family)
 {
-        static const struct {
-                const char *counter;
-                void (*match)(struct rule *rule);
-                bool v6_only;
-        } always[] = {
-                { "accepted_loopback", rule_match_loopback, false },
-                { "accepted_own", rule_match_own_source, false },
-                { "accepted_linkLocal", rule_match_link_local, true },
-        };
         char name[SET_NAME_SIZE];
-        int r = 0;
+        struct rule *rule = rule_new(chain, NULL);
 
-        for (size_t i = 0; r >= 0 && i < ELEMENTS(always); i++) {
-                struct rule *rule;
-
-                if (always[i].v6_only && family != IP_V6)
-                        continue;
-                rule = rule_new(chain, NULL);
-                if (rule) {
-                        always[i].match(rule);
-                        rule_count(rule, family_suffix(always[i].counter, family, name));
-                        rule_accept(rule);
-                }
-                r = commit_put_rule(commit, rule);
+        if (rule) {
+                if (match)
+                        match(rule);
+                rule_count(rule, family_suffix(counter, family, name));
+                rule_accept(rule);
         }
-        return r;
+        return commit_put_rule(commit, rule);
 }
 
 /* Where the ports' elements have a timeout, the rule holds as long as they live: the kernel ends it. */
@@ -272,15 +258,43 @@ static int put_for_ports(struct commit *commit, const char *chain, const char *s
         return commit_put_rule(commit, rule);
 }
 
-static int put_judge(struct commit *commit, enum ip_family family)
+static int put_goto(struct commit *commit, const char *chain, const char *to)
+{
+        struct rule *rule = rule_new(chain, NULL);
+
+        if (rule)
+                rule_goto(rule, to);
+        return commit_put_rule(commit, rule);
+}
+
+/* Alone, the current list has all the ports that come here. */
+static int put_lists(struct commit *commit, const char *chain, enum ip_family family)
 {
         const struct ruleset *ruleset = commit->ruleset;
+        char name[SET_NAME_SIZE];
+        int r = 0;
+
+        if (ruleset->current && !ruleset->candidate)
+                return put_goto(commit, chain, list_chain(ruleset->current, family, name));
+        if (ruleset->candidate)
+                r = put_for_ports(commit, chain, "candidate_", NULL,
+                                  list_chain(ruleset->candidate, family, name));
+        if (r >= 0 && ruleset->current)
+                r = put_for_ports(commit, chain, "current_", NULL,
+                                  list_chain(ruleset->current, family, name));
+        return r < 0 ? r : put_accept(commit, chain, NULL, "accepted_open", family);
+}
+
+static int put_judge(struct commit *commit, enum ip_family family)
+{
         char chain[SET_NAME_SIZE], name[SET_NAME_SIZE];
         struct rule *rule;
         int r;
 
         (void)family_suffix(CHAIN_JUDGE, family, chain);
-        r = put_always(commit, chain, family);
+        r = put_accept(commit, chain, rule_match_loopback, "accepted_loopback", family);
+        if (r >= 0 && family == IP_V6)
+                r = put_accept(commit, chain, rule_match_link_local, "accepted_linkLocal", family);
         if (r < 0)
                 return r;
         rule = rule_new(chain, NULL);
@@ -290,23 +304,10 @@ static int put_judge(struct commit *commit, enum ip_family family)
                                      SOURCES_MSEC);
         }
         r = commit_put_rule(commit, rule);
-        if (r >= 0 && ruleset->disabled_usec > 0)
+        if (r >= 0 && commit->ruleset->disabled_usec > 0)
                 r = put_for_ports(commit, chain, "disabled_",
                                   family_suffix("accepted_disabled", family, name), NULL);
-        if (r >= 0 && ruleset->candidate)
-                r = put_for_ports(commit, chain, "candidate_", NULL,
-                                  list_chain(ruleset->candidate, family, name));
-        if (r >= 0 && ruleset->current)
-                r = put_for_ports(commit, chain, "current_", NULL,
-                                  list_chain(ruleset->current, family, name));
-        if (r < 0)
-                return r;
-        rule = rule_new(chain, NULL);
-        if (rule) {
-                rule_count(rule, family_suffix("accepted_open", family, name));
-                rule_accept(rule);
-        }
-        return commit_put_rule(commit, rule);
+        return r < 0 ? r : put_lists(commit, chain, family);
 }
 
 static int put_shard(struct commit *commit, const char *chain, const struct shard *shard,
@@ -377,6 +378,9 @@ static int put_list(struct commit *commit, const struct loaded_list *list, enum 
         (void)list_chain(list, family, chain);
         for (enum source_class c = 0; r >= 0 && c < CLASSES; c++)
                 r = put_class(commit, list, c, family);
+        /* Last, because it asks the routing table, which is slower than all before. */
+        if (r >= 0)
+                r = put_accept(commit, chain, rule_match_own_source, "accepted_own", family);
         if (r < 0)
                 return r;
         rule = rule_new(chain, NULL);

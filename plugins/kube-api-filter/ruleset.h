@@ -4,10 +4,10 @@
 /* The table's rules, made in one transaction from what shall be in force:
  *
  *   input (hook input, priority -10, policy accept): TCP to the ports jumps to judge_v4 or judge_v6
- *   judge_*: loopback, own addresses, link-local are accepted; while it is disabled, all; the candidate list
- *     as long as its element lives; the current list otherwise; all, when there is none
- *   list_*_GENERATION: for each class its set, or a map that jumps to the chain of the one of its sets in
- * which the source can be; then the drop
+ *   judge_*: loopback and link-local are accepted; while it is disabled, all; the candidate list as long as
+ * its element lives; the current list otherwise; all, when there is none list_*_GENERATION: for each class
+ * its set, or a map that jumps to the chain of the one of its sets in which the source can be; own addresses;
+ * then the drop
  *
  * Sets of a list are never changed: a new list has new sets, loaded beforehand, and the rules are switched to
  * them. So a packet is judged by the old or by the new list, never by half of one. (An rbtree set in which a
