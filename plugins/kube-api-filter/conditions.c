@@ -6,7 +6,9 @@
 #include "service.h"
 #include "timestamp.h"
 
+#ifndef OBSERVE_PAUSE_USEC
 #define OBSERVE_PAUSE_USEC USEC_PER_MIN
+#endif
 
 static void set_ready_in_force(struct service *service)
 {

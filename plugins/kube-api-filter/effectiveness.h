@@ -15,8 +15,10 @@ enum effectiveness {
         EFFECTIVENESS_SEEN,
 };
 
-/* Looked at for so long before "a few internal addresses" means anything. */
+/* Looked at for so long before "a few internal addresses" means anything. (Tests do not wait for it.) */
+#ifndef EFFECTIVENESS_OBSERVE_USEC
 #define EFFECTIVENESS_OBSERVE_USEC (10 * 60 * UINT64_C(1000000))
+#endif
 /* A pair of proxies and their health monitors; more different sources than that are nodes. */
 #define EFFECTIVENESS_HIDDEN_MAX 4
 

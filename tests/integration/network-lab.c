@@ -30,6 +30,7 @@
 #define ANSWER_MSEC 500 /* below a second, in which a lost SYN would be sent again */
 
 static int clients_fd = -1, node_fd = -1;
+static pid_t listener;
 
 static void run(const char *command)
 {
@@ -60,8 +61,10 @@ void lab_clients(const char *command)
                 fail_msg("exit status %d: %s", status, command);
 }
 
-void lab_open(void)
+int lab_open(void **state)
 {
+        static const char *const clients[] = { FRIEND, STRANGER, OTHER, FRIEND_SIX, STRANGER_SIX };
+
         assert_int_equal(unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
         assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
         clients_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -85,12 +88,30 @@ void lab_open(void)
         /* Until the link is up and the neighbours have found each other. */
         for (unsigned i = 0; !lab_passes(ROUTER_V4, 1) || !lab_passes("2001:db8:9::2", 1); i++)
                 assert_true(i < 20);
+        for (size_t i = 0; i < sizeof(clients) / sizeof(*clients); i++)
+                lab_add_client(clients[i]);
+        return 0;
 }
 
-void lab_close(void)
+int lab_open_listening(void **state)
 {
+        int r = lab_open(state);
+
+        if (r == 0)
+                listener = lab_listen(API_PORT);
+        return r;
+}
+
+int lab_close(void **state)
+{
+        if (listener > 0) {
+                kill(listener, SIGKILL);
+                (void)waitpid(listener, NULL, 0);
+                listener = 0;
+        }
         close(clients_fd);
         close(node_fd);
+        return 0;
 }
 
 void lab_add_client(const char *address)

@@ -12,9 +12,20 @@
 #define NODE_V6   "2001:db8:9::1"
 #define ROUTER_V4 "10.9.0.2" /* the clients' namespace, in the node's own network */
 
-/* Moves the test into a fresh network and mount namespace and makes the other one. Call once, first. */
-void lab_open(void);
-void lab_close(void);
+#define API_PORT 6443
+
+/* Addresses that the clients have from the beginning. */
+#define FRIEND       "203.0.113.5"
+#define STRANGER     "198.51.100.9"
+#define OTHER        "192.0.2.9"
+#define FRIEND_SIX   "2001:db8:a::5"
+#define STRANGER_SIX "2001:db8:b::5"
+
+/* For cmocka_run_group_tests. Moves the test into a fresh network and mount namespace and makes the other
+ * one; lab_open_listening has somebody listen on API_PORT, until lab_close. */
+int lab_open(void **state);
+int lab_open_listening(void **state);
+int lab_close(void **state);
 
 /* Runs a shell command line in the node's or the clients' namespace; fails the test when that fails. */
 void lab_node(const char *command);

@@ -19,13 +19,8 @@
 #include "table.h"
 
 #define CONFIG "etc/capi-node-agent/kube-api-filter.json"
-#define PORT   6443
-
-#define FRIEND   "203.0.113.5"
-#define STRANGER "198.51.100.9"
 
 static char *root;
-static pid_t listener;
 
 static int make_root(void **state)
 {
@@ -77,8 +72,8 @@ static void check_rules(void)
 
 static void check_packets(void)
 {
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
 }
 
 /* The neighbour is there; reload is what it does when it writes its rules anew. */
@@ -97,7 +92,7 @@ static void live_beside(const char *reload)
         assert_int_equal(run("enable", NULL, NULL), 0);
         assert_int_equal(run("undo", NULL, NULL), 0);
         check_rules();
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
 }
 
 static void beside_dockers_rules_both_stay_as_they_are(void **state)
@@ -184,20 +179,9 @@ static void beside_firewallds_rules_both_stay_as_they_are(void **state)
 
 static int open_lab(void **state)
 {
-        lab_open();
-        lab_add_client(FRIEND);
-        lab_add_client(STRANGER);
-        listener = lab_listen(PORT);
+        assert_int_equal(lab_open_listening(state), 0);
         /* ufw's lock and firewalld's bus. */
         return mount("tmpfs", "/run", "tmpfs", 0, NULL);
-}
-
-static int close_lab(void **state)
-{
-        kill(listener, SIGKILL);
-        (void)waitpid(listener, NULL, 0);
-        lab_close();
-        return 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_root, remove_root)
@@ -213,5 +197,5 @@ int main(void)
                 TEST(beside_firewallds_rules_both_stay_as_they_are),
         };
 
-        return cmocka_run_group_tests(tests, open_lab, close_lab);
+        return cmocka_run_group_tests(tests, open_lab, lab_close);
 }

@@ -22,7 +22,6 @@
 #include "set.h"
 #include "timestamp.h"
 
-#define PORT   6443
 #define CHAINS 200
 
 static void shrink(const struct mnl_socket *socket, int option)
@@ -119,7 +118,7 @@ static struct filter_list *make_list(unsigned n)
         struct filter_list *list;
 
         assert_int_equal(filter_list_new(&list), 0);
-        assert_int_equal(filter_list_add_port(list, PORT), 0);
+        assert_int_equal(filter_list_add_port(list, API_PORT), 0);
         for (unsigned i = 0; i < n; i++)
                 assert_int_equal(filter_list_add(list, CLASS_ALLOW,
                                                  &(struct cidr){ IP_V4, 0x0B000000 + i * 512,
@@ -188,18 +187,6 @@ static void lost_notifications_are_taken_for_a_change_of_everything(void **state
         lab_node("nft delete table inet " TABLE_NAME);
 }
 
-static int open_lab(void **state)
-{
-        lab_open();
-        return 0;
-}
-
-static int close_lab(void **state)
-{
-        lab_close();
-        return 0;
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -210,5 +197,5 @@ int main(void)
                 cmocka_unit_test(lost_notifications_are_taken_for_a_change_of_everything),
         };
 
-        return cmocka_run_group_tests(tests, open_lab, close_lab);
+        return cmocka_run_group_tests(tests, lab_open, lab_close);
 }

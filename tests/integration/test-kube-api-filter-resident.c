@@ -22,19 +22,15 @@
 
 #define CONFIG "etc/capi-node-agent/kube-api-filter.json"
 #define REPORT "run/capi-node-agent/reports/kube-api-filter.json"
-#define PORT   6443
 
-#define FRIEND   "203.0.113.5"
-#define STRANGER "198.51.100.9"
-#define OTHER    "192.0.2.9"
-#define FRIENDS  "\"allow\": [\"203.0.113.0/24\"], \"nodes\": []"
+#define FRIENDS "\"allow\": [\"203.0.113.0/24\"], \"nodes\": []"
 
 static char *root;
 static pid_t api, filter;
 
 static bool api_listens(void *userdata)
 {
-        return lab_reach(FRIEND, PORT) == REACH_CONNECTED;
+        return lab_reach(FRIEND, API_PORT) == REACH_CONNECTED;
 }
 
 static void start_api(void)
@@ -55,9 +51,14 @@ static void stop_api(void)
         api = 0;
 }
 
+static void start_program(const char *program)
+{
+        filter = program_start(program, (const char *const[]){ "--root", root, "daemon", NULL });
+}
+
 static void start_filter(void)
 {
-        filter = program_start(KUBE_API_FILTER, (const char *const[]){ "--root", root, "daemon", NULL });
+        start_program(KUBE_API_FILTER);
 }
 
 static int stop_filter(int signal)
@@ -139,7 +140,7 @@ static void configure(const char *text)
 static bool stranger_is_out(void *userdata)
 {
         return system("nft list chain inet capi_node_agent input >/dev/null 2>&1") == 0 &&
-               !lab_passes(STRANGER, PORT);
+               !lab_passes(STRANGER, API_PORT);
 }
 
 static void the_first_list_waits_for_the_api_and_is_then_confirmed(void **state)
@@ -148,11 +149,11 @@ static void the_first_list_waits_for_the_api_and_is_then_confirmed(void **state)
         start_filter();
         wait_for("AwaitingAPI");
         /* Counting, and nobody is shut out: a closed port answers. */
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_REFUSED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_REFUSED);
         start_api();
         wait_for("ListInForce");
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
 }
 
 static void at_boot_the_confirmed_list_is_there_before_the_api(void **state)
@@ -181,8 +182,8 @@ static void without_an_answer_the_list_before_comes_back(void **state)
         assert_int_equal(run("apply", "--confirm", "4s"), 0);
         wait_for("RolledBack");
         kill(api, SIGCONT);
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
 }
 
 static void killed_in_a_trial_it_goes_on_with_it(void **state)
@@ -200,8 +201,8 @@ static void killed_in_a_trial_it_goes_on_with_it(void **state)
         start_filter();
         kill(api, SIGCONT);
         wait_for("ListInForce");
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_DROPPED);
 }
 
 /* Nodes that were talking must be heard of under the new list; here another table keeps one from it. */
@@ -249,25 +250,25 @@ static void a_list_under_which_the_management_side_falls_silent_is_taken_back(vo
                     &(struct wanted_condition){ "RolledBack", "not heard of since: " STRANGER },
                     "the rollback");
         lab_node("nft delete table inet lab");
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
         close(management);
         assert_int_equal(program_stop(listener, SIGKILL), -SIGKILL);
 }
 
 static bool stranger_is_in(void *userdata)
 {
-        return lab_reach(STRANGER, PORT) == REACH_CONNECTED;
+        return lab_reach(STRANGER, API_PORT) == REACH_CONNECTED;
 }
 
 static bool other_is_in(void *userdata)
 {
-        return lab_reach(OTHER, PORT) == REACH_CONNECTED;
+        return lab_reach(OTHER, API_PORT) == REACH_CONNECTED;
 }
 
 static bool other_is_out(void *userdata)
 {
-        return lab_reach(OTHER, PORT) == REACH_DROPPED;
+        return lab_reach(OTHER, API_PORT) == REACH_DROPPED;
 }
 
 static void write_hosts(const char *text)
@@ -299,7 +300,7 @@ static void a_name_of_the_management_side_is_looked_up_and_its_last_address_kept
         lab_node("nft flush ruleset");
         start_filter();
         wait_until(other_is_out, NULL, "the list");
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
         /* The management side has moved. */
         assert_int_equal(stop_filter(SIGTERM), 0);
         write_hosts(OTHER " capi.test");
@@ -386,10 +387,48 @@ static void what_others_change_is_repaired_at_once(void **state)
         for (size_t i = 0; i < ELEMENTS(commands); i++) {
                 lab_node(commands[i]);
                 wait_until(stranger_is_out, NULL, commands[i]);
-                assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
+                assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
         }
         wait_until(was_repaired, NULL, "the repair in the report");
         print_message("# the last repair took %.1f ms\n", repair_seconds() * 1000);
+}
+
+static void an_allow_file_that_changes_is_in_force_at_once(void **state)
+{
+        uint64_t began;
+
+        root_write(root, "etc/allow", "203.0.113.0/24\n", 0644);
+        configure("{ \"allowFiles\": [\"/etc/allow\"], \"nodes\": [] }");
+        start_api();
+        start_filter();
+        wait_for("ListInForce");
+        assert_true(other_is_out(NULL));
+        began = now_boottime_usec();
+        root_write(root, "etc/allow", "203.0.113.0/24\n192.0.2.0/24 # of the other\n", 0644);
+        wait_until(other_is_in, NULL, "the file's new network");
+        print_message("# after %.1f s\n", (double)(now_boottime_usec() - began) / USEC_PER_SEC);
+}
+
+/* As behind Octavia's amphora. The program of this test takes a second for long enough, not ten minutes. */
+static void behind_a_masquerading_load_balancer_it_says_that_clients_are_hidden(void **state)
+{
+        static const char *const clients[] = { FRIEND, STRANGER, OTHER };
+
+        configure("{ \"allow\": [\"203.0.113.0/24\"], \"nodes\": [\"auto\"] }");
+        start_api();
+        lab_clients("nft add table ip lab && nft add chain ip lab out '{ type nat hook postrouting priority "
+                    "100; }' "
+                    "&& nft add rule ip lab out masquerade");
+        start_program(KUBE_API_FILTER_HASTY);
+        wait_for("ListInForce");
+        for (size_t i = 0; i < ELEMENTS(clients); i++)
+                assert_int_equal(lab_reach(clients[i], API_PORT), REACH_CONNECTED);
+        wait_longer(60, has_condition, &(struct wanted_condition){ "ClientAddressHidden", "amphora" },
+                    "the hidden clients");
+        lab_clients("nft delete table ip lab");
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
+        wait_for("ClientAddressesSeen");
 }
 
 static void what_others_have_is_left_as_it_is(void **state)
@@ -432,23 +471,8 @@ static void removing_the_configuration_removes_the_table(void **state)
         lab_node(path);
         assert_int_equal(program_wait(filter), 0);
         filter = 0;
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
         lab_node("! nft list table inet capi_node_agent 2>/dev/null");
-}
-
-static int open_lab(void **state)
-{
-        lab_open();
-        lab_add_client(FRIEND);
-        lab_add_client(STRANGER);
-        lab_add_client(OTHER);
-        return 0;
-}
-
-static int close_lab(void **state)
-{
-        lab_close();
-        return 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_root, remove_root)
@@ -465,10 +489,12 @@ int main(void)
                 TEST(a_name_of_the_management_side_is_looked_up_and_its_last_address_kept),
                 TEST(what_the_node_found_by_itself_is_shown_and_can_be_switched_off),
                 TEST(what_others_change_is_repaired_at_once),
+                TEST(an_allow_file_that_changes_is_in_force_at_once),
+                TEST(behind_a_masquerading_load_balancer_it_says_that_clients_are_hidden),
                 TEST(what_others_have_is_left_as_it_is),
                 TEST(a_storm_of_flushes_is_survived_and_named),
                 TEST(removing_the_configuration_removes_the_table),
         };
 
-        return cmocka_run_group_tests(tests, open_lab, close_lab);
+        return cmocka_run_group_tests(tests, lab_open, lab_close);
 }

@@ -19,13 +19,8 @@
 #include "timestamp.h"
 
 #define STATE "var/lib/capi-node-agent/kube-api-filter"
-#define PORT  6443
-
-#define FRIEND   "203.0.113.5"
-#define STRANGER "198.51.100.9"
 
 static char *root;
-static pid_t listener;
 static struct filter *filter;
 static unsigned seed;
 
@@ -58,7 +53,7 @@ static struct filter_list *new_list(void)
         struct filter_list *list;
 
         assert_int_equal(filter_list_new(&list), 0);
-        assert_int_equal(filter_list_add_port(list, PORT), 0);
+        assert_int_equal(filter_list_add_port(list, API_PORT), 0);
         return list;
 }
 
@@ -106,7 +101,7 @@ static void check_rules(const struct filter_list *list, const char *const *sourc
 
         assert_non_null(stream);
         for (size_t k = 0; k < n; k++)
-                fprintf(stream, "%s %d\n", sources[k], PORT);
+                fprintf(stream, "%s %d\n", sources[k], API_PORT);
         assert_int_equal(fclose(stream), 0);
         root_write(root, "packets", packets, 0600);
         assert_true(asprintf(&command, JUDGE_PACKETS " <%s/packets >%s/verdicts", root, root) > 0);
@@ -150,7 +145,7 @@ static void the_list_the_packets_and_what_nft_shows_agree(void **state)
                 assert_int_equal(filter_list_finish(list), 0);
                 switch_to(list);
                 check_rules(list, sources, SOURCES);
-                lab_reach_all(sources, SOURCES, PORT, passed);
+                lab_reach_all(sources, SOURCES, API_PORT, passed);
                 for (size_t i = 0; i < SOURCES; i++) {
                         enum ip_family family;
                         ip_number address;
@@ -268,8 +263,8 @@ static void a_hundred_thousand_networks_are_in_force_in_seconds_and_one_more_at_
         for (size_t i = 0; i < ELEMENTS(in); i++) {
                 lab_add_client(in[i]);
                 lab_add_client(out[i]);
-                assert_int_equal(lab_reach(in[i], PORT), REACH_CONNECTED);
-                assert_int_equal(lab_reach(out[i], PORT), REACH_DROPPED);
+                assert_int_equal(lab_reach(in[i], API_PORT), REACH_CONNECTED);
+                assert_int_equal(lab_reach(out[i], API_PORT), REACH_DROPPED);
         }
 }
 
@@ -294,23 +289,6 @@ static void the_ports_of_scs_0217_are_shut_to_strangers(void **state)
         assert_int_equal(lab_reach(STRANGER, 2382), REACH_REFUSED);
 }
 
-static int open_lab(void **state)
-{
-        lab_open();
-        lab_add_client(FRIEND);
-        lab_add_client(STRANGER);
-        listener = lab_listen(PORT);
-        return 0;
-}
-
-static int close_lab(void **state)
-{
-        kill(listener, SIGKILL);
-        (void)waitpid(listener, NULL, 0);
-        lab_close();
-        return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_filter, close_filter)
 
 int main(void)
@@ -322,5 +300,5 @@ int main(void)
                 TEST(the_ports_of_scs_0217_are_shut_to_strangers),
         };
 
-        return cmocka_run_group_tests(tests, open_lab, close_lab);
+        return cmocka_run_group_tests(tests, lab_open_listening, lab_close);
 }

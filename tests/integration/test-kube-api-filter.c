@@ -25,15 +25,8 @@
 
 #define CONFIG "etc/capi-node-agent/kube-api-filter.json"
 #define STATE  "var/lib/capi-node-agent/kube-api-filter"
-#define PORT   6443
-
-#define FRIEND       "203.0.113.5"
-#define STRANGER     "198.51.100.9"
-#define FRIEND_SIX   "2001:db8:a::5"
-#define STRANGER_SIX "2001:db8:b::5"
 
 static char *root;
-static pid_t listener;
 
 static int run(const char *command, const char *argument, const char *value)
 {
@@ -70,13 +63,13 @@ static int remove_root(void **state)
 
 static void listed_sources_get_in_and_others_do_not(void **state)
 {
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
         put_in_force("{" FRIENDS "}");
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
-        assert_int_equal(lab_reach(FRIEND_SIX, PORT), REACH_CONNECTED);
-        assert_int_equal(lab_reach(ROUTER_V4, PORT), REACH_CONNECTED);
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
-        assert_int_equal(lab_reach(STRANGER_SIX, PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(FRIEND_SIX, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(ROUTER_V4, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(STRANGER_SIX, API_PORT), REACH_DROPPED);
         /* Only the listed ports are anybody's business. */
         assert_int_equal(lab_reach(STRANGER, 6444), REACH_REFUSED);
 }
@@ -86,9 +79,9 @@ static void masqueraded_clients_are_who_they_look_like(void **state)
         put_in_force("{" FRIENDS "}");
         lab_clients("nft add table ip lab && nft add chain ip lab out '{ type nat hook postrouting "
                     "priority 100; }' && nft add rule ip lab out ip saddr " STRANGER " masquerade");
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
         lab_clients("nft delete table ip lab");
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
 }
 
 static bool is_answered(int fd)
@@ -113,8 +106,8 @@ static void an_open_connection_of_a_withdrawn_network_is_cut(void **state)
         int stranger, friend;
 
         put_in_force("{\"allow\": [\"203.0.113.0/24\", \"198.51.100.0/24\"], \"nodes\": []}");
-        stranger = lab_connect(STRANGER, PORT);
-        friend = lab_connect(FRIEND, PORT);
+        stranger = lab_connect(STRANGER, API_PORT);
+        friend = lab_connect(FRIEND, API_PORT);
         assert_true(is_answered(stranger));
         put_in_force("{\"allow\": [\"203.0.113.0/24\"], \"nodes\": []}");
         assert_false(is_answered(stranger));
@@ -125,7 +118,7 @@ static void an_open_connection_of_a_withdrawn_network_is_cut(void **state)
 
 static bool stranger_passes(void *userdata)
 {
-        return lab_passes(STRANGER, PORT);
+        return lab_passes(STRANGER, API_PORT);
 }
 
 static void the_kernel_goes_back_by_itself_when_nobody_confirms(void **state)
@@ -134,10 +127,10 @@ static void the_kernel_goes_back_by_itself_when_nobody_confirms(void **state)
         configure("{\"allow\": [\"203.0.113.0/24\"], \"nodes\": []}");
         assert_int_equal(run("apply", "--confirm", "2s"), 0);
         /* From here on no process of ours runs. */
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
         wait_until(stranger_passes, NULL, "the old list");
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_DROPPED);
         assert_int_equal(run("confirm", NULL, NULL), 1);
 }
 
@@ -146,20 +139,20 @@ static void a_rollback_and_a_pause_take_effect_at_once(void **state)
         put_in_force("{\"allow\": [\"198.51.100.0/24\"], \"nodes\": []}");
         configure("{\"allow\": [\"203.0.113.0/24\"], \"nodes\": []}");
         assert_int_equal(run("apply", "--confirm", "1h"), 0);
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
         assert_int_equal(run("rollback", NULL, NULL), 0);
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_DROPPED);
         assert_int_equal(run("disable", "--for", "2s"), 0);
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
         /* The kernel ends it. */
         for (uint64_t deadline = now_boottime_usec() + DEADLINE_SECONDS * USEC_PER_SEC;
-             lab_passes(FRIEND, PORT);)
+             lab_passes(FRIEND, API_PORT);)
                 assert_true(now_boottime_usec() < deadline);
         assert_int_equal(run("disable", "--for", "1h"), 0);
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
         assert_int_equal(run("enable", NULL, NULL), 0);
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_DROPPED);
 }
 
 static void a_list_that_cuts_off_the_management_side_is_refused(void **state)
@@ -167,23 +160,23 @@ static void a_list_that_cuts_off_the_management_side_is_refused(void **state)
         int management;
 
         put_in_force("{\"management\": [\"198.51.100.0/24\"], \"nodes\": []}");
-        management = lab_connect(STRANGER, PORT);
+        management = lab_connect(STRANGER, API_PORT);
         configure("{\"allow\": [\"203.0.113.0/24\"], \"nodes\": []}");
         assert_int_equal(run("preview", NULL, NULL), 1);
         assert_int_equal(run("apply", NULL, NULL), 1);
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
         assert_int_equal(run("apply", "--force", NULL), 0);
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
         close(management);
 }
 
 static void a_list_that_cuts_off_a_connected_node_is_refused(void **state)
 {
-        int node = lab_connect(ROUTER_V4, PORT);
+        int node = lab_connect(ROUTER_V4, API_PORT);
 
         configure("{\"allow\": [\"203.0.113.0/24\"], \"nodes\": []}");
         assert_int_equal(run("apply", NULL, NULL), 1);
-        assert_int_equal(lab_reach(ROUTER_V4, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(ROUTER_V4, API_PORT), REACH_CONNECTED);
         configure("{\"allow\": [\"203.0.113.0/24\"], \"nodes\": [\"auto\"]}");
         assert_int_equal(run("apply", NULL, NULL), 0);
         close(node);
@@ -193,7 +186,7 @@ static void an_audit_only_counts(void **state)
 {
         configure("{\"mode\": \"audit\", " FRIENDS "}");
         assert_int_equal(run("apply", NULL, NULL), 0);
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
         lab_node("nft list counter inet capi_node_agent audited_v4 | grep -q 'packets [1-9]'");
 }
 
@@ -203,13 +196,13 @@ static void a_list_that_only_grows_needs_no_confirmation(void **state)
         configure("{\"allow\": [\"203.0.113.0/24\", \"198.51.100.0/24\"], \"nodes\": []}");
         assert_int_equal(run("apply", NULL, NULL), 0);
         assert_int_equal(run("confirm", NULL, NULL), 1);
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
 }
 
 static void counters_survive_every_change(void **state)
 {
         put_in_force("{\"allow\": [\"203.0.113.0/24\"], \"nodes\": []}");
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
         put_in_force("{\"allow\": [\"203.0.113.0/25\"], \"nodes\": []}");
         lab_node("nft list counter inet capi_node_agent dropped_v4 | grep -q 'packets [1-9]'");
 }
@@ -226,10 +219,10 @@ static void killed_at_any_step_it_leaves_the_old_or_the_new_list(void **state)
                 setenv("CAPI_NODE_FAULT_POINT", points[i], 1);
                 assert_int_equal(run("apply", NULL, NULL), -SIGKILL);
                 unsetenv("CAPI_NODE_FAULT_POINT");
-                assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
+                assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
                 put_in_force("{\"allow\": [\"203.0.113.0/24\"], \"nodes\": []}");
-                assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
-                assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
+                assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+                assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
         }
 }
 
@@ -239,7 +232,7 @@ static struct filter_list *make_list(const char *const *networks, size_t n)
         struct cidr cidr;
 
         assert_int_equal(filter_list_new(&list), 0);
-        assert_int_equal(filter_list_add_port(list, PORT), 0);
+        assert_int_equal(filter_list_add_port(list, API_PORT), 0);
         for (size_t i = 0; i < n; i++) {
                 assert_int_equal(cidr_parse(networks[i], &cidr), 0);
                 assert_int_equal(filter_list_add(list, CLASS_ALLOW, &cidr), 0);
@@ -274,7 +267,7 @@ static void a_thousand_swaps_lose_no_connection_of_a_listed_source(void **state)
         other = make_list((const char *const[]){ "203.0.113.0/25", "192.0.3.0/24" }, 2);
         assert_int_equal(filter_open(directory, &filter, NULL), 0);
         switch_to(filter, one);
-        storm = lab_storm_start(FRIEND, PORT);
+        storm = lab_storm_start(FRIEND, API_PORT);
         for (unsigned i = 0; i < SWAPS / 2; i++)
                 switch_to(filter, i % 2 ? one : other);
         assert_int_equal(lab_storm_stop(storm, &slowest, &connections), 0);
@@ -307,27 +300,8 @@ static void a_competing_writer_delays_and_does_not_harm(void **state)
         for (unsigned i = 0; i < 50; i++)
                 switch_to(filter, i % 2 ? one : other);
         assert_int_equal(program_stop(writer, SIGKILL), -SIGKILL);
-        assert_int_equal(lab_reach(FRIEND, PORT), REACH_CONNECTED);
-        assert_int_equal(lab_reach(STRANGER, PORT), REACH_DROPPED);
-}
-
-static int open_lab(void **state)
-{
-        lab_open();
-        lab_add_client(FRIEND);
-        lab_add_client(STRANGER);
-        lab_add_client(FRIEND_SIX);
-        lab_add_client(STRANGER_SIX);
-        listener = lab_listen(PORT);
-        return 0;
-}
-
-static int close_lab(void **state)
-{
-        kill(listener, SIGKILL);
-        (void)waitpid(listener, NULL, 0);
-        lab_close();
-        return 0;
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_root, remove_root)
@@ -350,5 +324,5 @@ int main(void)
                 TEST(a_competing_writer_delays_and_does_not_harm),
         };
 
-        return cmocka_run_group_tests(tests, open_lab, close_lab);
+        return cmocka_run_group_tests(tests, lab_open_listening, lab_close);
 }
