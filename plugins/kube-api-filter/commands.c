@@ -338,21 +338,65 @@ static void print_list(const char *name, const struct filter_list *list, const s
                         }
 }
 
-static void print_counters(void)
+static void print_counters(struct netlink *netlink)
 {
-        _cleanup_(netlink_freep) struct netlink *netlink = NULL;
         struct table_counters counters;
 
-        if (netlink_new(&netlink) < 0 || table_read_counters(netlink, &counters) < 0) {
-                printf("the kernel has no table capi_node_agent, or does not show it to you\n");
+        if (table_read_counters(netlink, &counters) < 0)
                 return;
-        }
         for (size_t i = 0; i < counters.count; i++)
                 if (counters.items[i].packets > 0)
                         printf("  %-28s %12llu packets %14llu bytes\n", counters.items[i].name,
                                (unsigned long long)counters.items[i].packets,
                                (unsigned long long)counters.items[i].bytes);
         table_counters_clear(&counters);
+}
+
+/* The addresses that were dropped in the last hour. */
+static void print_refused(struct netlink *netlink)
+{
+        char name[SET_NAME_SIZE], address[CIDR_TEXT_SIZE];
+        size_t n = 0;
+
+        for (enum ip_family f = 0; f < IP_FAMILIES; f++) {
+                struct table_elements refused;
+
+                if (table_read_elements(netlink, family_suffix(RULESET_REFUSED, f, name), f, &refused) < 0)
+                        continue;
+                for (size_t i = 0; i < refused.count; i++, n++)
+                        if (n < REFUSED_SHOWN)
+                                printf("%s  %s\n", n == 0 ? "on no list, in the last hour\n" : "",
+                                       ip_format(f, refused.items[i].address, address));
+                table_elements_clear(&refused);
+        }
+        if (n > REFUSED_SHOWN)
+                printf("  and %zu more\n", n - REFUSED_SHOWN);
+}
+
+/* What only the kernel knows. */
+static void print_table(void)
+{
+        _cleanup_(netlink_freep) struct netlink *netlink = NULL;
+        _cleanup_table_ table = {};
+
+        if (netlink_new(&netlink) < 0 || table_read(netlink, &table) < 0 || !table.exists) {
+                printf("the kernel has no table capi_node_agent, or does not show it to you\n");
+                return;
+        }
+        printf("packets\n");
+        print_counters(netlink);
+        print_refused(netlink);
+        if (table.other_drops)
+                printf("what these chains of others do not let in is dropped, too: %s\n", table.other_drops);
+}
+
+static void print_changes(const struct filter_state *state)
+{
+        char changed[TIMESTAMP_SIZE];
+
+        if (state->changed_usec > 0)
+                printf("generation %u, changed %s, repaired %llu times\n", state->generation,
+                       timestamp_format(state->changed_usec, changed), (unsigned long long)state->repairs);
 }
 
 /* The report has it all as JSON. */
@@ -417,7 +461,7 @@ int filter_run_show(int argc, char *argv[], void *userdata)
         if (state.rejected[0])
                 printf("rolled back: %s\n",
                        state.rejected_because ? state.rejected_because : "not confirmed");
-        printf("packets\n");
-        print_counters();
+        print_changes(&state);
+        print_table();
         return EXIT_GOOD;
 }

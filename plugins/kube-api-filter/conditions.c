@@ -14,15 +14,18 @@ static void set_ready_in_force(struct service *service)
 {
         struct plugin_context *ctx = service->ctx;
         const struct filter_list *list = service->filter->current ? service->filter->current->list : NULL;
+        const char *others = service->filter->table.other_drops;
 
         if (list && list->audit)
                 plugin_set_condition(ctx, CONDITION_READY, CONDITION_TRUE, "OnlyCounting",
                                      "mode is audit: sources that are on no list are counted and let in");
         else
                 plugin_set_condition(ctx, CONDITION_READY, CONDITION_TRUE, "ListInForce",
-                                     "only listed sources are let in: %zu IPv4 and %zu IPv6 ranges",
+                                     "only listed sources are let in: %zu IPv4 and %zu IPv6 ranges%s%s",
                                      list ? filter_list_count(list, IP_V4) : 0,
-                                     list ? filter_list_count(list, IP_V6) : 0);
+                                     list ? filter_list_count(list, IP_V6) : 0,
+                                     others ? "; what these do not let in is dropped, too: " : "",
+                                     others ? others : "");
 }
 
 static const char *in_force(const struct service *service)
@@ -77,6 +80,17 @@ void service_set_ready(struct service *service)
         }
 }
 
+/* Others' chains come and go without a change of this table. */
+static void observe_others(struct filter *filter)
+{
+        _cleanup_table_ table = {};
+
+        if (table_read(filter->netlink, &table) < 0)
+                return;
+        free(filter->table.other_drops);
+        filter->table.other_drops = TAKE_PTR(table.other_drops);
+}
+
 void service_observe(struct service *service)
 {
         struct table_elements sources[IP_FAMILIES] = {};
@@ -88,6 +102,7 @@ void service_observe(struct service *service)
         if (now < service->next_observation_usec)
                 return;
         service->next_observation_usec = now + OBSERVE_PAUSE_USEC;
+        observe_others(service->filter);
         r = node_networks_read(&networks);
         for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++)
                 r = table_read_elements(service->filter->netlink, family_suffix(RULESET_SOURCES, f, name), f,

@@ -9,8 +9,7 @@
 #include "report.h"
 #include "service.h"
 
-#define REFUSED_SHOWN 32 /* of RULESET_SOURCES_MAX: a report is no log */
-#define PREFIX        "capi_node_kube_api_filter_"
+#define PREFIX "capi_node_kube_api_filter_"
 
 static const char *const phase_names[] = {
         [FILTER_CONFIRMED] = "Confirmed",

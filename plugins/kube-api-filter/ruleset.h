@@ -24,6 +24,7 @@
 #define RULESET_SOURCES     "sources"
 #define RULESET_REFUSED     "refused"
 #define RULESET_SOURCES_MAX 4096
+#define REFUSED_SHOWN       32 /* of them, to a person or in a report, which is no log */
 
 /* A list whose sets are in the kernel. */
 struct loaded_list {

@@ -10,10 +10,10 @@
 
 #include "cidr.h"
 
-/* A shard is loaded by one transaction, which others wait for: about 3 ms. */
-#define SHARD_MAX 1024
+/* A shard is loaded by one transaction, which others wait for: about 2 ms. */
+#define SHARD_MAX 512
 /* Fewer go together with the shard beside them, so that many small changes leave no crumbs. */
-#define SHARD_MIN 256
+#define SHARD_MIN 128
 
 struct shard {
         uint32_t generation, number; /* which load it came with, and which of that: they name its set */

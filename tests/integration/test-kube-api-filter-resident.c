@@ -205,6 +205,32 @@ static void killed_in_a_trial_it_goes_on_with_it(void **state)
         assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_DROPPED);
 }
 
+static void after_a_boot_in_the_middle_of_a_trial_the_confirmed_list_is_in_force(void **state)
+{
+        _cleanup_free_ char *boot = NULL;
+
+        configure("{" FRIENDS "}");
+        start_api();
+        start_filter();
+        wait_for("ListInForce");
+        kill(api, SIGSTOP);
+        configure("{\"allow\": [\"198.51.100.0/24\"], \"nodes\": []}");
+        wait_for("AwaitingAPI");
+        assert_int_equal(run("apply", NULL, NULL), 0);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_DROPPED);
+        assert_int_equal(stop_filter(SIGKILL), -SIGKILL);
+        assert_true(
+                asprintf(&boot,
+                         "nft flush ruleset && sed -i 's/\"bootId\":\"[^\"]*/\"bootId\":\"the boot before/' "
+                         "%s/var/lib/capi-node-agent/kube-api-filter/state.json",
+                         root) > 0);
+        lab_node(boot);
+        start_filter();
+        wait_until(stranger_is_out, NULL, "the confirmed list");
+        kill(api, SIGCONT);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+}
+
 /* Nodes that were talking must be heard of under the new list; here another table keeps one from it. */
 static void a_list_is_not_confirmed_before_a_talking_node_was_heard_of(void **state)
 {
@@ -231,29 +257,48 @@ static void a_list_is_not_confirmed_before_a_talking_node_was_heard_of(void **st
         assert_int_equal(program_stop(listener, SIGKILL), -SIGKILL);
 }
 
-static void a_list_under_which_the_management_side_falls_silent_is_taken_back(void **state)
+/* Whom the class has was talking, falls silent under the new list, and cannot confirm it. */
+static void take_back_when_silent(const char *class)
 {
         pid_t listener = lab_listen(6444);
-        int management;
+        _cleanup_free_ char *before = NULL, *after = NULL;
+        int needed;
 
-        configure("{ \"ports\": [6443, 6444], \"nodes\": [], \"management\": [\"198.51.100.9\"], "
-                  "\"allow\": [\"203.0.113.0/24\"], \"confirm\": \"4s\" }");
+        assert_true(asprintf(&before,
+                             "{ \"ports\": [6443, 6444], %s: [\"198.51.100.9\"], \"allow\": "
+                             "[\"203.0.113.0/24\"], \"confirm\": \"4s\" }",
+                             class) > 0);
+        assert_true(asprintf(&after,
+                             "{ \"ports\": [6443, 6444], %s: [\"198.51.100.9\"], \"allow\": "
+                             "[\"192.0.2.0/24\"], \"confirm\": \"4s\" }",
+                             class) > 0);
+        configure(before);
         start_api();
         start_filter();
         wait_for("ListInForce");
-        management = lab_connect(STRANGER, 6444);
+        needed = lab_connect(STRANGER, 6444);
         lab_node("nft 'add table inet lab; add chain inet lab in { type filter hook input priority 10; }; "
                  "add rule inet lab in ip saddr " STRANGER " drop'");
-        configure("{ \"ports\": [6443, 6444], \"nodes\": [], \"management\": [\"198.51.100.9\"], "
-                  "\"allow\": [\"192.0.2.0/24\"], \"confirm\": \"4s\" }");
+        configure(after);
         wait_longer(60, has_condition,
                     &(struct wanted_condition){ "RolledBack", "not heard of since: " STRANGER },
                     "the rollback");
         lab_node("nft delete table inet lab");
         assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(OTHER, API_PORT), REACH_DROPPED);
         assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
-        close(management);
+        close(needed);
         assert_int_equal(program_stop(listener, SIGKILL), -SIGKILL);
+}
+
+static void a_list_under_which_the_management_side_falls_silent_is_taken_back(void **state)
+{
+        take_back_when_silent("\"nodes\": [], \"management\"");
+}
+
+static void a_list_under_which_a_node_falls_silent_is_taken_back(void **state)
+{
+        take_back_when_silent("\"nodes\"");
 }
 
 static bool stranger_is_in(void *userdata)
@@ -484,8 +529,10 @@ int main(void)
                 TEST(at_boot_the_confirmed_list_is_there_before_the_api),
                 TEST(without_an_answer_the_list_before_comes_back),
                 TEST(killed_in_a_trial_it_goes_on_with_it),
+                TEST(after_a_boot_in_the_middle_of_a_trial_the_confirmed_list_is_in_force),
                 TEST(a_list_is_not_confirmed_before_a_talking_node_was_heard_of),
                 TEST(a_list_under_which_the_management_side_falls_silent_is_taken_back),
+                TEST(a_list_under_which_a_node_falls_silent_is_taken_back),
                 TEST(a_name_of_the_management_side_is_looked_up_and_its_last_address_kept),
                 TEST(what_the_node_found_by_itself_is_shown_and_can_be_switched_off),
                 TEST(what_others_change_is_repaired_at_once),

@@ -207,6 +207,30 @@ static void counters_survive_every_change(void **state)
         lab_node("nft list counter inet capi_node_agent dropped_v4 | grep -q 'packets [1-9]'");
 }
 
+static void show_has(const char *text)
+{
+        _cleanup_free_ char *command = NULL;
+
+        assert_true(asprintf(&command, "%s --root %s show | grep -qF '%s'", KUBE_API_FILTER, root, text) > 0);
+        lab_node(command);
+}
+
+static void who_was_refused_and_who_else_drops_is_shown(void **state)
+{
+        put_in_force("{" FRIENDS "}");
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(STRANGER_SIX, API_PORT), REACH_DROPPED);
+        lab_node("nft 'add table ip lab; add chain ip lab in { type filter hook input priority 10; policy "
+                 "drop; }'");
+        show_has("203.0.113.0/24");
+        show_has("  " STRANGER);
+        show_has("  " STRANGER_SIX);
+        show_has("dropped_v4");
+        show_has("repaired 0 times");
+        show_has("dropped, too: ip lab in");
+        lab_node("nft delete table ip lab");
+}
+
 /* Wherever apply is killed, the old list or the new one is in force, and the next apply completes. */
 static void killed_at_any_step_it_leaves_the_old_or_the_new_list(void **state)
 {
@@ -319,6 +343,7 @@ int main(void)
                 TEST(an_audit_only_counts),
                 TEST(a_list_that_only_grows_needs_no_confirmation),
                 TEST(counters_survive_every_change),
+                TEST(who_was_refused_and_who_else_drops_is_shown),
                 TEST(killed_at_any_step_it_leaves_the_old_or_the_new_list),
                 TEST(a_thousand_swaps_lose_no_connection_of_a_listed_source),
                 TEST(a_competing_writer_delays_and_does_not_harm),
