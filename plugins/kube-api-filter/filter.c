@@ -193,12 +193,12 @@ static int bring_or_explain(struct filter *filter, bool fresh, struct failure *f
         return 0;
 }
 
-int filter_enforce(struct filter *filter, struct failure *failure)
+int filter_enforce(struct filter *filter, bool sets_intact, struct failure *failure)
 {
         /* A trial that is over is not begun again by whoever repairs. */
         if (filter->state.candidate[0] && left(filter->state.deadline_usec) == 0)
                 return filter_rollback(filter, "it was not confirmed in time", failure);
-        return bring_or_explain(filter, true, failure);
+        return bring_or_explain(filter, !sets_intact, failure);
 }
 
 /* The state is saved before the kernel is told. */
@@ -282,7 +282,7 @@ int filter_want(struct filter *filter, struct filter_list *list, struct failure 
                 filter->state.candidate[0] = '\0';
         if (phase != FILTER_REJECTED)
                 forget_rejection(&filter->state);
-        return phase == FILTER_TRIAL ? filter_enforce(filter, failure) : change(filter, failure);
+        return phase == FILTER_TRIAL ? filter_enforce(filter, false, failure) : change(filter, failure);
 }
 
 void cut_clear(struct cut *cut)

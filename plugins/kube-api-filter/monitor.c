@@ -20,16 +20,16 @@ struct monitor {
         sd_event_source *source;
         monitor_fn changed;
         void *userdata;
-        bool touched, elements; /* by the transaction whose end (NEWGEN) is still to come */
+        bool touched, sets; /* by the transaction whose end (NEWGEN) is still to come */
         _Alignas(struct nlmsghdr) uint8_t buffer[32 * 1024];
 };
 
 static void report(struct monitor *monitor, const char *writer)
 {
-        bool elements = monitor->elements;
+        bool sets = monitor->sets;
 
-        monitor->touched = monitor->elements = false;
-        monitor->changed(writer, elements, monitor->userdata);
+        monitor->touched = monitor->sets = false;
+        monitor->changed(writer, sets, monitor->userdata);
 }
 
 static void end_transaction(struct monitor *monitor, const struct nlmsghdr *message)
@@ -42,6 +42,13 @@ static void end_transaction(struct monitor *monitor, const struct nlmsghdr *mess
         (void)snprintf(writer, sizeof(writer), "%.16s (pid %u)", name ? name : "unknown",
                        netlink_number(message, NFTA_GEN_PROC_PID, 0));
         report(monitor, writer);
+}
+
+/* Removing the table removes them, too. */
+static bool is_about_sets(unsigned type)
+{
+        return type == NFT_MSG_NEWSET || type == NFT_MSG_DELSET || type == NFT_MSG_NEWSETELEM ||
+               type == NFT_MSG_DELSETELEM || type == NFT_MSG_DELTABLE;
 }
 
 static void take(struct monitor *monitor, const struct nlmsghdr *message)
@@ -59,9 +66,7 @@ static void take(struct monitor *monitor, const struct nlmsghdr *message)
         if (header->nfgen_family != NFPROTO_INET || !table || strcmp(table, TABLE_NAME) != 0)
                 return;
         monitor->touched = true;
-        if ((message->nlmsg_type & 0xFF) == NFT_MSG_NEWSETELEM ||
-            (message->nlmsg_type & 0xFF) == NFT_MSG_DELSETELEM)
-                monitor->elements = true;
+        monitor->sets = monitor->sets || is_about_sets(message->nlmsg_type & 0xFF);
 }
 
 static int on_message(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -74,7 +79,7 @@ static int on_message(sd_event_source *source, int fd, uint32_t events, void *us
                 int left = (int)n;
 
                 if (n < 0 && errno == ENOBUFS) {
-                        monitor->elements = true;
+                        monitor->sets = true;
                         report(monitor, "unknown");
                         continue;
                 }

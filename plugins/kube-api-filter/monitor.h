@@ -12,9 +12,9 @@
 
 struct monitor;
 /* Called when a transaction that was not made under a pause touched the table, or when notifications were
- * lost. writer: "nft (pid 812)", or "unknown"; elements: it changed what is in a set, which a fingerprint
- * does not show. */
-typedef void (*monitor_fn)(const char *writer, bool elements, void *userdata);
+ * lost. writer: "nft (pid 812)", or "unknown"; sets: it may have changed what is in a set, which a
+ * fingerprint does not show. */
+typedef void (*monitor_fn)(const char *writer, bool sets, void *userdata);
 
 int monitor_new(sd_event *event, monitor_fn changed, void *userdata, struct monitor **ret);
 struct monitor *monitor_free(struct monitor *monitor);

@@ -159,12 +159,12 @@ struct heard {
         bool unknown;
 };
 
-static void note(const char *writer, bool elements, void *userdata)
+static void note(const char *writer, bool sets, void *userdata)
 {
         struct heard *heard = userdata;
 
         heard->times++;
-        heard->unknown = heard->unknown || (strcmp(writer, "unknown") == 0 && elements);
+        heard->unknown = heard->unknown || (strcmp(writer, "unknown") == 0 && sets);
 }
 
 static void lost_notifications_are_taken_for_a_change_of_everything(void **state)
