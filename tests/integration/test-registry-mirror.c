@@ -428,22 +428,35 @@ static void the_authorities_of_custom_ca_reach_every_pull_without_a_configuratio
 
 /* ---- test IMAGE ---- */
 
+/* With the image library/here:1, and its authority in the node's /etc/ca.crt. */
+static void start_registry(struct registry *registry, const struct node *node,
+                           const struct identity *authority, const struct identity *server)
+{
+        _cleanup_free_ char *etc = path_under(node->root, "/etc");
+
+        registry->directory = path_under(node->root, "/registry");
+        assert_int_equal(mkdir(registry->directory, 0755), 0);
+        identity_save(authority, etc, "ca");
+        registry_put_image(registry, "library/here", "1");
+        registry_start(registry, server);
+}
+
+static void stop_registry(struct registry *registry)
+{
+        registry_stop(registry);
+        free((char *)registry->directory);
+}
+
 static void an_image_is_looked_for_where_containerd_would(void **state)
 {
         struct node *node = *state;
         struct identity authority = identity_make(NULL, "Mirrors", NULL, true, 10),
                         server = identity_make_server(&authority, "IP:127.0.0.31");
-        _cleanup_free_ char *directory = NULL, *etc = NULL, *found = NULL, *missing = NULL;
+        _cleanup_free_ char *found = NULL, *missing = NULL;
         struct registry registry = { .address = "127.0.0.31:5031" };
         int status;
 
-        assert_true(asprintf(&etc, "%s/etc", node->root) > 0);
-        assert_true(asprintf(&directory, "%s/registry", node->root) > 0);
-        assert_int_equal(mkdir(directory, 0755), 0);
-        identity_save(&authority, etc, "ca");
-        registry.directory = directory;
-        registry_put_image(&registry, "library/here", "1");
-        registry_start(&registry, &server);
+        start_registry(&registry, node, &authority, &server);
         put(node, CONFIG,
             "{\"registries\":{\"docker.io\":{\"fallback\":false,\"endpoints\":["
             "{\"url\":\"https://127.0.0.31:1\"},{\"url\":\"https://127.0.0.31:5031\",\"capabilities\":"
@@ -460,7 +473,7 @@ static void an_image_is_looked_for_where_containerd_would(void **state)
         assert_int_equal(status, 1);
         assert_non_null(strstr(missing, "answers 404: it does not have the image"));
         assert_non_null(strstr(missing, "is never asked: \\\"fallback\\\" is false"));
-        registry_stop(&registry);
+        stop_registry(&registry);
         identity_clear(&server);
         identity_clear(&authority);
 }
@@ -479,18 +492,12 @@ static void a_redirect_takes_no_secret_to_another_host(void **state)
         struct node *node = *state;
         struct identity authority = identity_make(NULL, "Mirrors", NULL, true, 10),
                         server = identity_make_server(&authority, "IP:127.0.0.1,IP:127.0.0.32");
-        _cleanup_free_ char *directory = NULL, *etc = NULL, *config = NULL, *away = NULL, *beside = NULL;
+        _cleanup_free_ char *config = NULL, *away = NULL, *beside = NULL;
         struct registry registry = { .address = "127.0.0.32:5032", .password = true };
         struct answers mirror = { .texts = texts };
         int status;
 
-        assert_true(asprintf(&etc, "%s/etc", node->root) > 0);
-        assert_true(asprintf(&directory, "%s/registry", node->root) > 0);
-        assert_int_equal(mkdir(directory, 0755), 0);
-        identity_save(&authority, etc, "ca");
-        registry.directory = directory;
-        registry_put_image(&registry, "library/here", "1");
-        registry_start(&registry, &server);
+        start_registry(&registry, node, &authority, &server);
         answers_start(&mirror, &server);
         assert_true(asprintf(&config,
                              "{\"registries\":{\"docker.io\":{\"fallback\":false,\"endpoints\":[{\"url\":"
@@ -507,7 +514,7 @@ static void a_redirect_takes_no_secret_to_another_host(void **state)
         assert_non_null(strstr(beside, "has it: sha256:"));
         assert_int_equal(status, 0);
         answers_stop(&mirror);
-        registry_stop(&registry);
+        stop_registry(&registry);
         identity_clear(&server);
         identity_clear(&authority);
 }
