@@ -143,6 +143,15 @@ static bool stranger_is_out(void *userdata)
                !lab_passes(STRANGER, API_PORT);
 }
 
+/* With the API and the filter running, and the list confirmed. */
+static void put_in_force(const char *config)
+{
+        configure(config);
+        start_api();
+        start_filter();
+        wait_for("ListInForce");
+}
+
 static void the_first_list_waits_for_the_api_and_is_then_confirmed(void **state)
 {
         configure("{" FRIENDS "}");
@@ -158,10 +167,7 @@ static void the_first_list_waits_for_the_api_and_is_then_confirmed(void **state)
 
 static void at_boot_the_confirmed_list_is_there_before_the_api(void **state)
 {
-        configure("{" FRIENDS "}");
-        start_api();
-        start_filter();
-        wait_for("ListInForce");
+        put_in_force("{" FRIENDS "}");
         assert_int_equal(stop_filter(SIGTERM), 0);
         stop_api();
         lab_node("nft flush ruleset");
@@ -171,10 +177,7 @@ static void at_boot_the_confirmed_list_is_there_before_the_api(void **state)
 
 static void without_an_answer_the_list_before_comes_back(void **state)
 {
-        configure("{" FRIENDS "}");
-        start_api();
-        start_filter();
-        wait_for("ListInForce");
+        put_in_force("{" FRIENDS "}");
         /* A list that breaks the API looks like this. */
         kill(api, SIGSTOP);
         configure("{\"allow\": [\"198.51.100.0/24\"], \"nodes\": []}");
@@ -188,10 +191,7 @@ static void without_an_answer_the_list_before_comes_back(void **state)
 
 static void killed_in_a_trial_it_goes_on_with_it(void **state)
 {
-        configure("{" FRIENDS "}");
-        start_api();
-        start_filter();
-        wait_for("ListInForce");
+        put_in_force("{" FRIENDS "}");
         kill(api, SIGSTOP);
         configure("{\"allow\": [\"198.51.100.0/24\"], \"nodes\": []}");
         wait_for("AwaitingAPI");
@@ -209,10 +209,7 @@ static void after_a_boot_in_the_middle_of_a_trial_the_confirmed_list_is_in_force
 {
         _cleanup_free_ char *boot = NULL;
 
-        configure("{" FRIENDS "}");
-        start_api();
-        start_filter();
-        wait_for("ListInForce");
+        put_in_force("{" FRIENDS "}");
         kill(api, SIGSTOP);
         configure("{\"allow\": [\"198.51.100.0/24\"], \"nodes\": []}");
         wait_for("AwaitingAPI");
@@ -237,11 +234,8 @@ static void a_list_is_not_confirmed_before_a_talking_node_was_heard_of(void **st
         pid_t listener = lab_listen(6444);
         int node;
 
-        configure(
+        put_in_force(
                 "{ \"ports\": [6443, 6444], \"nodes\": [\"10.9.0.0/24\"], \"allow\": [\"203.0.113.0/24\"] }");
-        start_api();
-        start_filter();
-        wait_for("ListInForce");
         node = lab_connect(ROUTER_V4, 6444);
         lab_node("nft 'add table inet lab; add chain inet lab in { type filter hook input priority 10; }; "
                  "add rule inet lab in ip saddr " ROUTER_V4 " drop'");
@@ -272,10 +266,7 @@ static void take_back_when_silent(const char *class)
                              "{ \"ports\": [6443, 6444], %s: [\"198.51.100.9\"], \"allow\": "
                              "[\"192.0.2.0/24\"], \"confirm\": \"4s\" }",
                              class) > 0);
-        configure(before);
-        start_api();
-        start_filter();
-        wait_for("ListInForce");
+        put_in_force(before);
         needed = lab_connect(STRANGER, 6444);
         lab_node("nft 'add table inet lab; add chain inet lab in { type filter hook input priority 10; }; "
                  "add rule inet lab in ip saddr " STRANGER " drop'");
@@ -334,10 +325,7 @@ static void a_name_of_the_management_side_is_looked_up_and_its_last_address_kept
                              "mount --bind %s/hosts /etc/hosts && mount --bind /dev/null /etc/resolv.conf",
                              root) > 0);
         lab_node(mounts);
-        configure("{ " FRIENDS ", \"management\": [\"capi.test\"] }");
-        start_api();
-        start_filter();
-        wait_for("ListInForce");
+        put_in_force("{ " FRIENDS ", \"management\": [\"capi.test\"] }");
         wait_until(stranger_is_in, NULL, "the address of the name");
         assert_int_equal(stop_filter(SIGTERM), 0);
         /* No name server answers any more, and everything is made anew. */
@@ -427,10 +415,7 @@ static void what_others_change_is_repaired_at_once(void **state)
                 "seq -f 'add element inet capi_node_agent many { 10.3.%g.1 }' 0 255; } | nft -f -",
         };
 
-        configure("{" FRIENDS "}");
-        start_api();
-        start_filter();
-        wait_for("ListInForce");
+        put_in_force("{" FRIENDS "}");
         for (size_t i = 0; i < ELEMENTS(commands); i++) {
                 lab_node(commands[i]);
                 wait_until(stranger_is_out, NULL, commands[i]);
@@ -450,10 +435,7 @@ static void an_allow_file_that_changes_is_in_force_at_once(void **state)
         uint64_t began;
 
         root_write(root, "etc/allow", "203.0.113.0/24\n", 0644);
-        configure("{ \"allowFiles\": [\"/etc/allow\"], \"nodes\": [] }");
-        start_api();
-        start_filter();
-        wait_for("ListInForce");
+        put_in_force("{ \"allowFiles\": [\"/etc/allow\"], \"nodes\": [] }");
         assert_true(other_is_out(NULL));
         began = now_boottime_usec();
         root_write(root, "etc/allow", "203.0.113.0/24\n192.0.2.0/24 # of the other\n", 0644);
@@ -489,20 +471,14 @@ static void what_others_have_is_left_as_it_is(void **state)
                  "priority 0; policy "
                  "accept; }' && nft add rule ip filter INPUT tcp dport 22 counter accept");
         lab_node("nft list table ip filter >/dev/shm/capi-node-test-before");
-        configure("{" FRIENDS "}");
-        start_api();
-        start_filter();
-        wait_for("ListInForce");
+        put_in_force("{" FRIENDS "}");
         lab_node("nft list table ip filter | cmp - /dev/shm/capi-node-test-before; r=$?; rm "
                  "/dev/shm/capi-node-test-before; nft delete table ip filter; exit $r");
 }
 
 static void a_storm_of_flushes_is_survived_and_named(void **state)
 {
-        configure("{" FRIENDS "}");
-        start_api();
-        start_filter();
-        wait_for("ListInForce");
+        put_in_force("{" FRIENDS "}");
         for (unsigned i = 0; i < 30; i++) {
                 lab_node("nft flush ruleset");
                 poll(NULL, 0, 20);
@@ -515,10 +491,7 @@ static void removing_the_configuration_removes_the_table(void **state)
 {
         _cleanup_free_ char *path = NULL;
 
-        configure("{" FRIENDS "}");
-        start_api();
-        start_filter();
-        wait_for("ListInForce");
+        put_in_force("{" FRIENDS "}");
         assert_true(asprintf(&path, "rm %s/" CONFIG, root) > 0);
         lab_node(path);
         assert_int_equal(program_wait(filter), 0);
