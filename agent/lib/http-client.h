@@ -37,7 +37,8 @@ struct http_request {
         const char *ca_file, *cert_file, *key_file;
         const char *ca_pem, *cert_pem, *key_pem; /* the same as PEM text, which goes before a file */
         const char *proxy;
-        bool keep_certificate; /* for http_certificate; then with a connection of its own */
+        const char *proxy_user, *proxy_password; /* both or neither; sent as Basic, to the proxy alone */
+        bool keep_certificate;                   /* for http_certificate; then with a connection of its own */
         bool unverified; /* any certificate will do: for a health probe of this host, which sends no secret */
 
         uint64_t connect_timeout_usec; /* 0: 5 s */
@@ -76,6 +77,8 @@ void http_cancel(struct http_transfer *transfer); /* without calling done */
 
 /* 0 before the header came. */
 long http_status(struct http_transfer *transfer);
+/* What the proxy answered to CONNECT; 0: nothing, or no tunnel was asked for. */
+long http_proxy_status(struct http_transfer *transfer);
 /* A response header or trailer, or NULL. */
 const char *http_header(struct http_transfer *transfer, const char *name);
 /* Where a redirect leads, which is never followed by itself: an absolute URL, whatever Location was; or NULL.

@@ -365,6 +365,10 @@ static CURLcode set_connection(CURL *easy, const struct http_request *request)
                 code = curl_easy_setopt(easy, CURLOPT_PROXY, request->proxy ?: "");
         if (code == CURLE_OK)
                 code = curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+        if (code == CURLE_OK && request->proxy_user)
+                code = curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, request->proxy_user);
+        if (code == CURLE_OK && request->proxy_password)
+                code = curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, request->proxy_password);
         if (code == CURLE_OK && request->unix_socket)
                 code = curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
         return code;
@@ -398,6 +402,14 @@ long http_status(struct http_transfer *transfer)
         long status = 0;
 
         curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+        return status;
+}
+
+long http_proxy_status(struct http_transfer *transfer)
+{
+        long status = 0;
+
+        curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &status);
         return status;
 }
 
