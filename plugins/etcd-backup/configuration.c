@@ -166,12 +166,13 @@ static const struct config_key target_keys[] = {
           .check = check_read_path },
         { .name = "credentialsFile",
           .help = "Of S3: file (0600) with aws_access_key_id, aws_secret_access_key and perhaps "
-                  "aws_session_token; read anew by each run.",
+                  "aws_session_token, proxy_user and proxy_password; read anew by each run.",
           .kind = CONFIG_STRING,
           .offset = offsetof(struct backup_target, s3.credentials_file),
           .check = check_read_path },
         { .name = "proxy",
-          .help = "Of S3: the HTTP proxy on the way; without it none is used, whatever the environment says.",
+          .help = "Of S3: the HTTP proxy on the way, whose user and password are in credentialsFile; without "
+                  "it none is used, whatever the environment says.",
           .kind = CONFIG_STRING,
           .offset = offsetof(struct backup_target, s3.proxy),
           .check = config_check_url },

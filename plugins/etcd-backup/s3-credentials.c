@@ -23,6 +23,8 @@ void s3_credentials_clear(struct s3_credentials *credentials)
         forget(credentials->access_key);
         forget(credentials->secret_key);
         forget(credentials->session_token);
+        forget(credentials->proxy_user);
+        forget(credentials->proxy_password);
         *credentials = (struct s3_credentials){};
 }
 
@@ -56,7 +58,9 @@ static int take_value(struct s3_credentials *credentials, const char *path, unsi
                 char **value;
         } keys[] = { { "aws_access_key_id", &credentials->access_key },
                      { "aws_secret_access_key", &credentials->secret_key },
-                     { "aws_session_token", &credentials->session_token } };
+                     { "aws_session_token", &credentials->session_token },
+                     { "proxy_user", &credentials->proxy_user },
+                     { "proxy_password", &credentials->proxy_password } };
         char *equals = strchr(line, '='), *name, *value;
 
         if (!equals)
@@ -77,7 +81,7 @@ static int take_value(struct s3_credentials *credentials, const char *path, unsi
         }
         return failure_set(failure, -EINVAL, REASON,
                            "%s: line %u has an unknown key; known are aws_access_key_id, "
-                           "aws_secret_access_key and aws_session_token",
+                           "aws_secret_access_key, aws_session_token, proxy_user and proxy_password",
                            path, number);
 }
 
@@ -104,6 +108,9 @@ static int parse(char *text, const char *path, struct s3_credentials *credential
         if (!credentials->access_key || !credentials->secret_key)
                 return failure_set(failure, -EINVAL, REASON,
                                    "%s lacks aws_access_key_id or aws_secret_access_key", path);
+        if (!credentials->proxy_user != !credentials->proxy_password)
+                return failure_set(failure, -EINVAL, REASON,
+                                   "%s has one of proxy_user and proxy_password, without the other", path);
         return 0;
 }
 

@@ -7,6 +7,8 @@
  *   aws_access_key_id = …
  *   aws_secret_access_key = …
  *   aws_session_token = …       (of temporary credentials only)
+ *   proxy_user = …              (of the target's proxy, where it asks for them)
+ *   proxy_password = …
  *
  * with one section at most. Blank lines and lines that begin with "#" or ";" are skipped. */
 
@@ -15,7 +17,8 @@
 
 struct s3_credentials {
         char *access_key, *secret_key;
-        char *session_token; /* NULL: none */
+        char *session_token;               /* NULL: none */
+        char *proxy_user, *proxy_password; /* both or neither */
 };
 #define _cleanup_s3_credentials_ _cleanup_(s3_credentials_clear) struct s3_credentials
 void s3_credentials_clear(struct s3_credentials *credentials); /* zeroes them */

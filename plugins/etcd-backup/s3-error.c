@@ -81,6 +81,8 @@ static const struct meaning meanings[] = {
           "s3:AbortMultipartUpload and s3:DeleteObject there" },
         { NULL, 301, -EINVAL, "WrongRegion", CHECK_REGION },
         { NULL, 404, -ENOENT, "NotFound", "check the target's endpoint and bucket" },
+        { NULL, 407, -EACCES, "ProxyCredentialsRefused",
+          "check proxy_user and proxy_password in credentialsFile" },
         { NULL, 412, -EEXIST, "NameTaken", "another object has that name" },
         { NULL, 501, -ENOSYS, "NotImplemented", "the server does not know this request" },
         { NULL, 500, -EBUSY, "TargetFailing", "see the server's own log" },

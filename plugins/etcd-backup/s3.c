@@ -50,6 +50,8 @@ struct s3 {
 };
 
 /* One try. */
+#define PROXY_AUTHENTICATION_REQUIRED 407 /* RFC 9110 15.5.8 */
+
 struct attempt {
         const struct s3 *s3;
         const struct s3_request *request;
@@ -229,6 +231,12 @@ static void take_headers(struct attempt *attempt, struct http_transfer *transfer
         attempt->server_usec = parse_date(http_header(transfer, "Date"));
 }
 
+/* Of a proxy: 407 is the status for it, and tinyproxy says 401 to a wrong password. */
+static bool wants_credentials(long status)
+{
+        return status == PROXY_AUTHENTICATION_REQUIRED || status == 401;
+}
+
 static void on_done(struct http_transfer *transfer, int error, void *userdata)
 {
         struct attempt *attempt = userdata;
@@ -236,7 +244,12 @@ static void on_done(struct http_transfer *transfer, int error, void *userdata)
         attempt->running = false;
         attempt->error = error;
         take_headers(attempt, transfer);
-        if (error < 0)
+        if (error < 0 && wants_credentials(http_proxy_status(transfer))) {
+                /* As it would be without a tunnel: an answer, and not one that gets better by itself. */
+                attempt->error = 0;
+                attempt->answer->status = PROXY_AUTHENTICATION_REQUIRED;
+        }
+        if (attempt->error < 0)
                 (void)snprintf(attempt->transport_error, sizeof(attempt->transport_error), "%s",
                                http_error_text(transfer));
 }
@@ -383,6 +396,8 @@ static int try_once(struct s3 *s3, struct attempt *attempt)
                                .body_file = request->body_file,
                                .ca_file = s3->ca_file,
                                .proxy = s3->access->proxy,
+                               .proxy_user = s3->credentials.proxy_user,
+                               .proxy_password = s3->credentials.proxy_password,
                                /* Putting many parts together takes the server a while. */
                                .stall_usec = s3->stall_usec * (strcmp(request->method, "POST") == 0 ? 4 : 1),
                                .timeout_usec =
@@ -467,7 +482,7 @@ static enum outcome judge(struct s3 *s3, const struct attempt *attempt, int *ret
                           struct failure *failure)
 {
         const struct s3_answer *answer = attempt->answer;
-        bool refused = answer->status / 100 != 2;
+        bool refused = answer->status / 100 != 2, by_proxy;
         struct s3_error error = {};
 
         if (*ret_error < 0) {
@@ -480,9 +495,13 @@ static enum outcome judge(struct s3 *s3, const struct attempt *attempt, int *ret
                 refused |= s3_error_read(answer->body, answer->size, &error);
         if (!refused)
                 return OUTCOME_GOOD;
-        *ret_error = s3_error_explain(answer->status, &error, failure);
         /* S3's own refusals have a code, but for those to HEAD, which have no body. */
-        if (refused && !error.code[0] && s3->access->proxy)
+        by_proxy = !error.code[0] && s3->access->proxy;
+        *ret_error =
+                s3_error_explain(by_proxy && wants_credentials(answer->status) ? PROXY_AUTHENTICATION_REQUIRED
+                                                                               : answer->status,
+                                 &error, failure);
+        if (by_proxy)
                 failure_prefix(failure, "through proxy %s", s3->access->proxy);
         if (correct_clock(s3, attempt))
                 return OUTCOME_RETRY_AT_ONCE;

@@ -101,6 +101,69 @@ static void a_proxy_that_refuses_is_named(void **state)
         }
 }
 
+#define PROXY_SECRET "sehr-geheim.42"
+
+/* Its keys beside those of the proxy. */
+static void write_credentials(const char *proxy_password)
+{
+        _cleanup_free_ char *text = NULL;
+
+        assert_true(asprintf(&text,
+                             "aws_access_key_id=" SWIFT_KEY "\naws_secret_access_key=" SWIFT_SECRET
+                             "\nproxy_user=cluster\nproxy_password=%s\n",
+                             proxy_password) > 0);
+        root_write(root, "etc/s3/proxied", text, 0600);
+        target.s3.credentials_file = (char *)"/etc/s3/proxied";
+}
+
+static void a_proxy_gets_the_user_and_password_of_the_credentials_file(void **state)
+{
+        for (unsigned tunnel = 0; tunnel < 2; tunnel++) {
+                _cleanup_(store_closep) struct store *store = NULL;
+
+                assert_int_equal(s3_target_begin(NULL), 0);
+                start_tinyproxy("BasicAuth cluster " PROXY_SECRET);
+                target.s3.endpoint = tunnel ? swift.endpoint : swift.plain_endpoint;
+                target.s3.ca_file = tunnel ? (char *)SWIFT_CA : NULL;
+                write_credentials(PROXY_SECRET);
+                store = open_store();
+                assert_put(store, "cp-0", 1000000);
+                assert_copies(1);
+                (void)stop_tinyproxy(NULL);
+        }
+}
+
+static void a_password_that_the_proxy_refuses_is_the_cause_at_once_and_in_no_message(void **state)
+{
+        for (unsigned tunnel = 0; tunnel < 2; tunnel++) {
+                _cleanup_(store_closep) struct store *store = NULL;
+                _cleanup_failure_ failure = {};
+
+                start_tinyproxy("BasicAuth cluster " PROXY_SECRET);
+                target.s3.endpoint = tunnel ? swift.endpoint : swift.plain_endpoint;
+                target.s3.ca_file = tunnel ? (char *)SWIFT_CA : NULL;
+                write_credentials("another");
+                store = open_store();
+                assert_int_equal(put(store, "cp-0", 1000, &failure), -EACCES);
+                assert_string_equal(failure.reason, "ProxyCredentialsRefused");
+                assert_non_null(strstr(failure.message, target.s3.proxy));
+                assert_null(strstr(failure.message, "another"));
+                (void)stop_tinyproxy(NULL);
+        }
+}
+
+static void a_user_without_a_password_is_refused(void **state)
+{
+        _cleanup_failure_ failure = {};
+        struct store *store;
+
+        root_write(root, "etc/s3/proxied",
+                   "aws_access_key_id=a\naws_secret_access_key=b\nproxy_user=cluster\n", 0600);
+        target.s3.credentials_file = (char *)"/etc/s3/proxied";
+        assert_int_equal(store_open(&target, root, NULL, &store, &failure), -EINVAL);
+        assert_string_equal(failure.reason, "CredentialsUnreadable");
+}
+
 static void a_proxy_that_is_not_there_is_named_and_nothing_goes_past_it(void **state)
 {
         _cleanup_(store_closep) struct store *store = NULL;
@@ -284,6 +347,9 @@ int main(void)
                 TEST(a_proxy_forwards_what_goes_to_a_plain_endpoint),
                 TEST(a_tunnel_through_a_proxy_ends_at_the_server_whose_authority_is_pinned),
                 TEST(a_proxy_that_refuses_is_named),
+                TEST(a_proxy_gets_the_user_and_password_of_the_credentials_file),
+                TEST(a_password_that_the_proxy_refuses_is_the_cause_at_once_and_in_no_message),
+                TEST(a_user_without_a_password_is_refused),
                 TEST(a_proxy_that_is_not_there_is_named_and_nothing_goes_past_it),
                 TEST(the_environments_proxy_is_not_used),
                 TEST(the_bucket_may_stand_in_the_host_name),
