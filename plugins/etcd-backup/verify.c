@@ -11,6 +11,7 @@
 #include "archive.h"
 #include "crc32c.h"
 #include "scratch.h"
+#include "side-hasher.h"
 
 #define READ_SIZE (256 * 1024)
 
@@ -29,7 +30,8 @@ struct examination {
         struct etcd_reader *reader; /* else it is read as it passes; NULL: not at all */
         enum member member;
         struct hasher *hasher;
-        uint64_t db_left; /* bytes of the database before its hash */
+        struct side_hasher *side; /* borrowed; NULL: nothing is hashed on the side */
+        uint64_t db_left;         /* bytes of the database before its hash */
         uint8_t trailer[SHA256_SIZE];
         size_t trailer_size;
         struct included_reader included;
@@ -108,6 +110,7 @@ static int on_data(const void *data, size_t size, void *userdata)
 {
         struct examination *examination = userdata;
         size_t of_db = examination->db_left < size ? (size_t)examination->db_left : size;
+        int r;
 
         if (examination->member == MEMBER_MANIFEST) {
                 memcpy(examination->manifest_text + examination->manifest_size, data, size);
@@ -118,13 +121,17 @@ static int on_data(const void *data, size_t size, void *userdata)
                 return included_reader_add(&examination->included, data, size);
 
         examination->db_left -= of_db;
+        r = examination->side ? side_hasher_add(examination->side, data, of_db)
+                              : hasher_add(examination->hasher, data, of_db);
+        if (r < 0)
+                return r;
         if (examination->whole)
                 scratch_write(&examination->scratch, data, of_db);
         else if (examination->reader)
                 etcd_reader_add(examination->reader, data, of_db);
         memcpy(examination->trailer + examination->trailer_size, (const uint8_t *)data + of_db, size - of_db);
         examination->trailer_size += size - of_db;
-        return hasher_add(examination->hasher, data, of_db);
+        return 0;
 }
 
 static int walk_scratch(struct examination *examination)
@@ -172,7 +179,9 @@ static int end_snapshot(struct examination *examination)
         uint8_t digest[SHA256_SIZE];
         int r;
 
-        r = hasher_peek(examination->hasher, digest);
+        r = examination->side ? side_hasher_wait(examination->side) : 0;
+        if (r >= 0)
+                r = hasher_peek(examination->hasher, digest);
         if (r < 0)
                 return r;
         if (CRYPTO_memcmp(digest, examination->trailer, SHA256_SIZE) != 0)
@@ -380,14 +389,21 @@ int archive_examine(int fd, const struct age_opener *opener, const char *const *
         return 0;
 }
 
+/* While one piece is hashed, which takes longest, it is looked at, too, and the next one is read. */
 static int read_snapshot(int fd, struct examination *examination)
 {
-        _cleanup_free_ uint8_t *buffer = malloc(READ_SIZE);
+        _cleanup_free_ uint8_t *buffers = malloc(2 * READ_SIZE);
+        _cleanup_(side_hasher_freep) struct side_hasher *side = NULL; /* lets go of them before they go */
         uint64_t size = examination->facts.raw_size;
+        uint8_t *buffer = buffers;
         int r;
 
-        if (!buffer)
+        if (!buffers)
                 return -ENOMEM;
+        r = side_hasher_new(examination->hasher, &side);
+        if (r < 0)
+                return r;
+        examination->side = side;
         for (uint64_t at = 0; at < size;) {
                 ssize_t n =
                         pread(fd, buffer, size - at < READ_SIZE ? (size_t)(size - at) : READ_SIZE, (off_t)at);
@@ -405,6 +421,7 @@ static int read_snapshot(int fd, struct examination *examination)
                 if (r < 0)
                         return r;
                 at += (uint64_t)n;
+                buffer = buffers + (buffer == buffers ? READ_SIZE : 0);
                 interrupt_tell(examination->interrupt, at, size);
         }
         return end_snapshot(examination);
