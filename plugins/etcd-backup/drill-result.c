@@ -26,6 +26,7 @@ void drill_result_clear(struct drill_result *result)
         free(result->message);
         free(result->copy);
         free(result->target);
+        free(result->read_back);
         *result = (struct drill_result){};
 }
 
@@ -62,6 +63,8 @@ static int parse(json_object *object, struct drill_result *result)
                 r = take(object, "copy", false, &result->copy);
         if (r >= 0)
                 r = take(object, "target", false, &result->target);
+        if (r >= 0)
+                r = take(object, "readBack", false, &result->read_back);
         return r < 0 ? r : moment_read(object, "finished", &result->finished);
 }
 
@@ -107,6 +110,8 @@ int drill_result_save(const char *state_dir, const struct drill_result *result)
                 r = json_set_string(object, "copy", result->copy);
         if (r >= 0)
                 r = json_set_string(object, "target", result->target);
+        if (r >= 0)
+                r = json_set_string(object, "readBack", result->read_back);
         if (r < 0)
                 return r;
         return json_save(path, object);

@@ -14,6 +14,7 @@ struct drill_result {
         enum drill_outcome outcome;
         char *reason, *message;
         char *copy, *target; /* NULL: a snapshot that was taken for it */
+        char *read_back;     /* the encrypted copy that was read, and not opened; NULL: none */
         int64_t revision;
         uint64_t recovery_usec; /* from the stored copy to an etcd that answers; 0: it did not come so far */
         struct moment finished;

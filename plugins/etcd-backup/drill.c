@@ -102,29 +102,52 @@ static int check_room(const struct drill *drill, uint64_t raw_size)
 
 /* ---- the snapshot ---- */
 
+static int load_key(const struct drill *drill, struct authentication_key *ret)
+{
+        const char *file = drill->config->encryption.authentication_key_file;
+        _cleanup_free_ char *path = file ? path_under(drill->root, file) : NULL;
+
+        if (!file)
+                return 0;
+        return path ? authentication_key_load(path, ret, drill->failure) : -ENOMEM;
+}
+
+/* A copy that cannot be opened here can still be read: that it is ours, and each byte as it was sealed. */
+static int read_back(struct drill *drill, const struct copy_source *source, const struct proof_means *means)
+{
+        _cleanup_facts_ facts = {};
+        enum proof proof;
+        int r;
+
+        r = stored_copy_prove(source->fd, source->manifest, means, NULL, &proof, &facts, drill->failure);
+        if (r < 0) {
+                failure_prefix(drill->failure, "the newest copy, %s", source->description);
+                return r;
+        }
+        drill->result.read_back = strdup(source->name);
+        return drill->result.read_back ? -ENOENT : -ENOMEM;
+}
+
 /* The newest plain copy whose source's hash is known. -ENOENT: there is none. */
 static int take_copy(struct drill *drill)
 {
         _cleanup_copy_source_ source = COPY_SOURCE_NONE;
         _cleanup_proof_means_ means = { .scratch_dir = drill->state_dir };
-        const char *key_file = drill->config->encryption.authentication_key_file;
-        _cleanup_free_ char *key_path = key_file ? path_under(drill->root, key_file) : NULL;
         char node[NODE_NAME_SIZE];
         struct etcd_database database;
         int r;
 
-        if (drill->config->encryption.recipients.count > 0)
-                return -ENOENT;
-        r = copy_source_find(drill->config, drill->root, drill->state_dir, "newest", NULL, node_name(node),
-                             &source, drill->failure);
+        r = load_key(drill, &means.key);
+        if (r >= 0)
+                r = copy_source_find(drill->config, drill->root, drill->state_dir, "newest", NULL,
+                                     node_name(node), &source, drill->failure);
         if (r < 0)
                 return r;
-        if (copy_is_encrypted(source.name) ||
-            source_hash_load(drill->state_dir, source.name, &drill->expected) < 0)
+        if (copy_is_encrypted(source.name))
+                return read_back(drill, &source, &means);
+        if (source_hash_load(drill->state_dir, source.name, &drill->expected) < 0)
                 return -ENOENT;
         r = check_room(drill, source.manifest->raw_size);
-        if (r >= 0 && key_file)
-                r = key_path ? authentication_key_load(key_path, &means.key, drill->failure) : -ENOMEM;
         if (r >= 0)
                 r = copy_source_extract(&source, &means, drill->snapshot, &database, drill->failure);
         if (r < 0)
@@ -282,14 +305,17 @@ static int set_result(struct drill *drill, int error)
         duration_format_human(result->recovery_usec / 1000 * 1000, took);
         result->outcome = DRILL_PROVEN;
         result->reason = strdup("RestoredCopyMatches");
-        if (asprintf(
-                    &result->message,
-                    "%s was restored and served by etcd %s within %s; HashKV at revision %" PRId64
-                    " is the member's own",
-                    result->copy
-                            ?: "a snapshot taken for it (copies are encrypted, or their source's hash is not "
-                               "known)",
-                    drill->server.version, took, result->revision) < 0)
+        if (asprintf(&result->message,
+                     "%s was restored and served by etcd %s within %s; HashKV at revision %" PRId64
+                     " is the member's own%s%s%s",
+                     result->copy        ? result->copy
+                     : result->read_back ? "a snapshot taken for it"
+                                         : "a snapshot taken for it (what the member held at the newest copy "
+                                           "is not known)",
+                     drill->server.version, took, result->revision,
+                     result->read_back ? ". The newest copy, " : "", result->read_back ?: "",
+                     result->read_back ? ", is encrypted and was not opened: every byte is as it was sealed"
+                                       : "") < 0)
                 result->message = NULL;
         return result->reason && result->message ? 0 : -ENOMEM;
 }

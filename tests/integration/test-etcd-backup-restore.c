@@ -8,9 +8,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backup-node.h"
 #include "files.h"
@@ -316,9 +318,38 @@ static void assert_identity_is_asked_for(const char *file)
         assert_null(strstr(terminal.text, identity + strlen("AGE-SECRET-KEY-1")));
 }
 
-static void an_encrypted_copy_needs_the_identity_and_is_drilled_by_a_fresh_snapshot(void **state)
+/* Of the newest encrypted copy, in its middle; twice, and it is as it was. */
+static void flip_a_byte_of_the_copy(void)
 {
-        _cleanup_free_ char *key = NULL, *more = NULL, *result = NULL, *other = NULL;
+        _cleanup_free_ char *pattern = path_under(root, "/" STATE "/snapshots/*.age");
+        _cleanup_close_ int fd = -EBADF;
+        glob_t found = {};
+        uint8_t byte;
+        off_t middle;
+
+        assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+        fd = open(found.gl_pathv[found.gl_pathc - 1], O_RDWR | O_CLOEXEC);
+        globfree(&found);
+        middle = lseek(fd, 0, SEEK_END) / 2;
+        assert_int_equal(pread(fd, &byte, 1, middle), 1);
+        byte ^= 1;
+        assert_int_equal(pwrite(fd, &byte, 1, middle), 1);
+}
+
+static void assert_the_drill_says(int status, const char *text)
+{
+        _cleanup_free_ char *result = NULL;
+
+        assert_int_equal(restore("drill", NULL), status);
+        result = root_read(root, STATE "/drill.json");
+        if (!strstr(result, text))
+                fail_msg("\"%s\" is not in: %s", text, result);
+}
+
+static void an_encrypted_copy_needs_the_identity_and_the_drill_reads_it_and_restores_a_fresh_snapshot(
+        void **state)
+{
+        _cleanup_free_ char *key = NULL, *more = NULL, *other = NULL;
         const char *recipient;
 
         key = new_identity(&recipient);
@@ -340,10 +371,10 @@ static void an_encrypted_copy_needs_the_identity_and_is_drilled_by_a_fresh_snaps
                          1);
         put("after", "encrypted");
         assert_identity_is_asked_for(other);
-        assert_int_equal(restore("drill", NULL), 0);
-        result = root_read(root, STATE "/drill.json");
-        assert_non_null(strstr(result, "\"Proven\""));
-        assert_non_null(strstr(result, "taken for it"));
+        assert_the_drill_says(0, "is encrypted and was not opened: every byte is as it was sealed");
+        flip_a_byte_of_the_copy();
+        assert_the_drill_says(1, "CopyChanged");
+        flip_a_byte_of_the_copy();
         assert_int_equal(program_wait(program_start(ETCD_RESTORE,
                                                     (const char *[]){ "--root", root, "newest", "--yes",
                                                                       "--identity", other, NULL })),
@@ -521,7 +552,8 @@ int main(void)
                 RESTORE_TEST(a_drill_whose_hash_differs_fails_and_says_so),
                 RESTORE_TEST(a_drill_that_is_killed_leaves_no_etcd_and_the_next_one_cleans_up),
                 RESTORE_TEST(a_drill_without_room_is_put_off),
-                RESTORE_TEST(an_encrypted_copy_needs_the_identity_and_is_drilled_by_a_fresh_snapshot),
+                RESTORE_TEST(
+                        an_encrypted_copy_needs_the_identity_and_the_drill_reads_it_and_restores_a_fresh_snapshot),
                 RESTORE_TEST(the_copy_may_come_from_s3_when_nothing_is_left_on_the_node),
                 cmocka_unit_test(a_watch_sees_a_higher_revision_also_on_a_fresh_node),
         };
