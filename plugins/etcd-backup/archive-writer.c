@@ -8,10 +8,12 @@
 
 /* Measured on 1.3 GB of Kubernetes' objects. Level 3 gains a thousandth over level 1 and takes 1.8 times as
  * long; the fast levels below take 0.7 of the time and a quarter more room for each copy. Tables that stay in
- * the processor's nearest cache take 0.9 of level 1's time and a hundredth more room. */
+ * the processor's nearest cache take 0.9 of level 1's time and a hundredth more room; matches of 6 bytes
+ * instead of 7 gain a little of both back. */
 #define COMPRESSION_LEVEL 1
 #define WINDOW_LOG        18
 #define HASH_LOG          12
+#define MATCH_MIN         6
 
 /* Beside the thread that receives, decrypts and hashes, so that etcd need not wait for either; in the
  * smallest pieces that libzstd makes, for the sake of memory. A libzstd without threads refuses both, and
@@ -63,6 +65,7 @@ int archive_writer_new(archive_sink_fn sink, void *userdata, struct archive_writ
         ZSTD_CCtx_setParameter(writer->compressor, ZSTD_c_compressionLevel, COMPRESSION_LEVEL);
         ZSTD_CCtx_setParameter(writer->compressor, ZSTD_c_windowLog, WINDOW_LOG);
         ZSTD_CCtx_setParameter(writer->compressor, ZSTD_c_hashLog, HASH_LOG);
+        ZSTD_CCtx_setParameter(writer->compressor, ZSTD_c_minMatch, MATCH_MIN);
         ZSTD_CCtx_setParameter(writer->compressor, ZSTD_c_nbWorkers, WORKERS);
         ZSTD_CCtx_setParameter(writer->compressor, ZSTD_c_jobSize, JOB_SIZE);
 

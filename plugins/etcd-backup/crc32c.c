@@ -5,19 +5,80 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define POLYNOMIAL 0x82F63B78u /* 0x1EDC6F41, its bits reflected */
+
+/* The product of two polynomials modulo ours; the highest bit is the coefficient of x^0. */
+static uint32_t multiply(uint32_t a, uint32_t b)
+{
+        uint32_t product = 0;
+
+        for (uint32_t bit = UINT32_C(1) << 31; a != 0; bit >>= 1) {
+                if (a & bit)
+                        product ^= b;
+                a &= ~bit;
+                b = b >> 1 ^ (b & 1 ? POLYNOMIAL : 0);
+        }
+        return product;
+}
+
 #ifdef __x86_64__
 #include <nmmintrin.h>
 
-/* The processor's own instruction: 8 bytes in 3 cycles. */
+/* 8 bytes of each of three stretches at a time, for the processor's instruction takes 3 cycles, and can begin
+ * with another in each of them. */
+#define STRETCH 512
+
+/* stretch_table[k][b]: what byte k of a remainder, being b, comes to when a stretch follows. */
+static uint32_t stretch_table[4][256];
+
+static void make_stretch_table(void)
+{
+        uint32_t shift = UINT32_C(1) << 31; /* x^0 */
+
+        for (unsigned bit = 0; bit < 8 * STRETCH; bit++)
+                shift = shift >> 1 ^ (shift & 1 ? POLYNOMIAL : 0);
+        for (unsigned k = 0; k < 4; k++)
+                for (uint32_t b = 0; b < 256; b++)
+                        stretch_table[k][b] = multiply(b << (8 * k), shift);
+}
+
+static uint32_t pass_stretch(uint64_t crc)
+{
+        return stretch_table[0][crc & 0xff] ^ stretch_table[1][crc >> 8 & 0xff] ^
+               stretch_table[2][crc >> 16 & 0xff] ^ stretch_table[3][crc >> 24 & 0xff];
+}
+
+static uint64_t word_at(const uint8_t *at)
+{
+        uint64_t word;
+
+        memcpy(&word, at, sizeof(word));
+        return word;
+}
+
+__attribute__((target("sse4.2"))) static uint32_t add_stretches(uint32_t crc, const uint8_t *at)
+{
+        uint64_t a = crc, b = 0, c = 0;
+
+        if (stretch_table[0][1] == 0)
+                make_stretch_table();
+        for (const uint8_t *end = at + STRETCH; at < end; at += sizeof(a)) {
+                a = _mm_crc32_u64(a, word_at(at));
+                b = _mm_crc32_u64(b, word_at(at + STRETCH));
+                c = _mm_crc32_u64(c, word_at(at + 2 * STRETCH));
+        }
+        return pass_stretch(pass_stretch(a) ^ b) ^ (uint32_t)c;
+}
+
 __attribute__((target("sse4.2"))) static uint32_t add_by_processor(uint32_t crc, const uint8_t *at,
                                                                    size_t size)
 {
-        uint64_t wide = crc, word;
+        uint64_t wide;
 
-        for (; size >= sizeof(word); at += sizeof(word), size -= sizeof(word)) {
-                memcpy(&word, at, sizeof(word));
-                wide = _mm_crc32_u64(wide, word);
-        }
+        for (; size >= 3 * STRETCH; at += 3 * STRETCH, size -= 3 * STRETCH)
+                crc = add_stretches(crc, at);
+        for (wide = crc; size >= sizeof(wide); at += sizeof(wide), size -= sizeof(wide))
+                wide = _mm_crc32_u64(wide, word_at(at));
         crc = (uint32_t)wide;
         while (size-- > 0)
                 crc = _mm_crc32_u8(crc, *at++);
@@ -41,8 +102,6 @@ static bool processor_can(void)
         return false;
 }
 #endif
-
-#define POLYNOMIAL 0x82F63B78u /* 0x1EDC6F41, its bits reflected */
 
 /* tables[k][b]: what the byte b does to the CRC when k more bytes follow it (Intel's "slicing by 8"). */
 static uint32_t tables[8][256];
@@ -77,20 +136,6 @@ static uint32_t add_by_tables(uint32_t crc, const uint8_t *at, size_t size)
 uint32_t crc32c(uint32_t crc, const void *data, size_t size)
 {
         return ~(processor_can() ? add_by_processor(~crc, data, size) : add_by_tables(~crc, data, size));
-}
-
-/* The product of two polynomials modulo ours; the highest bit is the coefficient of x^0. */
-static uint32_t multiply(uint32_t a, uint32_t b)
-{
-        uint32_t product = 0;
-
-        for (uint32_t bit = UINT32_C(1) << 31; a != 0; bit >>= 1) {
-                if (a & bit)
-                        product ^= b;
-                a &= ~bit;
-                b = b >> 1 ^ (b & 1 ? POLYNOMIAL : 0);
-        }
-        return product;
 }
 
 #define SHIFT_BITS 12

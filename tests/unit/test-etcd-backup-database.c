@@ -95,12 +95,12 @@ static void tells_what_etcd_keeps_in_it(void **state)
 /* RFC 3720 B.4, and both ways of computing it against each other at every length and alignment. */
 static void computes_crc32c(void **state)
 {
-        uint8_t bytes[300];
+        uint8_t bytes[4000]; /* the processor takes more than 1536 in another way */
 
         memset(bytes, 0, sizeof(bytes));
         assert_int_equal(crc32c(0, bytes, 32), 0x8a9136aa);
         for (unsigned i = 0; i < sizeof(bytes); i++)
-                bytes[i] = (uint8_t)i;
+                bytes[i] = (uint8_t)(i < 256 ? i : i * i >> 7);
         assert_int_equal(crc32c(0, bytes, 32), 0x46dd794e);
         assert_int_equal(crc32c(crc32c(0, bytes, 11), bytes + 11, 21), 0x46dd794e);
         for (size_t a = 0; a < 100; a += 7)
