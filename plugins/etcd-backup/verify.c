@@ -15,6 +15,9 @@
 
 #define READ_SIZE (256 * 1024)
 
+/* Large, because each piece wakes the other thread. */
+#define SIDE_READ_SIZE (1024 * 1024)
+
 /* Without the page cache nobody reads ahead; its unit is the largest block that disks have. */
 #define DIRECT_READ_SIZE (1024 * 1024)
 #define DIRECT_UNIT      4096
@@ -392,7 +395,7 @@ int archive_examine(int fd, const struct age_opener *opener, const char *const *
 /* While one piece is hashed, which takes longest, it is looked at, too, and the next one is read. */
 static int read_snapshot(int fd, struct examination *examination)
 {
-        _cleanup_free_ uint8_t *buffers = malloc(2 * READ_SIZE);
+        _cleanup_free_ uint8_t *buffers = malloc(2 * SIDE_READ_SIZE);
         _cleanup_(side_hasher_freep) struct side_hasher *side = NULL; /* lets go of them before they go */
         uint64_t size = examination->facts.raw_size;
         uint8_t *buffer = buffers;
@@ -406,7 +409,8 @@ static int read_snapshot(int fd, struct examination *examination)
         examination->side = side;
         for (uint64_t at = 0; at < size;) {
                 ssize_t n =
-                        pread(fd, buffer, size - at < READ_SIZE ? (size_t)(size - at) : READ_SIZE, (off_t)at);
+                        pread(fd, buffer, size - at < SIDE_READ_SIZE ? (size_t)(size - at) : SIDE_READ_SIZE,
+                              (off_t)at);
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -421,7 +425,7 @@ static int read_snapshot(int fd, struct examination *examination)
                 if (r < 0)
                         return r;
                 at += (uint64_t)n;
-                buffer = buffers + (buffer == buffers ? READ_SIZE : 0);
+                buffer = buffers + (buffer == buffers ? SIDE_READ_SIZE : 0);
                 interrupt_tell(examination->interrupt, at, size);
         }
         return end_snapshot(examination);
