@@ -21,6 +21,7 @@
 #include "publish.h"
 #include "quantity.h"
 #include "requests.h"
+#include "resident-memory.h"
 #include "timestamp.h"
 
 #define GATEWAY_UNIT "capi-node-gateway.service"
@@ -287,6 +288,7 @@ static int on_update_now(sd_event_source *source, void *userdata)
         /* An agent that ends because memory was short once would take its conditions with it: the next event
          * or refresh tries again, and the document grows old visibly meanwhile. */
         (void)update(userdata);
+        resident_memory_release();
         return 0;
 }
 
