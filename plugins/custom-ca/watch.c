@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 
 #include "ca-verdict.h"
-#include "files.h"
 #include "log.h"
 #include "quantity.h"
 #include "shared.h"
@@ -38,9 +37,7 @@ static struct ca_watch *watch_free(struct ca_watch *watch)
                 waitpid(watch->pid, NULL, 0);
         }
         end_change(watch);
-        for (size_t i = 0; i < watch->n_files; i++)
-                file_watch_free(watch->files[i]);
-        free(watch->files);
+        file_watches_clear(&watch->files);
         sd_event_source_disable_unref(watch->recheck);
         stale_units_clear(&watch->stale);
         desired_clear(&watch->desired);
@@ -191,42 +188,25 @@ static void on_change(void *userdata)
                 log_error(r, "Cannot look at the trust store");
 }
 
-static int watch_file(struct ca_watch *watch, const char *path)
+static int watch_file(struct ca_watch *watch, const char *root, const char *name)
 {
-        int r;
-
-        r = file_watch_new(watch->ctx->event, path, FILE_WATCH_SETTLE_USEC, on_change, watch,
-                           &watch->files[watch->n_files]);
-        if (r >= 0)
-                watch->n_files++;
-        return r;
+        return file_watches_add(&watch->files, watch->ctx->event, root, name, on_change, watch);
 }
 
 static int watch_files(struct ca_watch *watch)
 {
         const char *const places[] = { watch->store.bundle, watch->store.local, watch->store.selection };
-        int r;
+        int r = 0;
 
-        watch->files = calloc(ELEMENTS(places) + watch->config->authorities.count, sizeof(*watch->files));
-        if (!watch->files)
-                return -ENOMEM;
-        for (size_t i = 0; i < ELEMENTS(places); i++) {
-                r = watch_file(watch, places[i]);
-                if (r < 0)
-                        return r;
-        }
-        for (size_t i = 0; i < watch->config->authorities.count; i++) {
+        for (size_t i = 0; r >= 0 && i < ELEMENTS(places); i++)
+                r = watch_file(watch, "/", places[i]);
+        for (size_t i = 0; r >= 0 && i < watch->config->authorities.count; i++) {
                 const struct authority_source *source = custom_ca_source(watch->config, i);
-                _cleanup_free_ char *path = NULL;
 
-                if (!source->file)
-                        continue;
-                path = path_under(watch->ctx->root, source->file);
-                r = path ? watch_file(watch, path) : -ENOMEM;
-                if (r < 0)
-                        return r;
+                if (source->file)
+                        r = watch_file(watch, watch->ctx->root, source->file);
         }
-        return 0;
+        return r;
 }
 
 int ca_watch_start(struct plugin_context *ctx, const void *config)

@@ -23,8 +23,7 @@ struct ca_watch {
         struct trust_change change; /* under way while child is not NULL */
         int lock;
         bool again; /* something changed meanwhile */
-        struct file_watch **files;
-        size_t n_files;
+        struct file_watches files;
         sd_event_source *recheck, *child, *deadline;
         pid_t pid;
 };
