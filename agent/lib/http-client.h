@@ -81,7 +81,8 @@ void http_cancel(struct http_transfer *transfer); /* without calling done */
 long http_status(struct http_transfer *transfer);
 /* A response header or trailer, or NULL. */
 const char *http_header(struct http_transfer *transfer, const char *name);
-/* Where a redirect leads, which is never followed by itself: an absolute URL, whatever Location was; or NULL. */
+/* Where a redirect leads, which is never followed by itself: an absolute URL, whatever Location was; or NULL.
+ */
 const char *http_redirect_url(struct http_transfer *transfer);
 /* What Retry-After asks for in seconds, at most ten minutes; 0: nothing, or a date. */
 uint64_t http_retry_after_usec(struct http_transfer *transfer);
