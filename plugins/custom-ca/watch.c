@@ -14,8 +14,10 @@
 #include "timestamp.h"
 #include "unit-processes.h"
 
-#define RECHECK_USEC (5 * USEC_PER_MIN) /* it reads all authorities; a change of theirs is seen at once */
-#define LOCKED_USEC  (20 * USEC_PER_SEC)
+#define RECHECK_USEC (5 * USEC_PER_MIN)
+/* It reads all authorities, which takes 0.1 s; a change of theirs is seen at once. */
+#define LOOK_USEC   (30 * USEC_PER_MIN)
+#define LOCKED_USEC (20 * USEC_PER_SEC)
 
 static int look(struct ca_watch *watch);
 
@@ -52,6 +54,7 @@ static void tell(struct ca_watch *watch, const struct failure *failure)
         _cleanup_free_ char *services = services_directory(watch->ctx->root);
         struct ca_verdict verdict;
 
+        watch->is_good = !failure;
         watch->changed = (struct last_change){};
         last_change_load(watch->ctx->state_dir, CHANGED,
                          &watch->changed); /* none yet is as good as an old one */
@@ -160,6 +163,7 @@ static int look(struct ca_watch *watch)
                 watch->again = true;
                 return 0;
         }
+        watch->looked_usec = now_boottime_usec();
         sd_event_source_set_time_relative(watch->recheck, RECHECK_USEC);
         sd_event_source_set_enabled(watch->recheck, SD_EVENT_ONESHOT);
         r = begin(watch, &failure);
@@ -177,7 +181,14 @@ static int look(struct ca_watch *watch)
 
 static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata)
 {
-        return look(userdata);
+        struct ca_watch *watch = userdata;
+
+        if (watch->child || !watch->is_good || now_boottime_usec() - watch->looked_usec >= LOOK_USEC)
+                return look(watch);
+        /* Units that were restarted, and the time that passed. */
+        tell(watch, NULL);
+        sd_event_source_set_time_relative(source, RECHECK_USEC);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 static void on_change(void *userdata)
