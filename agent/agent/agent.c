@@ -21,6 +21,7 @@
 #include "publish.h"
 #include "quantity.h"
 #include "requests.h"
+#include "resident-memory.h"
 #include "timestamp.h"
 
 #define GATEWAY_UNIT "capi-node-gateway.service"
@@ -284,9 +285,14 @@ static int update(struct agent *agent)
 
 static int on_update_now(sd_event_source *source, void *userdata)
 {
+        struct agent *agent = userdata;
+        uint64_t published_usec = agent->published_usec;
+
         /* An agent that ends because memory was short once would take its conditions with it: the next event
          * or refresh tries again, and the document grows old visibly meanwhile. */
-        (void)update(userdata);
+        (void)update(agent);
+        if (agent->published_usec != published_usec)
+                resident_memory_release();
         return 0;
 }
 

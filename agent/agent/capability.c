@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "log.h"
+#include "metric.h"
 #include "quantity.h"
 #include "shared-authorities.h"
 #include "timestamp.h"
@@ -250,7 +251,10 @@ static void load_report(struct capability *capability, const char *reports_dir)
         if (r >= 0 && strcmp(report->plugin, capability->name) != 0)
                 r = failure_set(&failure, -EINVAL, "InvalidReport", "\"plugin\" is \"%.64s\"",
                                 report->plugin);
+        if (r >= 0)
+                r = metric_condense(report->metrics, capability->name);
         if (r >= 0) {
+                json_object_put(TAKE_PTR(report->info)); /* for `capi-node status`, which reads it itself */
                 take_report(capability, TAKE_PTR(report));
                 return;
         }

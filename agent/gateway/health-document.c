@@ -10,6 +10,7 @@
 #include "health-stale.h"
 #include "log.h"
 #include "quantity.h"
+#include "resident-memory.h"
 #include "timestamp.h"
 
 struct health_document {
@@ -242,6 +243,7 @@ static void update(struct health_document *document)
 static void on_json(void *userdata)
 {
         update(userdata);
+        resident_memory_release();
 }
 
 static int on_expiry(sd_event_source *source, uint64_t usec, void *userdata)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "cleanup.h"
+#include "resident-memory.h"
 
 /* sd-event takes signals from a signalfd, so they have to be blocked. */
 static int block_signals(bool hangup)
@@ -28,6 +29,7 @@ int event_loop_open(sd_event_signal_handler_t on_hangup, void *userdata, sd_even
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         int r;
 
+        resident_memory_limit();
         r = block_signals(on_hangup != NULL);
         if (r < 0)
                 return r;

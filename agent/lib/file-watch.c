@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/inotify.h>
 
+#include "files.h"
+
 #define WATCH_MASK                                                                                           \
         (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | \
          IN_MOVE_SELF | IN_ONLYDIR)
@@ -166,4 +168,29 @@ int file_watch_new(sd_event *event, const char *path, uint64_t settle_usec, file
                 return r;
         *ret = TAKE_PTR(watch);
         return 0;
+}
+
+int file_watches_add(struct file_watches *watches, sd_event *event, const char *root, const char *name,
+                     file_watch_fn changed, void *userdata)
+{
+        _cleanup_free_ char *path = path_under(root, name);
+        struct file_watch **items = reallocarray(watches->items, watches->count + 1, sizeof(*items));
+        int r;
+
+        if (items)
+                watches->items = items;
+        if (!path || !items)
+                return -ENOMEM;
+        r = file_watch_new(event, path, FILE_WATCH_SETTLE_USEC, changed, userdata, &items[watches->count]);
+        if (r >= 0)
+                watches->count++;
+        return r;
+}
+
+void file_watches_clear(struct file_watches *watches)
+{
+        for (size_t i = 0; i < watches->count; i++)
+                file_watch_free(watches->items[i]);
+        free(watches->items);
+        *watches = (struct file_watches){};
 }

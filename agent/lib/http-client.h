@@ -36,6 +36,9 @@ struct http_request {
         /* Re-read for each connection; with a ca_file no other CA is trusted. */
         const char *ca_file, *cert_file, *key_file;
         const char *ca_pem, *cert_pem, *key_pem; /* the same as PEM text, which goes before a file */
+        /* openssl-rehash(1) has made its links; trusted beside ca_file or ca_pem. Only what a chain asks for
+         * is read: all of a system's authorities take 15 ms and 0.9 MB for each connection. */
+        const char *ca_directory;
         const char *proxy;
         const char *proxy_user, *proxy_password; /* both or neither; sent as Basic, to the proxy alone */
         bool keep_certificate;                   /* for http_certificate; then with a connection of its own */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789_"
+#define LINES           "lines" /* a condensed family has them instead of samples */
 
 static const char *const type_names[] = { [METRIC_GAUGE] = "gauge", [METRIC_COUNTER] = "counter" };
 
@@ -191,17 +192,56 @@ static void write_sample(FILE *stream, const struct entry *entry, json_object *s
         fputc('\n', stream);
 }
 
-static void write_family(FILE *stream, const struct entry *entry, bool first)
+static void write_samples(FILE *stream, const struct entry *entry)
 {
         json_object *samples = json_member(entry->family, "samples", json_type_array);
 
+        for (size_t i = 0; i < json_object_array_length(samples); i++)
+                write_sample(stream, entry, json_object_array_get_idx(samples, i));
+}
+
+static int condense_family(json_object *family, const char *plugin)
+{
+        const struct entry entry = { .name = json_string(family, "name"),
+                                     .plugin = plugin,
+                                     .family = family };
+        _cleanup_free_ char *lines = NULL;
+        size_t size;
+        FILE *stream = open_memstream(&lines, &size);
+        int r;
+
+        if (!stream)
+                return -ENOMEM;
+        write_samples(stream, &entry);
+        if (fclose(stream) != 0)
+                return -ENOMEM;
+        r = json_set_string(family, LINES, lines);
+        if (r < 0)
+                return r;
+        json_object_object_del(family, "samples");
+        return 0;
+}
+
+int metric_condense(json_object *metrics, const char *plugin)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(metrics); i++)
+                r = condense_family(json_object_array_get_idx(metrics, i), plugin);
+        return r;
+}
+
+static void write_family(FILE *stream, const struct entry *entry, bool first)
+{
         if (first) {
                 fprintf(stream, "# HELP %s ", entry->name);
                 write_escaped(stream, json_string(entry->family, "help"), false);
                 fprintf(stream, "\n# TYPE %s %s\n", entry->name, json_string(entry->family, "type"));
         }
-        for (size_t i = 0; i < json_object_array_length(samples); i++)
-                write_sample(stream, entry, json_object_array_get_idx(samples, i));
+        if (json_member(entry->family, "samples", json_type_array))
+                write_samples(stream, entry);
+        else
+                fputs(json_string(entry->family, LINES), stream);
 }
 
 int metric_render(FILE *stream, json_object *const *arrays, const char *const *plugins, size_t count)

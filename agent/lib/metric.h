@@ -22,6 +22,11 @@ int metric_add(json_object *metrics, enum metric_type type, const char *name, co
  * names, numbers. Returns 0 or -EINVAL with a failure. */
 int metric_check(json_object *family, struct failure *failure);
 
+/* Makes text of the samples of families that metric_check found good, for keeping: as JSON a sample takes 1.6
+ * KB, because each json-c object has room for 16 keys. The label plugin="NAME" is added. Returns 0 or
+ * -ENOMEM. */
+int metric_condense(json_object *metrics, const char *plugin);
+
 /* Writes one page: families in order of name, those of the same name from several arrays joined, the label
  * plugin="NAME" added to every sample when plugins is not NULL. arrays and plugins have `count` elements. */
 int metric_render(FILE *stream, json_object *const *arrays, const char *const *plugins, size_t count);

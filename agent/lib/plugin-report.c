@@ -6,6 +6,7 @@
 #include "log.h"
 #include "plugin-daemon.h"
 #include "quantity.h"
+#include "resident-memory.h"
 #include "timestamp.h"
 
 #define VALID_FOR_USEC (2 * USEC_PER_MIN)
@@ -110,13 +111,11 @@ static bool hold_report(struct plugin_daemon *daemon)
         return false;
 }
 
-int plugin_report_write(struct plugin_daemon *daemon)
+static int write_report(struct plugin_daemon *daemon)
 {
         _cleanup_(report_freep) struct report *report = NULL;
         int r;
 
-        if (!daemon->stopping && hold_report(daemon))
-                return 0;
         r = make_report(daemon, &report);
         if (r < 0)
                 return log_error(r, "Cannot make the report");
@@ -125,6 +124,18 @@ int plugin_report_write(struct plugin_daemon *daemon)
                 return log_error(r, "Cannot write %s", daemon->ctx->report_path);
         notify_status(daemon);
         return 0;
+}
+
+int plugin_report_write(struct plugin_daemon *daemon)
+{
+        int r;
+
+        if (!daemon->stopping && hold_report(daemon))
+                return 0;
+        r = write_report(daemon);
+        /* Of the report, and of what was looked at for it. */
+        resident_memory_release();
+        return r;
 }
 
 void plugin_touch_report(struct plugin_context *ctx)

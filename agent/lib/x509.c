@@ -70,33 +70,31 @@ static bool is_certificate(const struct block *block)
                strcmp(block->name, PEM_STRING_X509_TRUSTED) == 0;
 }
 
-static int append(struct certificates *certificates, const struct block *block, const char *name,
-                  struct failure *failure)
+/* Calls each() with the certificate of one block; `n` were before it. */
+static int each_block(const struct block *block, const char *name, size_t n, certificate_fn *each,
+                      void *userdata, struct failure *failure)
 {
-        X509 **items;
+        X509 *certificate;
+        int r;
 
-        if (certificates->count == X509_CERTIFICATES_MAX)
+        if (n == X509_CERTIFICATES_MAX)
                 return failure_set(failure, -EINVAL, "InvalidCertificate", "%s: more than %d certificates",
                                    name, X509_CERTIFICATES_MAX);
-        items = reallocarray(certificates->items, certificates->count + 1, sizeof(*items));
-        if (!items)
-                return -ENOMEM;
-        certificates->items = items;
-
-        items[certificates->count] = block_certificate(block);
-        if (!items[certificates->count])
+        certificate = block_certificate(block);
+        if (!certificate)
                 return failure_set(failure, -EINVAL, "InvalidCertificate",
-                                   "%s: certificate number %zu does not parse: %s", name,
-                                   certificates->count + 1, openssl_reason());
-        certificates->count++;
-        return 0;
+                                   "%s: certificate number %zu does not parse: %s", name, n + 1,
+                                   openssl_reason());
+        r = each(certificate, userdata);
+        X509_free(certificate);
+        return r;
 }
 
-int certificates_parse(const char *name, const char *pem, size_t size, struct certificates *ret,
-                       struct failure *failure)
+static int parse_each(const char *name, const char *pem, size_t size, certificate_fn *each, void *userdata,
+                      struct failure *failure)
 {
-        _cleanup_certificates_ certificates = {};
         _cleanup_(BIO_free_allp) BIO *bio = NULL;
+        size_t n = 0;
         int r;
 
         if (size > X509_FILE_MAX)
@@ -114,7 +112,7 @@ int certificates_parse(const char *name, const char *pem, size_t size, struct ce
                         break;
                 if (!is_certificate(&block))
                         continue;
-                r = append(&certificates, &block, name, failure);
+                r = each_block(&block, name, n++, each, userdata, failure);
                 if (r < 0)
                         return r;
         }
@@ -123,19 +121,16 @@ int certificates_parse(const char *name, const char *pem, size_t size, struct ce
         if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
                 return failure_set(failure, -EINVAL, "InvalidCertificate",
                                    "%s: the PEM block behind certificate number %zu does not parse: %s", name,
-                                   certificates.count, openssl_reason());
+                                   n, openssl_reason());
         ERR_clear_error();
-        if (certificates.count == 0)
+        if (n == 0)
                 return failure_set(failure, -ENODATA, "NoCertificate",
                                    "%s: holds no certificate; expected PEM with -----BEGIN CERTIFICATE-----",
                                    name);
-
-        *ret = certificates;
-        certificates = (struct certificates){};
         return 0;
 }
 
-int certificates_load(const char *path, struct certificates *ret, struct failure *failure)
+int certificates_load_each(const char *path, certificate_fn *each, void *userdata, struct failure *failure)
 {
         _cleanup_free_ char *pem = NULL;
         size_t size;
@@ -144,9 +139,49 @@ int certificates_load(const char *path, struct certificates *ret, struct failure
         r = file_read(path, X509_FILE_MAX, &pem, &size);
         if (r < 0)
                 return failure_set(failure, r, "CertificateUnreadable", "%s: %s", path, strerror(-r));
-        r = certificates_parse(path, pem, size, ret, failure);
+        r = parse_each(path, pem, size, each, userdata, failure);
         OPENSSL_cleanse(pem, size); /* certificate and key in one file is a common form */
         return r;
+}
+
+static int keep(X509 *certificate, void *userdata)
+{
+        struct certificates *certificates = userdata;
+        X509 **items = reallocarray(certificates->items, certificates->count + 1, sizeof(*items));
+
+        if (!items)
+                return -ENOMEM;
+        certificates->items = items;
+        X509_up_ref(certificate);
+        items[certificates->count++] = certificate;
+        return 0;
+}
+
+int certificates_parse(const char *name, const char *pem, size_t size, struct certificates *ret,
+                       struct failure *failure)
+{
+        _cleanup_certificates_ certificates = {};
+        int r;
+
+        r = parse_each(name, pem, size, keep, &certificates, failure);
+        if (r < 0)
+                return r;
+        *ret = certificates;
+        certificates = (struct certificates){};
+        return 0;
+}
+
+int certificates_load(const char *path, struct certificates *ret, struct failure *failure)
+{
+        _cleanup_certificates_ certificates = {};
+        int r;
+
+        r = certificates_load_each(path, keep, &certificates, failure);
+        if (r < 0)
+                return r;
+        *ret = certificates;
+        certificates = (struct certificates){};
+        return 0;
 }
 
 /* Notes that the key is encrypted instead of asking on the terminal, which is what OpenSSL does by itself. */

@@ -27,6 +27,11 @@ int certificates_parse(const char *name, const char *pem, size_t size, struct ce
                        struct failure *failure);
 int certificates_load(const char *path, struct certificates *ret, struct failure *failure);
 
+/* The same, one after the other: all of a system's authorities at once take a megabyte. Ends with what a
+ * negative each() returned. The certificate is borrowed. */
+typedef int certificate_fn(X509 *certificate, void *userdata);
+int certificates_load_each(const char *path, certificate_fn *each, void *userdata, struct failure *failure);
+
 /* Whether the PEM private key belongs to the certificate. Returns 0, -EKEYREJECTED when not, -EINVAL for an
  * unreadable or encrypted key; each with a failure. */
 int certificate_check_key(X509 *certificate, const char *name, const char *pem, size_t size,

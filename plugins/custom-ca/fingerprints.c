@@ -46,24 +46,25 @@ int fingerprints_add(struct fingerprints *fingerprints, const char *fingerprint)
         return 0;
 }
 
-int fingerprints_add_file(struct fingerprints *fingerprints, const char *path)
+static int add_certificate(X509 *certificate, void *userdata)
 {
-        _cleanup_certificates_ certificates = {};
+        char fingerprint[SHA256_TEXT_SIZE];
         int r;
 
-        r = certificates_load(path, &certificates, NULL);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < certificates.count; i++) {
-                char fingerprint[SHA256_TEXT_SIZE];
+        r = certificate_fingerprint(certificate, fingerprint);
+        return r < 0 ? r : fingerprints_add(userdata, fingerprint);
+}
 
-                r = certificate_fingerprint(certificates.items[i], fingerprint);
-                if (r >= 0)
-                        r = fingerprints_add(fingerprints, fingerprint);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+int fingerprints_add_file(struct fingerprints *fingerprints, const char *path)
+{
+        _cleanup_fingerprints_ found = {};
+        int r;
+
+        /* All of a file or nothing of it. */
+        r = certificates_load_each(path, add_certificate, &found, NULL);
+        for (size_t i = 0; r >= 0 && i < found.count; i++)
+                r = fingerprints_add(fingerprints, found.items[i]);
+        return r;
 }
 
 static int add_directory(struct fingerprints *fingerprints, const char *directory, unsigned depth);

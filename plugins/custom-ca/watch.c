@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 
 #include "ca-verdict.h"
-#include "files.h"
 #include "log.h"
 #include "quantity.h"
 #include "shared.h"
@@ -15,8 +14,10 @@
 #include "timestamp.h"
 #include "unit-processes.h"
 
-#define RECHECK_USEC (5 * USEC_PER_MIN) /* it reads all authorities; a change of theirs is seen at once */
-#define LOCKED_USEC  (20 * USEC_PER_SEC)
+#define RECHECK_USEC (5 * USEC_PER_MIN)
+/* It reads all authorities, which takes 0.1 s; a change of theirs is seen at once. */
+#define LOOK_USEC   (30 * USEC_PER_MIN)
+#define LOCKED_USEC (20 * USEC_PER_SEC)
 
 static int look(struct ca_watch *watch);
 
@@ -38,9 +39,7 @@ static struct ca_watch *watch_free(struct ca_watch *watch)
                 waitpid(watch->pid, NULL, 0);
         }
         end_change(watch);
-        for (size_t i = 0; i < watch->n_files; i++)
-                file_watch_free(watch->files[i]);
-        free(watch->files);
+        file_watches_clear(&watch->files);
         sd_event_source_disable_unref(watch->recheck);
         stale_units_clear(&watch->stale);
         desired_clear(&watch->desired);
@@ -55,6 +54,7 @@ static void tell(struct ca_watch *watch, const struct failure *failure)
         _cleanup_free_ char *services = services_directory(watch->ctx->root);
         struct ca_verdict verdict;
 
+        watch->is_good = !failure;
         watch->changed = (struct last_change){};
         last_change_load(watch->ctx->state_dir, CHANGED,
                          &watch->changed); /* none yet is as good as an old one */
@@ -163,6 +163,7 @@ static int look(struct ca_watch *watch)
                 watch->again = true;
                 return 0;
         }
+        watch->looked_usec = now_boottime_usec();
         sd_event_source_set_time_relative(watch->recheck, RECHECK_USEC);
         sd_event_source_set_enabled(watch->recheck, SD_EVENT_ONESHOT);
         r = begin(watch, &failure);
@@ -180,7 +181,14 @@ static int look(struct ca_watch *watch)
 
 static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata)
 {
-        return look(userdata);
+        struct ca_watch *watch = userdata;
+
+        if (watch->child || !watch->is_good || now_boottime_usec() - watch->looked_usec >= LOOK_USEC)
+                return look(watch);
+        /* Units that were restarted, and the time that passed. */
+        tell(watch, NULL);
+        sd_event_source_set_time_relative(source, RECHECK_USEC);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 static void on_change(void *userdata)
@@ -191,42 +199,25 @@ static void on_change(void *userdata)
                 log_error(r, "Cannot look at the trust store");
 }
 
-static int watch_file(struct ca_watch *watch, const char *path)
+static int watch_file(struct ca_watch *watch, const char *root, const char *name)
 {
-        int r;
-
-        r = file_watch_new(watch->ctx->event, path, FILE_WATCH_SETTLE_USEC, on_change, watch,
-                           &watch->files[watch->n_files]);
-        if (r >= 0)
-                watch->n_files++;
-        return r;
+        return file_watches_add(&watch->files, watch->ctx->event, root, name, on_change, watch);
 }
 
 static int watch_files(struct ca_watch *watch)
 {
         const char *const places[] = { watch->store.bundle, watch->store.local, watch->store.selection };
-        int r;
+        int r = 0;
 
-        watch->files = calloc(ELEMENTS(places) + watch->config->authorities.count, sizeof(*watch->files));
-        if (!watch->files)
-                return -ENOMEM;
-        for (size_t i = 0; i < ELEMENTS(places); i++) {
-                r = watch_file(watch, places[i]);
-                if (r < 0)
-                        return r;
-        }
-        for (size_t i = 0; i < watch->config->authorities.count; i++) {
+        for (size_t i = 0; r >= 0 && i < ELEMENTS(places); i++)
+                r = watch_file(watch, "/", places[i]);
+        for (size_t i = 0; r >= 0 && i < watch->config->authorities.count; i++) {
                 const struct authority_source *source = custom_ca_source(watch->config, i);
-                _cleanup_free_ char *path = NULL;
 
-                if (!source->file)
-                        continue;
-                path = path_under(watch->ctx->root, source->file);
-                r = path ? watch_file(watch, path) : -ENOMEM;
-                if (r < 0)
-                        return r;
+                if (source->file)
+                        r = watch_file(watch, watch->ctx->root, source->file);
         }
-        return 0;
+        return r;
 }
 
 int ca_watch_start(struct plugin_context *ctx, const void *config)

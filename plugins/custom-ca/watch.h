@@ -23,8 +23,9 @@ struct ca_watch {
         struct trust_change change; /* under way while child is not NULL */
         int lock;
         bool again; /* something changed meanwhile */
-        struct file_watch **files;
-        size_t n_files;
+        bool is_good;
+        uint64_t looked_usec; /* CLOCK_BOOTTIME */
+        struct file_watches files;
         sd_event_source *recheck, *child, *deadline;
         pid_t pid;
 };

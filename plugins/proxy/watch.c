@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "credentials.h"
-#include "files.h"
 #include "log.h"
 #include "probe.h"
 #include "quantity.h"
@@ -27,9 +26,7 @@ static struct proxy_watch *watch_free(struct proxy_watch *watch)
 {
         if (!watch)
                 return NULL;
-        for (size_t i = 0; i < watch->n_files; i++)
-                file_watch_free(watch->files[i]);
-        free(watch->files);
+        file_watches_clear(&watch->files);
         child_free(watch->child);
         sd_event_source_disable_unref(watch->recheck);
         sd_event_source_disable_unref(watch->ask);
@@ -203,15 +200,7 @@ static int on_ask(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int watch_file(struct proxy_watch *watch, const char *name)
 {
-        _cleanup_free_ char *path = path_under(watch->ctx->root, name);
-        int r;
-
-        r = path ? file_watch_new(watch->ctx->event, path, FILE_WATCH_SETTLE_USEC, on_change, watch,
-                                  &watch->files[watch->n_files])
-                 : -ENOMEM;
-        if (r >= 0)
-                watch->n_files++;
-        return r;
+        return file_watches_add(&watch->files, watch->ctx->event, watch->ctx->root, name, on_change, watch);
 }
 
 static int watch_files(struct proxy_watch *watch)
@@ -219,9 +208,6 @@ static int watch_files(struct proxy_watch *watch)
         const struct proxy_config *config = watch->config;
         int r = 0;
 
-        watch->files = calloc(ELEMENTS(sources) + config->units.count + 1, sizeof(struct file_watch *));
-        if (!watch->files)
-                return -ENOMEM;
         for (size_t i = 0; r >= 0 && i < ELEMENTS(sources); i++)
                 r = watch_file(watch, sources[i]);
         if (r >= 0 && config->credentials_file)

@@ -25,8 +25,7 @@ struct proxy_watch {
         uint64_t asked_usec;
         double probe_seconds; /* of the last one */
 
-        struct file_watch **files;
-        size_t n_files;
+        struct file_watches files;
         sd_event_source *recheck, *ask;
 };
 

@@ -39,7 +39,7 @@ struct test {
         bool upstream_done;
         const struct mirror_host *host; /* being asked; NULL: the registry itself */
         char *url;                      /* of its manifest */
-        char *trust;
+        struct mirror_trust trust;
         char *token;
         unsigned redirects;
         bool away; /* a redirect led to another host, which is shown nothing that is meant for this one */
@@ -52,7 +52,7 @@ static void test_clear(struct test *test)
         json_object_put(test->results);
         image_reference_clear(&test->image);
         free(test->url);
-        free(test->trust);
+        mirror_trust_clear(&test->trust);
         free(test->token);
 }
 
@@ -162,7 +162,8 @@ static int start(struct test *test, const char *url, bool token_server, http_don
                 .method = "GET",
                 .url = url,
                 .headers = (const char *const *)lines,
-                .ca_pem = test->trust,
+                .ca_pem = test->trust.pem,
+                .ca_directory = test->trust.directory,
                 .cert_pem = client_pem,
                 .key_pem = client_pem,
                 .connect_timeout_usec = CONNECT_USEC,
@@ -346,15 +347,14 @@ static int ask(struct test *test)
 static int ask_host(struct test *test, const struct mirror_host *host)
 {
         free(test->url);
-        free(test->trust);
+        mirror_trust_clear(&test->trust);
         free(test->token);
         test->token = NULL;
         test->redirects = 0;
         test->away = false;
         test->host = host;
         test->url = manifest_url(test, host);
-        test->trust = mirror_plan_trust(test->plan, test->ctx->root, host);
-        if (!test->url || !test->trust)
+        if (!test->url || mirror_plan_trust(test->plan, test->ctx->root, host, &test->trust) < 0)
                 return -ENOMEM;
         return ask(test);
 }

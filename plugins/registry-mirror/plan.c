@@ -9,9 +9,6 @@
 #include "shared-authorities.h"
 #include "x509.h"
 
-#define SYSTEM_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
-#define SYSTEM_SIZE_MAX    (16 * 1024 * 1024)
-
 static void free_secret(char *text)
 {
         if (text)
@@ -364,19 +361,24 @@ const struct mirror_chain *mirror_plan_find(const struct mirror_plan *plan, cons
         return others;
 }
 
-char *mirror_plan_trust(const struct mirror_plan *plan, const char *root, const struct mirror_host *host)
+int mirror_plan_trust(const struct mirror_plan *plan, const char *root, const struct mirror_host *host,
+                      struct mirror_trust *ret)
 {
-        _cleanup_free_ char *path = path_under(root, SYSTEM_AUTHORITIES), *system = NULL;
-        char *all;
-        size_t size;
+        const char *own = host ? host->ca_pem : NULL;
+        struct mirror_trust trust = { .directory = path_under(root, "/etc/ssl/certs") };
 
-        if (!path)
-                return NULL;
-        /* Without the package ca-certificates there are none. */
-        if (file_read(path, SYSTEM_SIZE_MAX, &system, &size) < 0)
-                system = NULL;
-        return asprintf(&all, "%s\n%s%s", system ?: "", host && host->ca_pem ? host->ca_pem : "",
-                        plan->authorities_pem ?: "") < 0
-                       ? NULL
-                       : all;
+        if (trust.directory && (own || plan->authorities_pem) &&
+            asprintf(&trust.pem, "%s%s", own ?: "", plan->authorities_pem ?: "") < 0)
+                free(TAKE_PTR(trust.directory));
+        if (!trust.directory)
+                return -ENOMEM;
+        *ret = trust;
+        return 0;
+}
+
+void mirror_trust_clear(struct mirror_trust *trust)
+{
+        free(trust->pem);
+        free(trust->directory);
+        *trust = (struct mirror_trust){};
 }

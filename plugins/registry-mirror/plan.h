@@ -63,6 +63,14 @@ int mirror_plan_load(const struct mirror_config *config, const char *root, struc
 /* The chain of a registry, which may be that of all others; NULL: none. */
 const struct mirror_chain *mirror_plan_find(const struct mirror_plan *plan, const char *host);
 
-/* The authorities that containerd accepts for the host, as one PEM text: the system's, the host's own, those
- * of custom-ca. host NULL: of a registry itself. Owned by the caller; NULL: no memory. */
-char *mirror_plan_trust(const struct mirror_plan *plan, const char *root, const struct mirror_host *host);
+/* The authorities that containerd accepts for a host. */
+struct mirror_trust {
+        char *pem;       /* the host's own and those of custom-ca; NULL: none */
+        char *directory; /* the system's. containerd also reads the one file that holds them all;
+                            update-ca-certificates(8) keeps both alike, and custom-ca sees to it. */
+};
+#define _cleanup_mirror_trust_ _cleanup_(mirror_trust_clear) struct mirror_trust
+/* host NULL: a registry itself. Returns 0 or -ENOMEM. */
+int mirror_plan_trust(const struct mirror_plan *plan, const char *root, const struct mirror_host *host,
+                      struct mirror_trust *ret);
+void mirror_trust_clear(struct mirror_trust *trust);

@@ -114,24 +114,28 @@ static int start_request(struct probe *probe, const char *const *lines)
 {
         struct probes *probes = probe->probes;
         const struct mirror_host *host = probe->host;
-        bool tls = strncmp(probe->question.url, "https://", 8) == 0;
-        /* Read each time: what a renewed bundle of the system has, counts at once. */
-        _cleanup_free_ char *trust = tls ? mirror_plan_trust(&probes->plan, probes->root, host) : NULL;
-        const struct http_request request = { .method = "GET",
-                                              .url = probe->question.url,
-                                              .headers = lines,
-                                              .ca_pem = trust,
-                                              .cert_pem = host->client_pem,
-                                              .key_pem = host->client_pem,
-                                              .keep_certificate = true,
-                                              .connect_timeout_usec = probes->timeout_usec,
-                                              .timeout_usec = probes->timeout_usec,
-                                              .response_max = ANSWER_MAX,
-                                              .userdata = probe };
+        _cleanup_mirror_trust_ trust = {};
+        int r;
 
-        if (tls && !trust)
-                return -ENOMEM;
-        return http_start(probes->http, &request, on_done, &probe->transfer);
+        r = mirror_plan_trust(&probes->plan, probes->root, host, &trust);
+        if (r < 0)
+                return r;
+        return http_start(probes->http,
+                          &(struct http_request){
+                                  .method = "GET",
+                                  .url = probe->question.url,
+                                  .headers = lines,
+                                  .ca_pem = trust.pem,
+                                  .ca_directory = trust.directory,
+                                  .cert_pem = host->client_pem,
+                                  .key_pem = host->client_pem,
+                                  .keep_certificate = true,
+                                  .connect_timeout_usec = probes->timeout_usec,
+                                  .timeout_usec = probes->timeout_usec,
+                                  .response_max = ANSWER_MAX,
+                                  .userdata = probe,
+                          },
+                          on_done, &probe->transfer);
 }
 
 static void start(struct probe *probe, uint64_t now_usec)

@@ -20,9 +20,7 @@ static struct mirror_watch *watch_free(struct mirror_watch *watch)
                 return NULL;
         probes_free(watch->probes);
         http_client_free(watch->http); /* and with it what is under way */
-        for (size_t i = 0; i < watch->n_files; i++)
-                file_watch_free(watch->files[i]);
-        free(watch->files);
+        file_watches_clear(&watch->files);
         sd_event_source_disable_unref(watch->recheck);
         mirror_facts_clear(&watch->facts);
         mirror_plan_clear(&watch->plan);
@@ -239,23 +237,9 @@ static void on_socket(void *userdata)
 
 static int watch_path(struct mirror_watch *watch, const char *name, file_watch_fn changed)
 {
-        _cleanup_free_ char *path = NULL;
-        struct file_watch **files;
-        int r;
-
-        if (!name)
-                return 0;
-        path = path_under(watch->ctx->root, name);
-        files = reallocarray(watch->files, watch->n_files + 1, sizeof(*files));
-        if (files)
-                watch->files = files;
-        if (!path || !files)
-                return -ENOMEM;
-        r = file_watch_new(watch->ctx->event, path, FILE_WATCH_SETTLE_USEC, changed, watch,
-                           &files[watch->n_files]);
-        if (r >= 0)
-                watch->n_files++;
-        return r;
+        return name ? file_watches_add(&watch->files, watch->ctx->event, watch->ctx->root, name, changed,
+                                       watch)
+                    : 0;
 }
 
 static int watch_registry(struct mirror_watch *watch, const struct mirror_registry *registry)

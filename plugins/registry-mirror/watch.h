@@ -23,8 +23,7 @@ struct mirror_watch {
         struct http_client *http;
         struct grpc_call *asking;
         struct containerd_version told; /* by the call under way */
-        struct file_watch **files;
-        size_t n_files;
+        struct file_watches files;
         sd_event_source *recheck;
 };
 

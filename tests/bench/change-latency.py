@@ -7,6 +7,8 @@ import ssl
 import subprocess
 import time
 
+from weather import make_root, write_weather
+
 SUMMARY = "a report is renamed into place; /v1/health?wait answers with the change"
 GOALS = {}
 LIMITS = {"p50 ms": 50, "p99 ms": 250}
@@ -17,9 +19,7 @@ PORT = 10276
 
 def setup(work):
     work.changes = 0
-    run = "run/capi-node-agent"
-    for directory in "etc/capi-node-agent", "var/lib/capi-node-agent", run + "/reports":
-        os.makedirs(work.path(directory))
+    make_root(work.directory)
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     subprocess.run(["openssl", "req", "-x509", *curve, "-days", "2", "-keyout", "ca.key", "-out", "ca.crt", "-subj",
                     "/CN=client"], check=True, cwd=work.directory, stderr=subprocess.DEVNULL)
@@ -30,7 +30,7 @@ def setup(work):
         log = open(work.path(name + ".log"), "wb")
         command = [work.program("agent", name, "capi-node-" + name), "--root", work.directory, "daemon"]
         work.children.append(subprocess.Popen(command, stdout=log, stderr=log))
-        placed = work.path(run, "gateway/gateway.json")
+        placed = work.path("run/capi-node-agent/gateway/gateway.json")
         deadline = time.monotonic() + 20
         while not os.path.exists(placed):
             assert time.monotonic() < deadline, "the agent places nothing"
@@ -52,18 +52,7 @@ def setup(work):
 
 def write_report(work):
     work.changes += 1
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    status = "True" if work.changes % 2 else "False"
-    report = {"apiVersion": "capi-node-agent/v1", "plugin": "weather", "version": "1", "pid": os.getpid(),
-              "bootId": open("/proc/sys/kernel/random/boot_id").read().strip(), "generatedAt": now, "validFor": "1d",
-              "config": {"desired": None, "applied": None, "appliedAt": None, "lastError": None, "lastErrorAt": None},
-              "conditions": [{"type": "WeatherFair", "status": status, "reason": "Sky", "message": "m",
-                              "lastTransitionTime": now, "healthy": status == "True", "severity": "Warning"}],
-              "requests": {"timers": [], "restart": []}, "metrics": []}
-    reports = work.path("run/capi-node-agent/reports")
-    with open(os.path.join(reports, ".new"), "w") as file:
-        json.dump(report, file)
-    os.rename(os.path.join(reports, ".new"), os.path.join(reports, "weather.json"))
+    write_weather(work.directory, "True" if work.changes % 2 else "False")
 
 
 def get(work, target, etag=None):

@@ -41,10 +41,20 @@ void bed_start_mirror(struct mirror_bed *bed, struct registry *mirror)
         start(mirror, &bed->private_ca, "IP:127.0.0.3,IP:127.0.0.4,IP:127.0.0.6,DNS:two.example.org");
 }
 
+/* As update-ca-certificates(8) does. */
+static void rehash(const char *root)
+{
+        _cleanup_free_ char *command = NULL;
+
+        assert_true(asprintf(&command, "openssl rehash %s/etc/ssl/certs", root) > 0);
+        assert_int_equal(system(command), 0);
+}
+
 static void make_node(const struct mirror_bed *bed, struct containerd *node, const char *suite)
 {
         containerd_make_node(suite, node);
         identity_save(&bed->public_ca, node->root, "etc/ssl/certs/ca-certificates");
+        rehash(node->root);
         identity_save(&bed->private_ca, node->root, "etc/mirror-ca");
         identity_save(&bed->client, node->root, "etc/client");
         root_write(node->root, "etc/headers", "Authorization: Basic " REGISTRY_BASIC "\n", 0600);

@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
-#include "fake-systemd.h"
 #include "files.h"
+#include "health-node.h"
 #include "program.h"
 #include "report.h"
 
@@ -28,20 +28,15 @@
         "\"kubelet-health\": { \"enabled\": false }, \"kube-proxy\": { \"enabled\": false }"
 #define EVERY_SECOND "{ \"interval\": \"1s\", \"checks\": { " SERVICES_OFF " } }"
 
-struct node {
-        char *root, *report_path;
-        pid_t plugin;
-        struct fake_systemd systemd;
-        bool seen_unknown; /* by wait_for, of the condition that it waits for */
-};
+static bool seen_unknown; /* by wait_for, of the condition that it waits for */
 
-static void start_plugin(struct node *node)
+static void start_plugin(struct health_node *node)
 {
         node->plugin =
                 program_start(NODE_HEALTH, (const char *const[]){ "--root", node->root, "daemon", NULL });
 }
 
-static void mount_tmpfs(const struct node *node, const char *path, const char *options)
+static void mount_tmpfs(const struct health_node *node, const char *path, const char *options)
 {
         _cleanup_free_ char *full = path_under(node->root, path);
 
@@ -53,41 +48,34 @@ static void mount_tmpfs(const struct node *node, const char *path, const char *o
  * writable. */
 static int make_node(void **state)
 {
-        struct node *node = calloc(1, sizeof(*node));
+        struct health_node *node;
 
-        assert_non_null(node);
-        node->root = root_make();
+        (void)health_node_make(state);
+        node = *state;
         mount_tmpfs(node, "/", "size=16m");
         mount_tmpfs(node, "/run", "size=16m");
         mount_tmpfs(node, "/var/lib", "size=16m");
         mount_tmpfs(node, "/var/lib/etcd", "size=1m");
         mount_tmpfs(node, "/etc/capi-node-agent", "size=1m");
-        node->report_path = path_under(node->root, "/run/capi-node-agent/reports/node-health.json");
-        assert_non_null(node->report_path);
         root_write(node->root, CONFIG_PATH, EVERY_SECOND, 0644);
-        *state = node;
+        seen_unknown = false;
         return 0;
 }
 
 static int remove_node(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
 
         if (node->plugin > 0)
                 assert_int_equal(program_stop(node->plugin, SIGTERM), 0);
-        fake_systemd_stop(&node->systemd);
+        node->plugin = 0;
         assert_int_equal(umount2(node->root, MNT_DETACH), 0);
-        root_remove(node->root);
-        free(node->report_path);
-        free(node);
-        return 0;
+        return health_node_remove(state);
 }
 
-static void join_cluster(const struct node *node)
+static void join_cluster(const struct health_node *node)
 {
-        _cleanup_free_ char *directory = path_under(node->root, "/etc/kubernetes");
-
-        assert_int_equal(directory_make(directory, 0755), 0);
+        health_node_make_directory(node, "/etc/kubernetes");
         root_write(node->root, "etc/kubernetes/kubelet.conf", "", 0600);
 }
 
@@ -101,20 +89,8 @@ static const struct condition *condition_of(const struct report *report, const c
         return NULL;
 }
 
-static struct report *read_report(const struct node *node)
-{
-        _cleanup_failure_ failure = {};
-        struct report *report = NULL;
-        int r;
-
-        r = report_load(node->report_path, &report, &failure);
-        if (r < 0 && r != -ENOENT)
-                fail_msg("%s", failure.message);
-        return report;
-}
-
 struct expectation {
-        struct node *node;
+        struct health_node *node;
         const char *type;
         enum condition_status status;
         const char *reason;
@@ -128,28 +104,28 @@ static bool holds(void *userdata)
         const struct condition *condition;
 
         fake_systemd_serve(&expected->node->systemd);
-        report = read_report(expected->node);
+        report = health_node_report(expected->node);
         condition = condition_of(report, expected->type);
         if (!condition || report->pid == expected->other_than_pid)
                 return false;
         if (condition->status == expected->status && strcmp(condition->reason, expected->reason) == 0)
                 return true;
-        expected->node->seen_unknown |= condition->status == CONDITION_UNKNOWN;
+        seen_unknown |= condition->status == CONDITION_UNKNOWN;
         return false;
 }
 
 /* Returns the report in which it holds; the caller's. */
-static struct report *wait_for(struct node *node, const char *type, enum condition_status status,
+static struct report *wait_for(struct health_node *node, const char *type, enum condition_status status,
                                const char *reason)
 {
         struct expectation expected = { node, type, status, reason, 0 };
 
-        node->seen_unknown = false;
+        seen_unknown = false;
         wait_until(holds, &expected, reason);
-        return read_report(node);
+        return health_node_report(node);
 }
 
-static void wait_and_drop(struct node *node, const char *type, enum condition_status status,
+static void wait_and_drop(struct health_node *node, const char *type, enum condition_status status,
                           const char *reason)
 {
         report_free(wait_for(node, type, status, reason));
@@ -168,18 +144,18 @@ static json_object *check_of(const struct report *report, const char *name)
 
 static bool no_services_condition(void *userdata)
 {
-        _cleanup_(report_freep) struct report *report = read_report(userdata);
+        _cleanup_(report_freep) struct report *report = health_node_report(userdata);
 
         return report && report->applied && !condition_of(report, "NodeServicesReady");
 }
 
 static bool has_last_error(void *userdata)
 {
-        struct node *node = userdata;
+        struct health_node *node = userdata;
         _cleanup_(report_freep) struct report *report = NULL;
 
         fake_systemd_serve(&node->systemd);
-        report = read_report(node);
+        report = health_node_report(node);
         return report && report->last_error;
 }
 
@@ -187,7 +163,7 @@ static bool has_last_error(void *userdata)
 
 static void nothing_is_healthy_before_it_was_checked(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
         _cleanup_(report_freep) struct report *first = NULL;
 
         join_cluster(node);
@@ -210,7 +186,7 @@ static void nothing_is_healthy_before_it_was_checked(void **state)
 
 static void reports_checks_metrics_and_versions(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
         _cleanup_(report_freep) struct report *report = NULL;
         json_object *check;
 
@@ -234,7 +210,7 @@ static void reports_checks_metrics_and_versions(void **state)
 
 static void without_a_bus_the_services_are_unknown_until_it_comes(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
         _cleanup_(report_freep) struct report *report = NULL;
 
         join_cluster(node);
@@ -254,7 +230,7 @@ static void without_a_bus_the_services_are_unknown_until_it_comes(void **state)
 
 static void before_kubeadm_has_run_the_kubelet_is_no_fault(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
 
         fake_systemd_start(&node->systemd, node->root);
         fake_systemd_unit(&node->systemd, "kubelet.service")->active_state = "activating";
@@ -270,7 +246,7 @@ static void before_kubeadm_has_run_the_kubelet_is_no_fault(void **state)
 
 static void a_failed_service_fails_the_node_and_a_restart_of_the_plugin_keeps_the_time(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
         _cleanup_(report_freep) struct report *before = NULL, *after = NULL;
         struct expectation again = { node, "NodeServicesReady", CONDITION_FALSE, "ContainerdFailed", 0 };
         uint64_t since;
@@ -287,16 +263,16 @@ static void a_failed_service_fails_the_node_and_a_restart_of_the_plugin_keeps_th
 
         assert_int_equal(program_stop(node->plugin, SIGKILL), -SIGKILL);
         start_plugin(node);
-        node->seen_unknown = false;
+        seen_unknown = false;
         wait_until(holds, &again, "the failure, seen by the new process");
-        assert_false(node->seen_unknown);
-        after = read_report(node);
+        assert_false(seen_unknown);
+        after = health_node_report(node);
         assert_int_equal(condition_of(after, "NodeServicesReady")->transition_usec, since);
 }
 
 static void a_full_disk_fails_after_a_while_and_recovers(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
         _cleanup_(report_freep) struct report *report = NULL;
         _cleanup_free_ char *path = path_under(node->root, "/var/lib/etcd/db"),
                             *data = calloc(1, 1024 * 1024);
@@ -313,7 +289,7 @@ static void a_full_disk_fails_after_a_while_and_recovers(void **state)
 
 static void a_read_only_root_fails_and_a_read_only_mount_of_it_does_not(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
 
         /* What ProtectSystem=strict does to the plugin. */
         assert_int_equal(mount(NULL, node->root, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), 0);
@@ -329,7 +305,7 @@ static void a_read_only_root_fails_and_a_read_only_mount_of_it_does_not(void **s
 
 static void a_file_system_that_turns_read_only_is_told_and_clears(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
         _cleanup_free_ char *etcd = path_under(node->root, "/var/lib/etcd");
         _cleanup_(report_freep) struct report *report = NULL;
 
@@ -349,7 +325,7 @@ static void what_the_kernel_says_is_told_also_after_the_plugin_was_killed(void *
 {
         static const char said[] = "4,7,1000000,-;nothing of interest\n"
                                    "2,8,1000001,-;Oops: 0002 [#1] SMP NOPTI\n";
-        struct node *node = *state;
+        struct health_node *node = *state;
         _cleanup_free_ char *path = path_under(node->root, "/dev/kmsg"),
                             *dev = path_under(node->root, "/dev");
         struct expectation again = { node, "KernelDeadlock", CONDITION_TRUE, "KernelOops", 0 };
@@ -369,14 +345,14 @@ static void what_the_kernel_says_is_told_also_after_the_plugin_was_killed(void *
 
         assert_int_equal(program_stop(node->plugin, SIGKILL), -SIGKILL);
         start_plugin(node);
-        node->seen_unknown = false;
+        seen_unknown = false;
         wait_until(holds, &again, "the oops, told by the new process");
-        assert_false(node->seen_unknown);
+        assert_false(seen_unknown);
 }
 
 static void checks_that_are_switched_off_set_no_condition(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
 
         start_plugin(node);
         wait_and_drop(node, "NodeServicesReady", CONDITION_UNKNOWN, "NotBootstrapped");
@@ -393,14 +369,14 @@ static void checks_that_are_switched_off_set_no_condition(void **state)
 
 static void an_invalid_configuration_leaves_the_last_good_one_in_force(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
         _cleanup_(report_freep) struct report *before = NULL, *after = NULL;
 
         start_plugin(node);
         before = wait_for(node, "NodeStorageReady", CONDITION_TRUE, "AllStorageUsable");
         root_write(node->root, CONFIG_PATH, "{ \"checks\": { \"disk-spce\": { \"warn\": \"10%\" } } }", 0644);
         wait_until(has_last_error, node, "an error in the report");
-        after = read_report(node);
+        after = health_node_report(node);
         assert_non_null(strstr(after->last_error, "disk-space"));
         assert_string_equal(after->applied, before->applied);
         assert_string_not_equal(after->desired, after->applied);
@@ -409,13 +385,13 @@ static void an_invalid_configuration_leaves_the_last_good_one_in_force(void **st
 
 static void limits_that_contradict_each_other_are_refused(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
         _cleanup_(report_freep) struct report *report = NULL;
 
         root_write(node->root, CONFIG_PATH, "{ \"checks\": { \"inodes\": { \"warn\": \"2%\" } } }", 0644);
         start_plugin(node);
         wait_until(has_last_error, node, "an error in the report");
-        report = read_report(node);
+        report = health_node_report(node);
         assert_non_null(strstr(report->last_error, "/checks/inodes"));
         assert_null(report->applied);
         assert_int_equal(condition_of(report, "NodeStorageReady")->status, CONDITION_UNKNOWN);
@@ -424,7 +400,7 @@ static void limits_that_contradict_each_other_are_refused(void **state)
 
 static void a_withdrawn_configuration_ends_it(void **state)
 {
-        struct node *node = *state;
+        struct health_node *node = *state;
         _cleanup_(report_freep) struct report *report = NULL;
         _cleanup_free_ char *path = path_under(node->root, "/" CONFIG_PATH);
 
@@ -433,7 +409,7 @@ static void a_withdrawn_configuration_ends_it(void **state)
         assert_int_equal(unlink(path), 0);
         assert_int_equal(program_wait(node->plugin), 0);
         node->plugin = 0;
-        report = read_report(node);
+        report = health_node_report(node);
         assert_null(report->applied);
         assert_null(report->desired);
         assert_int_equal(report->n_conditions, 0);

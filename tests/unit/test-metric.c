@@ -46,6 +46,22 @@ static void writes_each_family_once_in_order_of_name(void **state)
                                   "capi_node_z{plugin=\"one\"} 1\n");
 }
 
+static void a_condensed_page_is_the_same(void **state)
+{
+        _cleanup_json_ json_object *a = json_object_new_array(), *b = json_object_new_array();
+        json_object *const arrays[] = { a, b };
+        static const char *const plugins[] = { "one", "two" };
+        _cleanup_free_ char *before = NULL, *after = NULL;
+
+        assert_int_equal(metric_add(a, METRIC_GAUGE, "capi_node_x", "X.", 0.1, "path", "/", NULL), 0);
+        assert_int_equal(metric_add(a, METRIC_GAUGE, "capi_node_x", "X.", 2, "plugin", "another", NULL), 0);
+        assert_int_equal(metric_add(b, METRIC_GAUGE, "capi_node_x", "X.", 3, NULL), 0);
+        before = render(arrays, plugins, 2);
+        assert_int_equal(metric_condense(a, "one"), 0);
+        after = render(arrays, plugins, 2);
+        assert_string_equal(after, before);
+}
+
 static void escapes_labels_and_help(void **state)
 {
         _cleanup_json_ json_object *a = json_object_new_array();
@@ -113,6 +129,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(writes_each_family_once_in_order_of_name),
+                cmocka_unit_test(a_condensed_page_is_the_same),
                 cmocka_unit_test(escapes_labels_and_help),
                 cmocka_unit_test(the_first_type_of_a_name_wins),
                 cmocka_unit_test(refuses_families_that_would_break_the_page),
