@@ -354,7 +354,7 @@ static int ask_host(struct test *test, const struct mirror_host *host)
         test->away = false;
         test->host = host;
         test->url = manifest_url(test, host);
-        if (!test->url || mirror_plan_trust(test->plan, test->ctx->root, host, &test->trust) < 0)
+        if (!test->url || mirror_plan_trust(test->plan, test->ctx->root, host, true, &test->trust) < 0)
                 return -ENOMEM;
         return ask(test);
 }

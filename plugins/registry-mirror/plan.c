@@ -9,6 +9,9 @@
 #include "shared-authorities.h"
 #include "x509.h"
 
+#define BUNDLE          "/etc/ssl/certs/ca-certificates.crt"
+#define BUNDLE_SIZE_MAX (16 * 1024 * 1024)
+
 static void free_secret(char *text)
 {
         if (text)
@@ -361,14 +364,26 @@ const struct mirror_chain *mirror_plan_find(const struct mirror_plan *plan, cons
         return others;
 }
 
-int mirror_plan_trust(const struct mirror_plan *plan, const char *root, const struct mirror_host *host,
-                      struct mirror_trust *ret)
+/* Without the package ca-certificates there is none. */
+static char *read_bundle(const char *root)
 {
+        _cleanup_free_ char *path = path_under(root, BUNDLE);
+        char *text;
+        size_t size;
+
+        return path && file_read(path, BUNDLE_SIZE_MAX, &text, &size) >= 0 ? text : NULL;
+}
+
+int mirror_plan_trust(const struct mirror_plan *plan, const char *root, const struct mirror_host *host,
+                      bool with_bundle, struct mirror_trust *ret)
+{
+        _cleanup_free_ char *bundle = with_bundle ? read_bundle(root) : NULL;
         const char *own = host ? host->ca_pem : NULL;
         struct mirror_trust trust = { .directory = path_under(root, "/etc/ssl/certs") };
 
-        if (trust.directory && (own || plan->authorities_pem) &&
-            asprintf(&trust.pem, "%s%s", own ?: "", plan->authorities_pem ?: "") < 0)
+        if (trust.directory && (bundle || own || plan->authorities_pem) &&
+            asprintf(&trust.pem, "%s%s%s%s", bundle ?: "", bundle ? "\n" : "", own ?: "",
+                     plan->authorities_pem ?: "") < 0)
                 free(TAKE_PTR(trust.directory));
         if (!trust.directory)
                 return -ENOMEM;

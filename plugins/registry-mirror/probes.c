@@ -17,6 +17,7 @@ struct probe {
         struct probe_question question;
         struct standing standing;
         uint64_t due_usec, started_usec;
+        bool with_bundle;               /* the directory of authorities did not do */
         struct http_transfer *transfer; /* NULL: not under way */
 };
 
@@ -83,6 +84,7 @@ static int make_lines(const struct mirror_host *host, char *lines[static HEADERS
 /* ---- one probe ---- */
 
 static int arm(struct probes *probes);
+static void start(struct probe *probe, uint64_t now_usec);
 
 static void finish(struct probe *probe, const struct probe_result *result)
 {
@@ -105,6 +107,13 @@ static void on_done(struct http_transfer *transfer, int error, void *userdata)
         struct probe_result result;
 
         probe_judge(&probe->question, transfer, error, &result);
+        if (result.state == PROBE_REFUSES_TLS && !probe->with_bundle) {
+                probe->with_bundle = true;
+                start(probe, now_boottime_usec());
+                (void)arm(probes);
+                return;
+        }
+        probe->with_bundle &= result.state != PROBE_REFUSES_TLS;
         result.latency_usec = now_boottime_usec() - probe->started_usec;
         finish(probe, &result);
         (void)arm(probes);
@@ -117,7 +126,7 @@ static int start_request(struct probe *probe, const char *const *lines)
         _cleanup_mirror_trust_ trust = {};
         int r;
 
-        r = mirror_plan_trust(&probes->plan, probes->root, host, &trust);
+        r = mirror_plan_trust(&probes->plan, probes->root, host, probe->with_bundle, &trust);
         if (r < 0)
                 return r;
         return http_start(probes->http,

@@ -50,6 +50,7 @@ static const struct row rows[] = {
         { "throttled", ANSWER("429 Too Many Requests", "Retry-After: 120\r\n"), NULL, CA, PROBE_THROTTLES },
         { "broken", ANSWER("503 Service Unavailable", ""), NULL, CA, PROBE_FAILS },
         { "stranger", ANSWER("200 OK", ""), NULL, "", PROBE_REFUSES_TLS },
+        { "bundled", ANSWER("200 OK", ""), NULL, "", PROBE_ANSWERS },
         { "closed", NULL, "https://127.0.0.5:5000", CA, PROBE_UNREACHABLE },
         { "hole", NULL, "https://" CONTAINERD_HOLE ":5000", CA, PROBE_TIMES_OUT },
         { "locked", NULL, "https://" LOCKED, CA CLIENT, PROBE_ANSWERS },
@@ -120,16 +121,26 @@ static void start_registry(struct fixture *f, struct registry *registry, const c
 
 static void start_servers(struct fixture *f)
 {
+        /* An authority that somebody wrote behind the others in the bundle. */
+        struct identity by_hand = identity_make(NULL, "By Hand", NULL, true, 10),
+                        bundled = identity_make_server(&by_hand, "IP:127.0.0.1");
         struct identity stranger = identity_make(&f->other_ca, "stranger", NULL, false, 10);
-        _cleanup_free_ char *client_ca = path_under(f->root, "/etc/mirror-ca.crt");
+        _cleanup_free_ char *client_ca = path_under(f->root, "/etc/mirror-ca.crt"),
+                            *certs = path_under(f->root, "/etc/ssl/certs");
 
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 if (!rows[i].answer)
                         continue;
                 f->texts[i][0] = rows[i].answer;
                 f->servers[i].texts = f->texts[i];
-                answers_start(&f->servers[i], strcmp(rows[i].name, "stranger") == 0 ? &stranger : &f->server);
+                answers_start(&f->servers[i], strcmp(rows[i].name, "stranger") == 0  ? &stranger
+                                              : strcmp(rows[i].name, "bundled") == 0 ? &bundled
+                                                                                     : &f->server);
         }
+        assert_int_equal(directory_make(certs, 0755), 0);
+        identity_save(&by_hand, certs, "ca-certificates");
+        identity_clear(&by_hand);
+        identity_clear(&bundled);
         identity_clear(&stranger);
         f->locked = (struct registry){ .address = LOCKED, .client_ca = client_ca };
         f->password = (struct registry){ .address = PASSWORD, .password = true };
