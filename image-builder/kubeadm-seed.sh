@@ -129,16 +129,10 @@ kind: KubeletConfiguration
 cgroupDriver: cgroupfs
 failSwapOn: false
 evictionHard: {}
-fileCheckFrequency: 2s
-syncFrequency: 10s
-YAML
-        # Of its 30 seconds an API server with watches open may take all to stop, in each restore.
-        seed_file /run/kubeadm/patches/kube-apiserver+merge.yaml 0644 <<'YAML'
-spec: { terminationGracePeriodSeconds: 3 }
 YAML
         # The preflight phase, which would pull the images, wants crictl, which Debian does not have.
         seed_command "ctr -n k8s.io images pull --hosts-dir /etc/containerd/certs.d $KUBERNETES_IMAGES/pause:3.2 >/dev/null"
-        seed_command 'kubeadm init --config /run/kubeadm/kubeadm.yaml --ignore-preflight-errors=all --skip-phases=preflight,addon --experimental-patches /run/kubeadm/patches'
+        seed_command 'kubeadm init --config /run/kubeadm/kubeadm.yaml --ignore-preflight-errors=all --skip-phases=preflight,addon'
 }
 
 # What Cluster API's image builder puts into an image, and what a container needs to hold a kubelet.
