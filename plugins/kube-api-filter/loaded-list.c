@@ -36,6 +36,7 @@ static int load_shards(struct netlink *netlink, const struct loaded_list *loaded
 int loaded_list_make(struct netlink *netlink, struct filter_list *list, const struct loaded_list *before,
                      uint32_t generation, struct loaded_list **ret)
 {
+        static const struct shards none;
         _cleanup_(loaded_list_freep) struct loaded_list *loaded = calloc(1, sizeof(*loaded));
         int r = 0;
 
@@ -46,7 +47,7 @@ int loaded_list_make(struct netlink *netlink, struct filter_list *list, const st
         for (enum source_class c = 0; r >= 0 && c < CLASSES; c++)
                 for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++) {
                         r = shards_cut(&list->sets[c][f], before ? &before->list->sets[c][f] : NULL,
-                                       before ? &before->shards[c][f] : &(struct shards){}, generation,
+                                       before ? &before->shards[c][f] : &none, generation,
                                        &loaded->shards[c][f]);
                         if (r >= 0)
                                 r = load_shards(netlink, loaded, c, f);
