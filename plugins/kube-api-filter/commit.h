@@ -6,12 +6,16 @@
 #include <stdbool.h>
 
 #include "netlink.h"
+#include "quantity.h"
 #include "rule.h"
 #include "ruleset.h"
 #include "set.h"
 #include "table.h"
 
 #define CHAIN_INPUT "input" /* the base chain */
+
+/* Another writer who never rests lets us in by chance alone, a try in fifty: so long it is tried again. */
+#define COMMIT_USEC (5 * USEC_PER_SEC)
 
 struct commit {
         struct batch *batch;

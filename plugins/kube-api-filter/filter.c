@@ -195,10 +195,16 @@ static int bring_or_explain(struct filter *filter, bool fresh, struct failure *f
 
 int filter_enforce(struct filter *filter, bool sets_intact, struct failure *failure)
 {
+        int r;
+
         /* A trial that is over is not begun again by whoever repairs. */
         if (filter->state.candidate[0] && left(filter->state.deadline_usec) == 0)
                 return filter_rollback(filter, "it was not confirmed in time", failure);
-        return bring_or_explain(filter, !sets_intact, failure);
+        r = bring_or_explain(filter, !sets_intact, failure);
+        /* What a change would have removed that did not come through. */
+        if (r >= 0)
+                state_sweep_lists(filter->directory, &filter->state);
+        return r;
 }
 
 /* The state is saved before the kernel is told. */

@@ -10,8 +10,8 @@
 #include "quantity.h"
 #include "rule.h"
 #include "set.h"
+#include "timestamp.h"
 
-#define COMMIT_ATTEMPTS  50
 #define CALM_ATTEMPTS    5
 #define SOURCES_MSEC     (60 * 60 * UINT64_C(1000)) /* how long a source counts as recent */
 #define CHAIN_JUDGE      "judge"
@@ -463,18 +463,22 @@ static int commit_once(struct netlink *netlink, const struct ruleset *ruleset, b
 
 int ruleset_commit(struct netlink *netlink, const struct ruleset *ruleset, struct table *ret_table)
 {
-        int r = -ERESTART;
+        const uint64_t deadline_usec = now_boottime_usec() + COMMIT_USEC;
+        unsigned attempts = 0;
+        int r;
 
-        for (unsigned i = 0; (r == -ERESTART || r == -EAGAIN) && i < COMMIT_ATTEMPTS; i++)
-                r = commit_once(netlink, ruleset, i >= CALM_ATTEMPTS, ret_table);
+        do
+                r = commit_once(netlink, ruleset, attempts++ >= CALM_ATTEMPTS, ret_table);
+        while ((r == -ERESTART || r == -EAGAIN) && now_boottime_usec() < deadline_usec);
         return r;
 }
 
 int ruleset_remove(struct netlink *netlink)
 {
-        int r = -ERESTART;
+        const uint64_t deadline_usec = now_boottime_usec() + COMMIT_USEC;
+        int r;
 
-        for (unsigned i = 0; (r == -ERESTART || r == -EAGAIN) && i < COMMIT_ATTEMPTS; i++) {
+        do {
                 _cleanup_(batch_freep) struct batch *batch = NULL;
                 _cleanup_table_ table = {};
 
@@ -486,6 +490,6 @@ int ruleset_remove(struct netlink *netlink)
                         r = commit_put_table_removal(batch);
                 if (r >= 0)
                         r = netlink_commit(netlink, batch, table.generation);
-        }
+        } while ((r == -ERESTART || r == -EAGAIN) && now_boottime_usec() < deadline_usec);
         return r;
 }

@@ -11,10 +11,10 @@
 
 #include "commit.h"
 #include "set.h"
+#include "timestamp.h"
 
 /* An attribute's length is 16 bits: so many elements of at most 44 bytes stay below it. */
 #define MESSAGE_ELEMENTS 1400
-#define COMMIT_ATTEMPTS  50
 
 /* nft's numbers of data types, by which `nft list` knows how to print a key (nftables: include/datatype.h).
  */
@@ -185,9 +185,10 @@ static int put_ranges(struct batch *batch, const char *name, enum ip_family fami
 int set_load(struct netlink *netlink, const char *name, enum ip_family family,
              const struct cidr_range *ranges, size_t n)
 {
-        int r = -ERESTART;
+        const uint64_t deadline_usec = now_boottime_usec() + COMMIT_USEC;
+        int r;
 
-        for (unsigned i = 0; r == -ERESTART && i < COMMIT_ATTEMPTS; i++) {
+        do {
                 _cleanup_(batch_freep) struct batch *batch = NULL;
                 uint32_t generation;
 
@@ -204,8 +205,6 @@ int set_load(struct netlink *netlink, const char *name, enum ip_family family,
                         r = netlink_generation(netlink, &generation);
                 if (r >= 0)
                         r = netlink_commit(netlink, batch, generation);
-                if (r == -EAGAIN)
-                        r = -ERESTART;
-        }
+        } while ((r == -ERESTART || r == -EAGAIN) && now_boottime_usec() < deadline_usec);
         return r;
 }
