@@ -255,7 +255,7 @@ int cidr_set_subtract(const struct cidr_set *a, const struct cidr_set *b, struct
         return 0;
 }
 
-bool cidr_set_has(const struct cidr_set *set, ip_number number, struct cidr_range *ret_range)
+size_t cidr_set_position(const struct cidr_set *set, ip_number number)
 {
         size_t low = 0, high = set->count;
 
@@ -267,10 +267,17 @@ bool cidr_set_has(const struct cidr_set *set, ip_number number, struct cidr_rang
                 else
                         high = middle;
         }
-        if (low == set->count || set->items[low].first > number)
+        return low;
+}
+
+bool cidr_set_has(const struct cidr_set *set, ip_number number, struct cidr_range *ret_range)
+{
+        size_t at = cidr_set_position(set, number);
+
+        if (at == set->count || set->items[at].first > number)
                 return false;
         if (ret_range)
-                *ret_range = set->items[low];
+                *ret_range = set->items[at];
         return true;
 }
 

@@ -58,6 +58,8 @@ int cidr_set_add(struct cidr_set *set, ip_number first, ip_number last);
 void cidr_set_merge(struct cidr_set *set);
 /* What a has and b has not. Both merged, and so is the result; ret must be empty. Returns 0 or -ENOMEM. */
 int cidr_set_subtract(const struct cidr_set *a, const struct cidr_set *b, struct cidr_set *ret);
+/* Of a merged set, the first range that does not end before the address; its count when all do. */
+size_t cidr_set_position(const struct cidr_set *set, ip_number number);
 /* Whether a merged set has the address; ret_range (may be NULL) is then the range that has it. */
 bool cidr_set_has(const struct cidr_set *set, ip_number number, struct cidr_range *ret_range);
 int cidr_set_copy(const struct cidr_set *set, struct cidr_set *ret);

@@ -21,28 +21,12 @@ static int append(struct shards *shards, struct shard shard)
         return 0;
 }
 
-/* Where the first range is that does not begin before this address. */
-static size_t position(const struct cidr_set *set, ip_number first)
-{
-        size_t low = 0, high = set->count;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (set->items[middle].first < first)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
-}
-
 /* Whether the set has all ranges of the shard and no other between them; ret_at is where. */
 static bool has_shard(const struct cidr_set *set, const struct cidr_set *before_set,
                       const struct shard *shard, size_t *ret_at)
 {
         const struct cidr_range *ranges = &before_set->items[shard->first];
-        size_t at = position(set, ranges->first);
+        size_t at = cidr_set_position(set, ranges->first);
 
         if (set->count - at < shard->count ||
             memcmp(&set->items[at], ranges, shard->count * sizeof(*ranges)) != 0)
