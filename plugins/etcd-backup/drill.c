@@ -125,11 +125,11 @@ static int read_back(struct drill *drill, const struct copy_source *source, cons
                 return r;
         }
         drill->result.read_back = strdup(source->name);
-        return drill->result.read_back ? -ENOENT : -ENOMEM;
+        return drill->result.read_back ? 0 : -ENOMEM;
 }
 
-/* The newest plain copy whose source's hash is known. -ENOENT: there is none. */
-static int take_copy(struct drill *drill)
+/* The newest copy, when it is plain and its source's hash is known. */
+static int take_copy(struct drill *drill, bool *ret_taken)
 {
         _cleanup_copy_source_ source = COPY_SOURCE_NONE;
         _cleanup_proof_means_ means = { .scratch_dir = drill->state_dir };
@@ -137,16 +137,22 @@ static int take_copy(struct drill *drill)
         struct etcd_database database;
         int r;
 
+        *ret_taken = false;
         r = load_key(drill, &means.key);
-        if (r >= 0)
-                r = copy_source_find(drill->config, drill->root, drill->state_dir, "newest", NULL,
-                                     node_name(node), &source, drill->failure);
+        if (r < 0)
+                return r;
+        r = copy_source_find(drill->config, drill->root, drill->state_dir, "newest", NULL, node_name(node),
+                             &source, drill->failure);
+        if (r == -ENOENT) {
+                failure_clear(drill->failure);
+                return 0;
+        }
         if (r < 0)
                 return r;
         if (copy_is_encrypted(source.name))
                 return read_back(drill, &source, &means);
         if (source_hash_load(drill->state_dir, source.name, &drill->expected) < 0)
-                return -ENOENT;
+                return 0;
         r = check_room(drill, source.manifest->raw_size);
         if (r >= 0)
                 r = copy_source_extract(&source, &means, drill->snapshot, &database, drill->failure);
@@ -155,6 +161,7 @@ static int take_copy(struct drill *drill)
         drill->result.revision = database.revision;
         drill->result.copy = TAKE_PTR(source.name);
         drill->result.target = TAKE_PTR(source.target);
+        *ret_taken = true;
         return 0;
 }
 
@@ -192,12 +199,10 @@ static int take_fresh(struct drill *drill)
 
 static int take_snapshot(struct drill *drill)
 {
-        int r = take_copy(drill);
+        bool taken;
+        int r = take_copy(drill, &taken);
 
-        if (r != -ENOENT)
-                return r;
-        failure_clear(drill->failure);
-        return take_fresh(drill);
+        return r < 0 || taken ? r : take_fresh(drill);
 }
 
 /* ---- the drill ---- */

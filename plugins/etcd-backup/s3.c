@@ -49,9 +49,9 @@ struct s3 {
         uint64_t backoff_usec, stall_usec;
 };
 
-/* One try. */
 #define PROXY_AUTHENTICATION_REQUIRED 407 /* RFC 9110 15.5.8 */
 
+/* One try. */
 struct attempt {
         const struct s3 *s3;
         const struct s3_request *request;

@@ -384,6 +384,19 @@ static void an_encrypted_copy_needs_the_identity_and_the_drill_reads_it_and_rest
         configure_endpoint(member.endpoint);
 }
 
+static void a_drill_without_the_key_that_authenticates_fails_instead_of_taking_another_way(void **state)
+{
+        _cleanup_free_ char *key = under("/etc/hmac-key");
+
+        root_write(root, "etc/hmac-key", "0123456789abcdef0123456789abcdef", 0600);
+        configure("\"drill\": { \"minFree\": \"1M\" }, "
+                  "\"encryption\": { \"authenticationKeyFile\": \"/etc/hmac-key\" },");
+        assert_int_equal(take_snapshot(), 0);
+        assert_the_drill_says(0, "RestoredCopyMatches");
+        assert_int_equal(unlink(key), 0);
+        assert_the_drill_says(1, "hmac-key");
+}
+
 static void a_drill_proves_the_newest_copy_and_leaves_nothing(void **state)
 {
         _cleanup_free_ char *result = NULL;
@@ -549,6 +562,7 @@ int main(void)
                 RESTORE_TEST(a_copy_of_another_minor_version_is_refused),
                 RESTORE_TEST(kubeadm_at_work_is_respected),
                 RESTORE_TEST(a_drill_proves_the_newest_copy_and_leaves_nothing),
+                RESTORE_TEST(a_drill_without_the_key_that_authenticates_fails_instead_of_taking_another_way),
                 RESTORE_TEST(a_drill_whose_hash_differs_fails_and_says_so),
                 RESTORE_TEST(a_drill_that_is_killed_leaves_no_etcd_and_the_next_one_cleans_up),
                 RESTORE_TEST(a_drill_without_room_is_put_off),
