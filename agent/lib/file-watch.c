@@ -171,7 +171,7 @@ int file_watch_new(sd_event *event, const char *path, uint64_t settle_usec, file
 }
 
 int file_watches_add(struct file_watches *watches, sd_event *event, const char *root, const char *name,
-                     file_watch_fn changed, void *userdata)
+                     uint64_t settle_usec, file_watch_fn changed, void *userdata)
 {
         _cleanup_free_ char *path = path_under(root, name);
         struct file_watch **items = reallocarray(watches->items, watches->count + 1, sizeof(*items));
@@ -181,7 +181,7 @@ int file_watches_add(struct file_watches *watches, sd_event *event, const char *
                 watches->items = items;
         if (!path || !items)
                 return -ENOMEM;
-        r = file_watch_new(event, path, FILE_WATCH_SETTLE_USEC, changed, userdata, &items[watches->count]);
+        r = file_watch_new(event, path, settle_usec, changed, userdata, &items[watches->count]);
         if (r >= 0)
                 watches->count++;
         return r;

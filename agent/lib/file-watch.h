@@ -25,12 +25,12 @@ int file_watch_new(sd_event *event, const char *path, uint64_t settle_usec, file
 struct file_watch *file_watch_free(struct file_watch *watch);
 DEFINE_CLEANUP(struct file_watch *, file_watch_free)
 
-/* Several of which the same is to be told, each when it settled. */
+/* Several that one owner looks after. */
 struct file_watches {
         struct file_watch **items;
         size_t count;
 };
 /* ROOT/NAME. Returns 0 or -errno. */
 int file_watches_add(struct file_watches *watches, sd_event *event, const char *root, const char *name,
-                     file_watch_fn changed, void *userdata);
+                     uint64_t settle_usec, file_watch_fn changed, void *userdata);
 void file_watches_clear(struct file_watches *watches);

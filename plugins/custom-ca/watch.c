@@ -201,7 +201,8 @@ static void on_change(void *userdata)
 
 static int watch_file(struct ca_watch *watch, const char *root, const char *name)
 {
-        return file_watches_add(&watch->files, watch->ctx->event, root, name, on_change, watch);
+        return file_watches_add(&watch->files, watch->ctx->event, root, name, FILE_WATCH_SETTLE_USEC,
+                                on_change, watch);
 }
 
 static int watch_files(struct ca_watch *watch)

@@ -81,36 +81,15 @@ static void on_allow_file(void *userdata)
         (void)service_tick_now(service);
 }
 
-static void unwatch_allow_files(struct service *service)
-{
-        for (size_t i = 0; i < service->n_allow_watches; i++)
-                file_watch_free(service->allow_watches[i]);
-        free(service->allow_watches);
-        service->allow_watches = NULL;
-        service->n_allow_watches = 0;
-}
-
 /* What cannot be watched is still looked at by each tick. */
-static int watch_allow_files(struct service *service)
+static void watch_allow_files(struct service *service)
 {
         const struct config_strings *files = &service->config->allow_files;
 
-        unwatch_allow_files(service);
-        if (files->count == 0)
-                return 0;
-        service->allow_watches = calloc(files->count, sizeof(struct file_watch *));
-        if (!service->allow_watches)
-                return -ENOMEM;
-        service->n_allow_watches = files->count;
-        for (size_t i = 0; i < files->count; i++) {
-                _cleanup_free_ char *path = path_under(service->ctx->root, files->items[i]);
-
-                if (!path)
-                        return -ENOMEM;
-                (void)file_watch_new(service->ctx->event, path, 0, on_allow_file, service,
-                                     &service->allow_watches[i]);
-        }
-        return 0;
+        file_watches_clear(&service->allow_watches);
+        for (size_t i = 0; i < files->count; i++)
+                (void)file_watches_add(&service->allow_watches, service->ctx->event, service->ctx->root,
+                                       files->items[i], 0, on_allow_file, service);
 }
 
 void service_close(struct plugin_context *ctx)
@@ -121,7 +100,7 @@ void service_close(struct plugin_context *ctx)
         sd_event_source_disable_unref(service->repair_later);
         sd_event_source_disable_unref(service->look_again);
         file_watch_free(service->request_watch);
-        unwatch_allow_files(service);
+        file_watches_clear(&service->allow_watches);
         child_free(service->probe);
         child_free(service->look_up);
         free_endpoint(service);
@@ -473,9 +452,8 @@ int service_watch(struct plugin_context *ctx, const void *config)
         service->probe = child_free(service->probe);
         service->look_up = child_free(service->look_up);
         free_endpoint(service);
-        r = watch_allow_files(service);
-        if (r >= 0 && !service->tick)
-                r = start(service);
+        watch_allow_files(service);
+        r = service->tick ? 0 : start(service);
         if (r < 0)
                 return r;
         service_set_ready(service);

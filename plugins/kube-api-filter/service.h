@@ -26,8 +26,8 @@ struct service {
         const struct filter_config *config;
         struct monitor *monitor;
         sd_event_source *tick, *repair_later, *look_again;
-        struct file_watch *request_watch, **allow_watches; /* these one for each of allowFiles */
-        size_t n_allow_watches;
+        struct file_watch *request_watch;
+        struct file_watches allow_watches; /* of allowFiles */
         struct child *probe, *look_up;
         struct endpoint *endpoint; /* of the probe that runs */
         uint64_t next_probe_usec, next_look_up_usec, next_observation_usec, observing_since_usec;

@@ -200,7 +200,8 @@ static int on_ask(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int watch_file(struct proxy_watch *watch, const char *name)
 {
-        return file_watches_add(&watch->files, watch->ctx->event, watch->ctx->root, name, on_change, watch);
+        return file_watches_add(&watch->files, watch->ctx->event, watch->ctx->root, name,
+                                FILE_WATCH_SETTLE_USEC, on_change, watch);
 }
 
 static int watch_files(struct proxy_watch *watch)

@@ -237,8 +237,8 @@ static void on_socket(void *userdata)
 
 static int watch_path(struct mirror_watch *watch, const char *name, file_watch_fn changed)
 {
-        return name ? file_watches_add(&watch->files, watch->ctx->event, watch->ctx->root, name, changed,
-                                       watch)
+        return name ? file_watches_add(&watch->files, watch->ctx->event, watch->ctx->root, name,
+                                       FILE_WATCH_SETTLE_USEC, changed, watch)
                     : 0;
 }
 
