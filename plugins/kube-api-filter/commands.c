@@ -6,6 +6,7 @@
 
 #include "files.h"
 #include "quantity.h"
+#include "ruleset.h"
 #include "service.h"
 #include "timestamp.h"
 

@@ -3,6 +3,7 @@
 /* What the filter reports of itself. */
 
 #include "quantity.h"
+#include "ruleset.h"
 #include "service.h"
 #include "timestamp.h"
 

@@ -7,6 +7,7 @@
 #include "metric.h"
 #include "quantity.h"
 #include "report.h"
+#include "ruleset.h"
 #include "service.h"
 
 #define PREFIX "capi_node_kube_api_filter_"

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#include "fault-point.h"
+#include "enforce.h"
+#include "ruleset.h"
 #include "sources.h"
 #include "timestamp.h"
 
@@ -82,125 +83,14 @@ static uint64_t left(uint64_t until_usec)
         return until_usec > now ? until_usec - now : 0;
 }
 
-/* What one change needs: for the chains and sets of two lists, and for the rules. */
-#define GENERATIONS 3
-
-/* Names of sets and chains are used once, also when the transaction for which they were made never came.
- * Saves the state. */
-static int reserve_generations(struct filter *filter, uint32_t *ret_first)
-{
-        *ret_first = filter->state.generation + 1;
-        filter->state.generation += GENERATIONS;
-        return state_save(filter->directory, &filter->state);
-}
-
-static int load_named(struct filter *filter, const char *digest, const struct loaded_list *known,
-                      struct filter_list **ret)
-{
-        if (known && strcmp(known->list->digest, digest) == 0) {
-                *ret = filter_list_ref(known->list);
-                return 0;
-        }
-        if (filter->wanted && strcmp(filter->wanted->digest, digest) == 0) {
-                *ret = filter_list_ref(filter->wanted);
-                return 0;
-        }
-        return state_load_list(filter->directory, digest, ret);
-}
-
-/* Which list is current; NULL: none is, and none is wanted. */
-static int choose_current(struct filter *filter, struct filter_list **ret)
-{
-        if (filter->state.confirmed[0])
-                return load_named(filter, filter->state.confirmed, filter->current, ret);
-        if (filter->wanted && filter->wanted->audit) {
-                *ret = filter_list_ref(filter->wanted);
-                return 0;
-        }
-        /* There is no other: nobody is shut out, and what the wanted one would drop is counted. */
-        return filter->wanted ? filter_list_audit(filter->wanted, ret) : 0;
-}
-
-/* From which of the lists in the kernel most can be used again. */
-static const struct loaded_list *nearest(const struct filter *filter, const struct filter_list *list,
-                                         bool fresh)
-{
-        if (fresh)
-                return NULL;
-        if (!filter->candidate ||
-            (filter->current && strcmp(filter->current->list->digest, list->digest) == 0))
-                return filter->current;
-        return filter->candidate;
-}
-
-/* Loads what the kernel has not yet, and switches to it. fresh: nothing that was loaded before is trusted. */
-static int bring(struct filter *filter, bool fresh)
-{
-        _cleanup_(filter_list_unrefp) struct filter_list *current_list = NULL, *candidate_list = NULL;
-        _cleanup_(loaded_list_freep) struct loaded_list *current = NULL, *candidate = NULL;
-        struct ruleset ruleset = { .disabled_usec = left(filter->state.disabled_until_usec) };
-        struct table table;
-        uint32_t first;
-        int r;
-
-        r = choose_current(filter, &current_list);
-        if (r >= 0 && filter->state.candidate[0])
-                r = load_named(filter, filter->state.candidate, filter->candidate, &candidate_list);
-        FAULT_POINT("kube-api-filter-save");
-        if (r >= 0)
-                r = reserve_generations(filter, &first);
-        FAULT_POINT("kube-api-filter-load");
-        if (r >= 0 && current_list)
-                r = loaded_list_make(filter->netlink, current_list, nearest(filter, current_list, fresh),
-                                     first, &current);
-        if (r >= 0 && candidate_list)
-                r = loaded_list_make(filter->netlink, candidate_list, current, first + 1, &candidate);
-        if (r < 0)
-                return r;
-        FAULT_POINT("kube-api-filter-switch");
-        ruleset.generation = first + 2;
-        ruleset.current = current;
-        ruleset.candidate = candidate;
-        ruleset.candidate_usec = left(filter->state.deadline_usec);
-        r = ruleset_commit(filter->netlink, &ruleset, &table);
-        if (r < 0)
-                return r;
-        FAULT_POINT("kube-api-filter-switched");
-        loaded_list_free(filter->current);
-        loaded_list_free(filter->candidate);
-        filter->current = TAKE_PTR(current);
-        filter->candidate = TAKE_PTR(candidate);
-        table_clear(&filter->table);
-        filter->table = table;
-        return 0;
-}
-
-static int bring_or_explain(struct filter *filter, bool fresh, struct failure *failure)
-{
-        int r;
-
-        r = bring(filter, fresh);
-        /* Somebody removed what the sets of before were in. */
-        if (r == -ENOENT && !fresh)
-                r = bring(filter, true);
-        if (r == -EPERM)
-                return failure_set(
-                        failure, r, "NetfilterRefused",
-                        "the kernel does not let this process change nftables (CAP_NET_ADMIN is missing)");
-        if (r < 0)
-                return failure_set(failure, r, "NetfilterRefused", "the kernel did not take the rules: %s",
-                                   strerror(-r));
-        return 0;
-}
-
-int filter_enforce(struct filter *filter, bool sets_intact, struct failure *failure)
+int filter_enforce(struct filter *filter, const struct touched_sets *touched, struct failure *failure)
 {
         int r;
 
         /* A trial that is over is not begun again by whoever repairs. */
         if (filter->state.candidate[0] && left(filter->state.deadline_usec) == 0)
                 return filter_rollback(filter, "it was not confirmed in time", failure);
-        r = bring_or_explain(filter, !sets_intact, failure);
+        r = enforce(filter, touched, failure);
         /* What a change would have removed that did not come through. */
         if (r >= 0)
                 state_sweep_lists(filter->directory, &filter->state);
@@ -213,7 +103,7 @@ static int change(struct filter *filter, struct failure *failure)
         int r;
 
         filter->state.changed_usec = now_realtime_usec();
-        r = bring_or_explain(filter, !filter->current, failure);
+        r = enforce(filter, &(struct touched_sets){}, failure);
         if (r >= 0)
                 state_sweep_lists(filter->directory, &filter->state);
         return r;
@@ -240,8 +130,9 @@ static int save_list(struct filter *filter, const struct filter_list *list, stru
 /* A confirmed list at hand: the one in the kernel, or from its file. */
 static int confirmed_list(struct filter *filter, struct filter_list **ret)
 {
-        return filter->state.confirmed[0] ? load_named(filter, filter->state.confirmed, filter->current, ret)
-                                          : -ENOENT;
+        return filter->state.confirmed[0]
+                       ? enforce_load_list(filter, filter->state.confirmed, filter->current, ret)
+                       : -ENOENT;
 }
 
 static int confirm_at_once(struct filter *filter, struct filter_list *list, bool *ret)
@@ -288,7 +179,8 @@ int filter_want(struct filter *filter, struct filter_list *list, struct failure 
                 filter->state.candidate[0] = '\0';
         if (phase != FILTER_REJECTED)
                 forget_rejection(&filter->state);
-        return phase == FILTER_TRIAL ? filter_enforce(filter, false, failure) : change(filter, failure);
+        return phase == FILTER_TRIAL ? filter_enforce(filter, &(struct touched_sets){ .all = true }, failure)
+                                     : change(filter, failure);
 }
 
 void cut_clear(struct cut *cut)

@@ -18,6 +18,8 @@
 #include "netlink.h"
 #include "peers.h"
 #include "state.h"
+#include "table.h"
+#include "touched-sets.h"
 
 enum filter_phase {
         FILTER_CONFIRMED, /* the wanted list is confirmed */
@@ -54,9 +56,9 @@ DEFINE_CLEANUP(struct filter *, filter_free)
 int filter_want(struct filter *filter, struct filter_list *list, struct failure *failure);
 enum filter_phase filter_phase(const struct filter *filter);
 
-/* Makes the kernel as the state says, whatever it is now. sets_intact: nobody touched the sets of lists, and
- * only the rules are made anew. */
-int filter_enforce(struct filter *filter, bool sets_intact, struct failure *failure);
+/* Makes the kernel as the state says, whatever it is now: the rules, and of the sets those that somebody may
+ * have touched. */
+int filter_enforce(struct filter *filter, const struct touched_sets *touched, struct failure *failure);
 
 /* Who is connected now and would be cut off by the wanted list. needed (may be NULL) says why one of them
  * must not be: "node 10.0.0.5, management 198.51.100.7"; owned by the caller, NULL when nobody is needed. */

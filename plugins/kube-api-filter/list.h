@@ -25,6 +25,7 @@ enum source_class {
 struct filter_list {
         unsigned references;
         bool audit; /* counts what it would drop */
+        bool cover; /* of the list with this digest, see cover.h */
         uint16_t ports[LIST_PORTS_MAX];
         size_t n_ports;
         struct cidr_set sets[CLASSES][IP_FAMILIES];

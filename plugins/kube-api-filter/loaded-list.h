@@ -1,14 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Bringing a list's networks into the kernel, as sets that no rule refers to yet. */
+/* A list on its way into the kernel: its sets are loaded in slices before any rule refers to them, and what
+ * is small enough comes with the rules. */
 
+#include "list.h"
 #include "netlink.h"
-#include "ruleset.h"
+#include "shards.h"
+
+/* So many ranges go into one transaction, which everybody else's wait for: about 3 ms. */
+#define SLICE_MAX 1024
+
+struct loaded_list {
+        struct filter_list *list;
+        uint32_t generation;
+        struct shards shards[CLASSES][IP_FAMILIES];
+};
+
+#define SET_NAME_SIZE 64
+/* "allow_v4_7_1": the first set that came with generation 7. */
+char *set_name(enum source_class class, enum ip_family family, const struct shard *shard,
+               char buffer[static SET_NAME_SIZE]);
 
 /* Loads what `before` (may be NULL) has not loaded already: shards of which nothing changed are used again.
- * generation must be new. Returns 0 or -errno. */
+ * generation must be new. The last ones, up to *room ranges, are left to loaded_list_put_rest, and the room
+ * becomes less by them. Returns 0 or -errno. */
 int loaded_list_make(struct netlink *netlink, struct filter_list *list, const struct loaded_list *before,
-                     uint32_t generation, struct loaded_list **ret);
+                     uint32_t generation, size_t *room, struct loaded_list **ret);
+/* Puts what was left into the transaction that switches to the list. Returns 0 or -ENOMEM. */
+int loaded_list_put_rest(const struct loaded_list *loaded, struct batch *batch);
+/* The set with this name, if it is one of the list's, is loaded anew by whatever comes next. */
+void loaded_list_forget(struct loaded_list *loaded, const char *name);
 struct loaded_list *loaded_list_free(struct loaded_list *loaded);
 DEFINE_CLEANUP(struct loaded_list *, loaded_list_free)

@@ -13,6 +13,7 @@
 #include "rule.h"
 
 #define ATTRIBUTE_TABLE 1 /* names the table in every message but NEWGEN */
+#define ATTRIBUTE_SET   2 /* the set, in those about one and its elements */
 #define ROUNDS_MAX      64
 
 struct monitor {
@@ -20,16 +21,18 @@ struct monitor {
         sd_event_source *source;
         monitor_fn changed;
         void *userdata;
-        bool touched, sets; /* by the transaction whose end (NEWGEN) is still to come */
+        bool touched; /* by the transaction whose end (NEWGEN) is still to come */
+        struct touched_sets sets;
         _Alignas(struct nlmsghdr) uint8_t buffer[32 * 1024];
 };
 
 static void report(struct monitor *monitor, const char *writer)
 {
-        bool sets = monitor->sets;
+        const struct touched_sets sets = monitor->sets;
 
-        monitor->touched = monitor->sets = false;
-        monitor->changed(writer, sets, monitor->userdata);
+        monitor->touched = false;
+        monitor->sets = (struct touched_sets){};
+        monitor->changed(writer, &sets, monitor->userdata);
 }
 
 static void end_transaction(struct monitor *monitor, const struct nlmsghdr *message)
@@ -44,11 +47,19 @@ static void end_transaction(struct monitor *monitor, const struct nlmsghdr *mess
         report(monitor, writer);
 }
 
-/* Removing the table removes them, too. */
-static bool is_about_sets(unsigned type)
+static void note_sets(struct monitor *monitor, const struct nlmsghdr *message)
 {
-        return type == NFT_MSG_NEWSET || type == NFT_MSG_DELSET || type == NFT_MSG_NEWSETELEM ||
-               type == NFT_MSG_DELSETELEM || type == NFT_MSG_DELTABLE;
+        switch (message->nlmsg_type & 0xFF) {
+        case NFT_MSG_NEWSET:
+        case NFT_MSG_DELSET:
+        case NFT_MSG_NEWSETELEM:
+        case NFT_MSG_DELSETELEM:
+                touched_sets_add(&monitor->sets, netlink_text(message, ATTRIBUTE_SET));
+                break;
+        case NFT_MSG_DELTABLE: /* and with it all of them */
+                monitor->sets.all = true;
+                break;
+        }
 }
 
 static void take(struct monitor *monitor, const struct nlmsghdr *message)
@@ -66,7 +77,7 @@ static void take(struct monitor *monitor, const struct nlmsghdr *message)
         if (header->nfgen_family != NFPROTO_INET || !table || strcmp(table, TABLE_NAME) != 0)
                 return;
         monitor->touched = true;
-        monitor->sets = monitor->sets || is_about_sets(message->nlmsg_type & 0xFF);
+        note_sets(monitor, message);
 }
 
 static int on_message(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -79,7 +90,7 @@ static int on_message(sd_event_source *source, int fd, uint32_t events, void *us
                 int left = (int)n;
 
                 if (n < 0 && errno == ENOBUFS) {
-                        monitor->sets = true;
+                        monitor->sets.all = true;
                         report(monitor, "unknown");
                         continue;
                 }

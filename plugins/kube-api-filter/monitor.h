@@ -3,18 +3,17 @@
 
 /* Who else changes our table: nftables' notifications, on the event loop. */
 
-#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 #include "cleanup.h"
+#include "touched-sets.h"
 
 #define WRITER_SIZE 64
 
 struct monitor;
 /* Called when a transaction that was not made under a pause touched the table, or when notifications were
- * lost. writer: "nft (pid 812)", or "unknown"; sets: it may have changed what is in a set, which a
- * fingerprint does not show. */
-typedef void (*monitor_fn)(const char *writer, bool sets, void *userdata);
+ * lost. writer: "nft (pid 812)", or "unknown". */
+typedef void (*monitor_fn)(const char *writer, const struct touched_sets *touched, void *userdata);
 
 int monitor_new(sd_event *event, monitor_fn changed, void *userdata, struct monitor **ret);
 struct monitor *monitor_free(struct monitor *monitor);

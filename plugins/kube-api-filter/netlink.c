@@ -412,6 +412,8 @@ int netlink_commit(struct netlink *netlink, struct batch *batch, uint32_t genera
                 return r;
         if (acknowledged && !lost)
                 return 0;
+        if (generation == ANY_GENERATION)
+                return -EAGAIN;
         /* Bound to a generation it can only have happened as the next one. */
         r = netlink_generation(netlink, &now);
         if (r < 0)

@@ -58,5 +58,8 @@ size_t batch_size(const struct batch *batch);
 /* Sends the transaction, which takes effect whole or not at all. generation: as netlink_generation said when
  * the caller looked. Returns 0, -ERESTART when the rule set changed since then (look again), or the
  * kernel's -errno for the first message that it refused. When the kernel's answers were lost (receive buffer
- * full) the generation tells whether it happened: -EAGAIN when not, -ENOBUFS when that is not clear. */
+ * full) the generation tells whether it happened: -EAGAIN when not, -ENOBUFS when that is not clear.
+ * With ANY_GENERATION it may come behind whatever others do, and lost answers are always -EAGAIN: the caller
+ * makes it anew, so that to do it twice must be the same as once. */
+#define ANY_GENERATION 0
 int netlink_commit(struct netlink *netlink, struct batch *batch, uint32_t generation);

@@ -37,10 +37,10 @@ static void repair(struct service *service)
         service->repair_times_usec[service->n_repairs++ % REPAIRS_MAX] = began;
         service->filter->state.repairs++;
         service_pause(service);
-        r = filter_enforce(service->filter, !service->sets_touched, &failure);
+        r = filter_enforce(service->filter, &service->touched, &failure);
         service_resume(service);
         service->last_repair_usec = now_boottime_usec() - began;
-        service->sets_touched = r < 0;
+        service->touched = (struct touched_sets){ .all = r < 0 };
         if (r < 0)
                 log_message(LOG_ERR, MESSAGE_APPLY_FAILED, "Cannot repair the table: %s",
                             failure.message ? failure.message : strerror(-r));
@@ -69,15 +69,15 @@ static int on_repair_later(sd_event_source *source, uint64_t usec, void *userdat
         return 0;
 }
 
-static void on_foreign_change(const char *writer, bool sets, void *userdata)
+static void on_foreign_change(const char *writer, const struct touched_sets *touched, void *userdata)
 {
         struct service *service = userdata;
         int enabled = SD_EVENT_OFF;
         uint64_t oldest;
 
-        if (!sets && is_intact(service))
+        if (!touched_sets_any(touched) && is_intact(service))
                 return;
-        service->sets_touched = service->sets_touched || sets;
+        touched_sets_merge(&service->touched, touched);
         (void)snprintf(service->writer, sizeof(service->writer), "%s", writer);
         (void)sd_event_source_get_enabled(service->repair_later, &enabled);
         if (enabled != SD_EVENT_OFF)
@@ -107,7 +107,7 @@ static int on_look_again(sd_event_source *source, void *userdata)
             (netlink_generation(service->filter->netlink, &generation) < 0 ||
              generation != service->filter->table.generation) &&
             !is_intact(service))
-                on_foreign_change("unknown", true, service);
+                on_foreign_change("unknown", &(struct touched_sets){ .all = true }, service);
         return 0;
 }
 

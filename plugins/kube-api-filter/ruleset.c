@@ -19,14 +19,6 @@
 
 #define COMMENT_SIZE 128 /* NFTNL_UDATA_COMMENT_MAXLEN of nft */
 
-char *set_name(enum source_class class, enum ip_family family, const struct shard *shard,
-               char buffer[static SET_NAME_SIZE])
-{
-        (void)snprintf(buffer, SET_NAME_SIZE, "%s_%s_%u_%u", source_class_name(class), ip_family_name(family),
-                       shard->generation, shard->number);
-        return buffer;
-}
-
 char *family_suffix(const char *prefix, enum ip_family family, char buffer[static SET_NAME_SIZE])
 {
         (void)snprintf(buffer, SET_NAME_SIZE, "%s_%s", prefix, ip_family_name(family));
@@ -208,7 +200,8 @@ static int put_input(struct commit *commit)
         int r = 0;
 
         /* With the rule, because the kernel never changes the user data that a table was made with. */
-        (void)snprintf(comment, sizeof(comment), "generation %u, %s list %s", ruleset->generation,
+        (void)snprintf(comment, sizeof(comment), "generation %u, %s%s list %s", ruleset->generation,
+                       newest(ruleset)->cover ? "cover of " : "",
                        ruleset->candidate ? "unconfirmed" : "confirmed", newest(ruleset)->digest);
         for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++) {
                 struct rule *rule = rule_new(CHAIN_INPUT, comment);
@@ -432,6 +425,10 @@ static int put_all(struct commit *commit)
                 r = commit_put_parts(commit);
         if (r >= 0)
                 r = put_dynamic_sets(commit);
+        if (r >= 0 && commit->ruleset->current)
+                r = loaded_list_put_rest(commit->ruleset->current, commit->batch);
+        if (r >= 0 && commit->ruleset->candidate)
+                r = loaded_list_put_rest(commit->ruleset->candidate, commit->batch);
         return r < 0 ? r : put_rules(commit);
 }
 

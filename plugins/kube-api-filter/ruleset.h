@@ -9,15 +9,16 @@
  * its set, or a map that jumps to the chain of the one of its sets in which the source can be; own addresses;
  * then the drop
  *
- * Sets of a list are never changed: a new list has new sets, loaded beforehand, and the rules are switched to
- * them. So a packet is judged by the old or by the new list, never by half of one. (An rbtree set in which a
- * transaction is at work may also miss valid intervals: kernels before 6.19, commit 7e43e0a1141d.) */
+ * Sets of a list are never changed: a new list has new sets, loaded beforehand or, where they are small, in
+ * the same transaction, and the rules are switched to them. So a packet is judged by the old or by the new
+ * list, never by half of one. (An rbtree set in which a transaction is at work may also miss valid intervals:
+ * kernels before 6.19, commit 7e43e0a1141d.) */
 
 #include <stdint.h>
 
 #include "list.h"
+#include "loaded-list.h"
 #include "netlink.h"
-#include "shards.h"
 #include "table.h"
 
 #define RULESET_PRIORITY    (-10) /* before filter (ufw, Docker, Calico: 0), behind kube-proxy (-110); free */
@@ -26,13 +27,6 @@
 #define RULESET_SOURCES_MAX 4096
 #define REFUSED_SHOWN       32 /* of them, to a person or in a report, which is no log */
 
-/* A list whose sets are in the kernel. */
-struct loaded_list {
-        struct filter_list *list;
-        uint32_t generation;
-        struct shards shards[CLASSES][IP_FAMILIES];
-};
-
 struct ruleset {
         const struct loaded_list *current;   /* NULL: everyone is let in */
         const struct loaded_list *candidate; /* NULL: none */
@@ -40,11 +34,6 @@ struct ruleset {
         uint64_t disabled_usec;              /* how long the kernel lets everyone in; 0: not */
         uint32_t generation;                 /* of this transaction; no earlier one may have had it */
 };
-
-#define SET_NAME_SIZE 64
-/* "allow_v4_7_1": the first set that came with generation 7. */
-char *set_name(enum source_class class, enum ip_family family, const struct shard *shard,
-               char buffer[static SET_NAME_SIZE]);
 
 /* The name of a counter or a dynamic set: "PREFIX_v4", and for accepted classes "accepted_CLASS_v4". */
 char *family_suffix(const char *prefix, enum ip_family family, char buffer[static SET_NAME_SIZE]);

@@ -40,9 +40,9 @@ struct service {
 
         uint64_t repair_times_usec[REPAIRS_MAX]; /* the last ones, a ring */
         size_t n_repairs;
-        bool sets_touched;         /* since the last one */
-        char writer[WRITER_SIZE];  /* who made the last one necessary */
-        uint64_t last_repair_usec; /* how long it took */
+        struct touched_sets touched; /* since the last one */
+        char writer[WRITER_SIZE];    /* who made the last one necessary */
+        uint64_t last_repair_usec;   /* how long it took */
         bool fighting;
 };
 

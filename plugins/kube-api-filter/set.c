@@ -9,9 +9,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "commit.h"
+#include "rule.h"
 #include "set.h"
-#include "timestamp.h"
 
 /* An attribute's length is 16 bits: so many elements of at most 44 bytes stay below it. */
 #define MESSAGE_ELEMENTS 1400
@@ -166,9 +165,14 @@ int set_put_jump(struct batch *batch, const char *name, enum ip_family family, c
         return 0;
 }
 
-static int put_ranges(struct batch *batch, const char *name, enum ip_family family,
-                      const struct cidr_range *ranges, size_t n)
+int set_put_ranges(struct batch *batch, const char *name, enum ip_family family,
+                   const struct cidr_range *ranges, size_t n)
 {
+        int r;
+
+        r = set_put(batch, name, family == IP_V4 ? SET_KEY_V4 : SET_KEY_V6, NFT_SET_INTERVAL, 0);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < n;) {
                 struct nlmsghdr *message = NULL;
                 struct nlattr *list = begin_elements(batch, name, &message);
@@ -180,31 +184,4 @@ static int put_ranges(struct batch *batch, const char *name, enum ip_family fami
                 end_elements(batch, message, list);
         }
         return 0;
-}
-
-int set_load(struct netlink *netlink, const char *name, enum ip_family family,
-             const struct cidr_range *ranges, size_t n)
-{
-        const uint64_t deadline_usec = now_boottime_usec() + COMMIT_USEC;
-        int r;
-
-        do {
-                _cleanup_(batch_freep) struct batch *batch = NULL;
-                uint32_t generation;
-
-                r = batch_new(&batch);
-                if (r >= 0)
-                        r = commit_put_table(batch);
-                if (r >= 0)
-                        r = set_put(batch, name, family == IP_V4 ? SET_KEY_V4 : SET_KEY_V6, NFT_SET_INTERVAL,
-                                    0);
-                if (r >= 0)
-                        r = put_ranges(batch, name, family, ranges, n);
-                /* Nothing refers to the set yet, so any generation will do. */
-                if (r >= 0)
-                        r = netlink_generation(netlink, &generation);
-                if (r >= 0)
-                        r = netlink_commit(netlink, batch, generation);
-        } while ((r == -ERESTART || r == -EAGAIN) && now_boottime_usec() < deadline_usec);
-        return r;
 }

@@ -13,6 +13,9 @@ enum set_key { SET_KEY_V4, SET_KEY_V6, SET_KEY_PORT };
 /* Messages for a batch; each returns 0 or -ENOMEM. flags are NFT_SET_…; with NFT_SET_MAP it is a map to
  * verdicts. size 0: no limit. */
 int set_put(struct batch *batch, const char *name, enum set_key key, uint32_t flags, uint32_t size);
+/* A set with these ranges, which must be merged. To put it twice is the same as once. */
+int set_put_ranges(struct batch *batch, const char *name, enum ip_family family,
+                   const struct cidr_range *ranges, size_t n);
 int set_put_delete(struct batch *batch, const char *name);
 /* Each element for so long, 0: for ever. */
 int set_put_ports(struct batch *batch, const char *name, const uint16_t *ports, size_t n,
@@ -20,8 +23,3 @@ int set_put_ports(struct batch *batch, const char *name, const uint16_t *ports, 
 /* Into a map of ranges: jump to the chain. */
 int set_put_jump(struct batch *batch, const char *name, enum ip_family family, const struct cidr_range *range,
                  const char *chain);
-
-/* Makes a set of ranges, and the table if it is not there, in one transaction. The ranges must be merged, and
- * n not 0. Returns 0 or -errno. */
-int set_load(struct netlink *netlink, const char *name, enum ip_family family,
-             const struct cidr_range *ranges, size_t n);

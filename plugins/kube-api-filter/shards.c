@@ -44,7 +44,10 @@ static int cut(struct shards *shards, size_t first, size_t end, uint32_t generat
         for (size_t i = 0; r >= 0 && i < parts; i++) {
                 size_t size = count / parts + (i < count % parts);
 
-                r = append(shards, (struct shard){ generation, ++*number, first, size });
+                r = append(shards, (struct shard){ .generation = generation,
+                                                   .number = ++*number,
+                                                   .first = first,
+                                                   .count = size });
                 first += size;
         }
         return r;
@@ -73,7 +76,10 @@ int shards_cut(const struct cidr_set *set, const struct cidr_set *before_set, co
                 r = cut(&shards, at, end, generation, &number);
                 if (r < 0 || !kept)
                         continue;
-                r = append(&shards, (struct shard){ kept->generation, kept->number, end, kept->count });
+                r = append(&shards, (struct shard){ .generation = kept->generation,
+                                                    .number = kept->number,
+                                                    .first = end,
+                                                    .count = kept->count });
                 at = end + kept->count;
         }
         if (r < 0)

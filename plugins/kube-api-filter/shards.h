@@ -10,13 +10,17 @@
 
 #include "cidr.h"
 
-/* A shard is loaded by one transaction, which others wait for: about 2 ms. */
+/* What a transaction on one of them walks. */
 #define SHARD_MAX 512
 /* Fewer go together with the shard beside them, so that many small changes leave no crumbs. */
 #define SHARD_MIN 128
 
+/* Not loaded beforehand: comes with the rules. */
+#define SLICE_REST 0
+
 struct shard {
         uint32_t generation, number; /* which load it came with, and which of that: they name its set */
+        uint32_t slice;              /* of that load */
         size_t first, count;         /* of the list's ranges */
 };
 

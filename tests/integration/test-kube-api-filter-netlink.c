@@ -19,6 +19,7 @@
 #include "network-lab.h"
 #include "program.h"
 #include "quantity.h"
+#include "ruleset.h"
 #include "set.h"
 #include "timestamp.h"
 
@@ -96,6 +97,18 @@ static void one_whose_refusal_was_lost_has_not(void **state)
         assert_int_equal(ruleset_remove(netlink), 0);
 }
 
+static void one_bound_to_no_generation_is_made_again_when_its_answers_were_lost(void **state)
+{
+        _cleanup_(netlink_freep) struct netlink *netlink = deaf_netlink(), *hearing = NULL;
+        _cleanup_(batch_freep) struct batch *batch = talkative_batch(false), *again = talkative_batch(false);
+
+        assert_int_equal(netlink_commit(netlink, batch, ANY_GENERATION), -EAGAIN);
+        lab_node("nft list chain inet " TABLE_NAME " talk_199 >/dev/null");
+        assert_int_equal(netlink_new(&hearing), 0);
+        assert_int_equal(netlink_commit(hearing, again, ANY_GENERATION), 0);
+        assert_int_equal(ruleset_remove(netlink), 0);
+}
+
 static void a_dump_is_read_whole_in_small_pieces(void **state)
 {
         _cleanup_(netlink_freep) struct netlink *netlink = deaf_netlink(), *other = NULL;
@@ -159,12 +172,12 @@ struct heard {
         bool unknown;
 };
 
-static void note(const char *writer, bool sets, void *userdata)
+static void note(const char *writer, const struct touched_sets *touched, void *userdata)
 {
         struct heard *heard = userdata;
 
         heard->times++;
-        heard->unknown = heard->unknown || (strcmp(writer, "unknown") == 0 && sets);
+        heard->unknown = heard->unknown || (strcmp(writer, "unknown") == 0 && touched->all);
 }
 
 static void lost_notifications_are_taken_for_a_change_of_everything(void **state)
@@ -192,6 +205,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_transaction_whose_answers_were_lost_has_happened),
                 cmocka_unit_test(one_whose_refusal_was_lost_has_not),
+                cmocka_unit_test(one_bound_to_no_generation_is_made_again_when_its_answers_were_lost),
                 cmocka_unit_test(a_dump_is_read_whole_in_small_pieces),
                 cmocka_unit_test(a_list_that_cannot_be_sent_leaves_the_one_before_in_force),
                 cmocka_unit_test(lost_notifications_are_taken_for_a_change_of_everything),

@@ -16,6 +16,7 @@
 #include "network-lab.h"
 #include "program.h"
 #include "quantity.h"
+#include "ruleset.h"
 #include "timestamp.h"
 
 #define STATE "var/lib/capi-node-agent/kube-api-filter"
@@ -268,6 +269,78 @@ static void a_hundred_thousand_networks_are_in_force_in_seconds_and_one_more_at_
         }
 }
 
+/* A process that is killed at this point of a repair. */
+static void repair_until(const char *point)
+{
+        int status;
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                setenv("CAPI_NODE_FAULT_POINT", point, 1);
+                (void)filter_enforce(filter, &(struct touched_sets){ .all = true }, NULL);
+                _exit(1);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        /* Which names it has used. */
+        state_clear(&filter->state);
+        assert_int_equal(state_load(filter->directory, &filter->state), 0);
+}
+
+/* 100,000 networks take a while, so that something comes first that lets in all of them and keeps most others
+ * out. */
+static void a_removed_table_of_a_long_list_is_covered_before_the_list_is_loaded(void **state)
+{
+        static const char *const in[] = { FRIEND, "11.0.2.0", "2001:db8:0:4::5" };
+        _cleanup_(filter_list_unrefp) struct filter_list *many = make_many(0);
+        uint64_t began;
+
+        for (size_t i = 0; i < ELEMENTS(in); i++)
+                lab_add_client(in[i]);
+        lab_add_client("11.0.3.0");
+        switch_to(many);
+        lab_node("nft flush ruleset");
+        began = now_boottime_usec();
+        repair_until("kube-api-filter-covered");
+        print_message("# covered after %.1f ms\n", (double)(now_boottime_usec() - began) / USEC_PER_MSEC);
+        lab_node("nft list chain inet capi_node_agent input | grep -q 'cover of confirmed list sha256:'");
+        for (size_t i = 0; i < ELEMENTS(in); i++)
+                assert_int_equal(lab_reach(in[i], API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(STRANGER_SIX, API_PORT), REACH_DROPPED);
+        /* The list replaces the cover; killed on its way there, it has not changed anything. */
+        repair_until("kube-api-filter-slice");
+        lab_node("nft list chain inet capi_node_agent input | grep -q 'cover of confirmed list sha256:'");
+        assert_int_equal(filter_enforce(filter, &(struct touched_sets){ .all = true }, NULL), 0);
+        lab_node("nft list chain inet capi_node_agent input | grep -q ' confirmed list sha256:'");
+        lab_node("! nft list chain inet capi_node_agent input | grep -q cover");
+        for (size_t i = 0; i < ELEMENTS(in); i++)
+                assert_int_equal(lab_reach(in[i], API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach("11.0.3.0", API_PORT), REACH_DROPPED);
+}
+
+#define SETS_OF_LIST "nft list sets inet | grep -o 'allow_v[46]_[0-9_]*' | sort"
+
+static void a_set_of_a_long_list_that_somebody_changed_is_loaded_anew_alone(void **state)
+{
+        _cleanup_(filter_list_unrefp) struct filter_list *many = make_many(0);
+        struct touched_sets touched = {};
+
+        lab_add_client("11.0.2.0");
+        switch_to(many);
+        lab_node(SETS_OF_LIST " >/dev/shm/capi-node-test-before");
+        touched_sets_add(&touched, "allow_v4_1_1");
+        lab_node("nft flush set inet capi_node_agent allow_v4_1_1");
+        assert_int_equal(lab_reach("11.0.2.0", API_PORT), REACH_DROPPED);
+        assert_int_equal(filter_enforce(filter, &touched, NULL), 0);
+        assert_int_equal(lab_reach("11.0.2.0", API_PORT), REACH_CONNECTED);
+        lab_node("test \"$(" SETS_OF_LIST
+                 " | comm -13 /dev/shm/capi-node-test-before - | wc -l)\" = 1; r=$?; "
+                 "rm /dev/shm/capi-node-test-before; exit $r");
+}
+
 /* SCS-0217 names them; on a node of its own, all of them belong to the cluster only. */
 static void the_ports_of_scs_0217_are_shut_to_strangers(void **state)
 {
@@ -297,6 +370,8 @@ int main(void)
                 TEST(the_list_the_packets_and_what_nft_shows_agree),
                 TEST(small_changes_of_a_long_list_are_small_and_right),
                 TEST(a_hundred_thousand_networks_are_in_force_in_seconds_and_one_more_at_once),
+                TEST(a_removed_table_of_a_long_list_is_covered_before_the_list_is_loaded),
+                TEST(a_set_of_a_long_list_that_somebody_changed_is_loaded_anew_alone),
                 TEST(the_ports_of_scs_0217_are_shut_to_strangers),
         };
 
