@@ -8,11 +8,18 @@
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
+#include "timestamp.h"
+
 int commit_want(struct table_names *names, const char *name)
 {
-        struct table_name *grown = reallocarray(names->items, names->count + 1, sizeof(*grown));
-        char *copy = strdup(name);
+        struct table_name *grown;
+        char *copy;
 
+        /* Two lists share what is the same in both. */
+        if (table_names_have(names, name))
+                return 0;
+        grown = reallocarray(names->items, names->count + 1, sizeof(*grown));
+        copy = strdup(name);
         if (grown)
                 names->items = grown;
         if (!grown || !copy) {
@@ -32,6 +39,7 @@ void commit_clear(struct commit *commit)
                         free(lists[l]->items[i].name);
                 free(lists[l]->items);
         }
+        table_clear(&commit->before);
         batch_free(commit->batch);
 }
 
@@ -106,56 +114,138 @@ static int put_counter(struct batch *batch, const char *name)
         return 0;
 }
 
-/* In this order: rules hold sets, counters and chains; elements of a foreign set may hold a chain. */
-int commit_put_removals(struct commit *commit)
+static int put_chain_removals(struct commit *commit, const struct table *now)
 {
-        const struct table *before = commit->before;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < now->chains.count; i++)
+                if (!table_names_have(&commit->chains, now->chains.items[i].name))
+                        r = put_names(commit->batch, NFT_MSG_DELCHAIN, 0, NFTA_CHAIN_NAME,
+                                      now->chains.items[i].name);
+        return r;
+}
+
+static int put_object_removal(struct batch *batch, const struct table_name *object)
+{
+        struct nlmsghdr *message = batch_message(batch, NFT_MSG_DELOBJ, NFPROTO_INET, 0);
+
+        if (!message)
+                return -ENOMEM;
+        mnl_attr_put_strz(message, NFTA_OBJ_TABLE, TABLE_NAME);
+        mnl_attr_put_strz(message, NFTA_OBJ_NAME, object->name);
+        mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(object->type));
+        batch_end_message(batch);
+        return 0;
+}
+
+/* In this order: rules hold sets, counters and chains; elements of a map hold chains. */
+static int put_removals(struct commit *commit, const struct table *now)
+{
         struct batch *batch = commit->batch;
-        int r;
+        int r = 0;
 
-        r = put_names(batch, NFT_MSG_DELRULE, 0, 0, NULL);
-        for (size_t i = 0; r >= 0 && i < before->sets.count; i++)
-                if (!table_names_have(&commit->sets, before->sets.items[i].name))
-                        r = set_put_delete(batch, before->sets.items[i].name);
-        for (size_t i = 0; r >= 0 && i < before->chains.count; i++) {
-                const struct table_name *chain = &before->chains.items[i];
-                bool base = strcmp(chain->name, CHAIN_INPUT) == 0;
+        for (size_t i = 0; r >= 0 && i < now->chains.count; i++)
+                if (!table_names_have(&commit->chains, now->chains.items[i].name))
+                        r = put_names(batch, NFT_MSG_DELRULE, 0, NFTA_RULE_CHAIN, now->chains.items[i].name);
+        for (size_t i = 0; r >= 0 && i < now->sets.count; i++)
+                if (!table_names_have(&commit->sets, now->sets.items[i].name))
+                        r = set_put_delete(batch, now->sets.items[i].name);
+        if (r >= 0)
+                r = put_chain_removals(commit, now);
+        for (size_t i = 0; r >= 0 && i < now->objects.count; i++) {
+                const struct table_name *object = &now->objects.items[i];
 
-                if (base ? !chain->as_made : !table_names_have(&commit->chains, chain->name))
-                        r = put_names(batch, NFT_MSG_DELCHAIN, 0, NFTA_CHAIN_NAME, chain->name);
-        }
-        for (size_t i = 0; r >= 0 && i < before->objects.count; i++) {
-                const struct table_name *object = &before->objects.items[i];
-                struct nlmsghdr *message;
-
-                if (object->type == NFT_OBJECT_COUNTER && table_names_have(&commit->counters, object->name))
-                        continue;
-                message = batch_message(batch, NFT_MSG_DELOBJ, NFPROTO_INET, 0);
-                if (!message)
-                        return -ENOMEM;
-                mnl_attr_put_strz(message, NFTA_OBJ_TABLE, TABLE_NAME);
-                mnl_attr_put_strz(message, NFTA_OBJ_NAME, object->name);
-                mnl_attr_put_u32(message, NFTA_OBJ_TYPE, htonl(object->type));
-                batch_end_message(batch);
+                if (object->type != NFT_OBJECT_COUNTER || !table_names_have(&commit->counters, object->name))
+                        r = put_object_removal(batch, object);
         }
         return r;
 }
 
-int commit_put_parts(struct commit *commit)
+static int renew_batch(struct commit *commit)
+{
+        commit->batch = batch_free(commit->batch);
+        return batch_new(&commit->batch);
+}
+
+int commit_transact(struct commit *commit, struct netlink *netlink, int (*put)(struct commit *commit))
+{
+        const uint64_t deadline_usec = now_boottime_usec() + COMMIT_USEC;
+        const size_t rules = commit->rules;
+        int r;
+
+        do {
+                commit->rules = rules;
+                r = renew_batch(commit);
+                if (r >= 0)
+                        r = put(commit);
+                if (r >= 0)
+                        r = netlink_commit(netlink, commit->batch, ANY_GENERATION);
+        } while (r == -EAGAIN && now_boottime_usec() < deadline_usec);
+        return r;
+}
+
+/* Returns 1 when something was removed, 0 when nothing had to be. */
+static int sweep_once(struct commit *commit, struct netlink *netlink, const struct table *now)
+{
+        size_t empty;
+        int r;
+
+        r = renew_batch(commit);
+        if (r < 0)
+                return r;
+        empty = batch_size(commit->batch);
+        r = put_removals(commit, now);
+        if (r < 0 || batch_size(commit->batch) == empty)
+                return r;
+        r = netlink_commit(netlink, commit->batch, now->generation);
+        return r < 0 ? r : 1;
+}
+
+int commit_sweep(struct commit *commit, struct netlink *netlink, struct table *ret_table)
+{
+        const uint64_t deadline_usec = now_boottime_usec() + COMMIT_USEC;
+        int r;
+
+        do {
+                _cleanup_table_ now = {};
+
+                r = table_read(netlink, &now);
+                if (r >= 0)
+                        r = sweep_once(commit, netlink, &now);
+                if (r == 0) {
+                        *ret_table = now;
+                        now = (struct table){};
+                        return 0;
+                }
+        } while ((r == 1 || r == -ERESTART || r == -EAGAIN) && now_boottime_usec() < deadline_usec);
+        return r < 0 ? r : -EAGAIN;
+}
+
+int commit_put_chain(struct commit *commit, const char *name)
+{
+        struct batch *batch = commit->batch;
+        bool base = strcmp(name, CHAIN_INPUT) == 0;
+        int r = 0;
+
+        for (size_t i = 0; base && r >= 0 && i < commit->before.chains.count; i++) {
+                const struct table_name *chain = &commit->before.chains.items[i];
+
+                if (strcmp(chain->name, name) == 0 && !chain->as_made)
+                        r = put_names(batch, NFT_MSG_DELCHAIN, 0, NFTA_CHAIN_NAME, name);
+        }
+        if (r >= 0)
+                r = base ? put_base_chain(batch)
+                         : put_names(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_NAME, name);
+        return r < 0 ? r : put_names(batch, NFT_MSG_DELRULE, 0, NFTA_RULE_CHAIN, name);
+}
+
+int commit_put_counters(struct commit *commit)
 {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < commit->counters.count; i++)
-                if (!table_names_have(&commit->before->objects, commit->counters.items[i].name))
+                if (!table_names_have(&commit->before.objects, commit->counters.items[i].name))
                         r = put_counter(commit->batch, commit->counters.items[i].name);
-        for (size_t i = 0; r >= 0 && i < commit->chains.count; i++) {
-                const char *chain = commit->chains.items[i].name;
-
-                if (strcmp(chain, CHAIN_INPUT) == 0)
-                        r = put_base_chain(commit->batch);
-                else
-                        r = put_names(commit->batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_NAME, chain);
-        }
         return r;
 }
 
@@ -167,14 +257,6 @@ int commit_put_rule(struct commit *commit, struct rule *rule)
         if (r >= 0)
                 commit->rules++;
         return r;
-}
-
-int commit_put_set(struct commit *commit, const char *name, enum set_key key, uint32_t flags)
-{
-        int r;
-
-        r = commit_want(&commit->sets, name);
-        return r < 0 ? r : set_put(commit->batch, name, key, flags, 0);
 }
 
 bool commit_is_there(const struct commit *commit, const struct table *after)

@@ -111,7 +111,6 @@ static int bring(struct filter *filter, const struct lists *lists, bool fresh)
                                      &candidate);
         if (r < 0)
                 return r;
-        FAULT_POINT("kube-api-filter-switch");
         ruleset.generation = first + 2;
         ruleset.current = current;
         ruleset.candidate = candidate;
@@ -119,7 +118,7 @@ static int bring(struct filter *filter, const struct lists *lists, bool fresh)
         r = ruleset_commit(filter->netlink, &ruleset, &table);
         if (r < 0)
                 return r;
-        FAULT_POINT("kube-api-filter-switched");
+        FAULT_POINT("kube-api-filter-swept");
         loaded_list_free(filter->current);
         loaded_list_free(filter->candidate);
         filter->current = TAKE_PTR(current);

@@ -7,15 +7,20 @@
 #include <string.h>
 
 #include "commit.h"
+#include "fault-point.h"
+#include "list-rules.h"
 #include "quantity.h"
 #include "rule.h"
 #include "set.h"
 #include "timestamp.h"
 
-#define CALM_ATTEMPTS    5
-#define SOURCES_MSEC     (60 * 60 * UINT64_C(1000)) /* how long a source counts as recent */
-#define CHAIN_JUDGE      "judge"
-#define SET_PORTS_PREFIX "ports_"
+#define COMMIT_ATTEMPTS 5
+#define CHAIN_JUDGE     "judge"
+/* Of ports, with the generation behind it. */
+#define SET_PORTS     "ports_"
+#define SET_CURRENT   "current_"
+#define SET_CANDIDATE "candidate_"
+#define SET_DISABLED  "disabled_"
 
 #define COMMENT_SIZE 128 /* NFTNL_UDATA_COMMENT_MAXLEN of nft */
 
@@ -29,31 +34,6 @@ char *family_suffix(const char *prefix, enum ip_family family, char buffer[stati
 static char *numbered(const char *prefix, uint32_t generation, char buffer[static SET_NAME_SIZE])
 {
         (void)snprintf(buffer, SET_NAME_SIZE, "%s%u", prefix, generation);
-        return buffer;
-}
-
-static char *list_chain(const struct loaded_list *list, enum ip_family family,
-                        char buffer[static SET_NAME_SIZE])
-{
-        (void)snprintf(buffer, SET_NAME_SIZE, "list_%s_%u", ip_family_name(family), list->generation);
-        return buffer;
-}
-
-/* Of one shard, where a class has several. */
-static char *shard_chain(const struct loaded_list *list, enum ip_family family, enum source_class class,
-                         size_t i, char buffer[static SET_NAME_SIZE])
-{
-        (void)snprintf(buffer, SET_NAME_SIZE, "list_%s_%u_%s_%zu", ip_family_name(family), list->generation,
-                       source_class_name(class), i + 1);
-        return buffer;
-}
-
-/* From a source to the chain of its shard. */
-static char *shard_map(const struct loaded_list *list, enum ip_family family, enum source_class class,
-                       char buffer[static SET_NAME_SIZE])
-{
-        (void)snprintf(buffer, SET_NAME_SIZE, "list_%s_%u_%s", ip_family_name(family), list->generation,
-                       source_class_name(class));
         return buffer;
 }
 
@@ -78,31 +58,25 @@ static int want_counters(struct commit *commit)
         return r;
 }
 
-static int want_class(struct commit *commit, const struct loaded_list *list, enum source_class class,
-                      enum ip_family family)
+static int want_numbered(struct commit *commit, const char *prefix)
 {
-        const struct shards *shards = &list->shards[class][family];
         char name[SET_NAME_SIZE];
-        int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < shards->count; i++) {
-                r = commit_want(&commit->sets, set_name(class, family, &shards->items[i], name));
-                if (r >= 0 && shards->count > 1)
-                        r = commit_want(&commit->chains, shard_chain(list, family, class, i, name));
-        }
-        return r;
+        return commit_want(&commit->sets, numbered(prefix, commit->ruleset->generation, name));
 }
 
-static int want_list(struct commit *commit, const struct loaded_list *list)
+static int want_port_sets(struct commit *commit)
 {
-        char name[SET_NAME_SIZE];
-        int r = 0;
+        const struct ruleset *ruleset = commit->ruleset;
+        int r;
 
-        for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++) {
-                r = commit_want(&commit->chains, list_chain(list, f, name));
-                for (enum source_class c = 0; r >= 0 && c < CLASSES; c++)
-                        r = want_class(commit, list, c, f);
-        }
+        r = want_numbered(commit, SET_PORTS);
+        if (r >= 0 && ruleset->current && ruleset->candidate)
+                r = want_numbered(commit, SET_CURRENT);
+        if (r >= 0 && ruleset->candidate)
+                r = want_numbered(commit, SET_CANDIDATE);
+        if (r >= 0 && ruleset->disabled_usec > 0)
+                r = want_numbered(commit, SET_DISABLED);
         return r;
 }
 
@@ -122,10 +96,12 @@ static int want_all(struct commit *commit)
                 if (r >= 0)
                         r = commit_want(&commit->sets, family_suffix(RULESET_REFUSED, f, name));
         }
+        if (r >= 0)
+                r = want_port_sets(commit);
         if (r >= 0 && ruleset->current)
-                r = want_list(commit, ruleset->current);
+                r = list_rules_want(commit, ruleset->current);
         if (r >= 0 && ruleset->candidate)
-                r = want_list(commit, ruleset->candidate);
+                r = list_rules_want(commit, ruleset->candidate);
         return r;
 }
 
@@ -155,7 +131,7 @@ static int put_port_set(struct commit *commit, const char *prefix, const struct 
 
         (void)numbered(prefix, commit->ruleset->generation, name);
         /* usec 0: for ever. */
-        r = commit_put_set(commit, name, SET_KEY_PORT, usec ? NFT_SET_TIMEOUT : 0);
+        r = set_put(commit->batch, name, SET_KEY_PORT, usec ? NFT_SET_TIMEOUT : 0, 0);
         if (r >= 0)
                 r = set_put_ports(commit->batch, name, list->ports, list->n_ports,
                                   usec ? usec / USEC_PER_MSEC + 1 : 0);
@@ -174,14 +150,14 @@ static int put_port_sets(struct commit *commit)
         for (size_t i = 0; r >= 0 && ruleset->candidate && i < ruleset->candidate->list->n_ports; i++)
                 r = filter_list_add_port(&all, ruleset->candidate->list->ports[i]);
         if (r >= 0)
-                r = put_port_set(commit, SET_PORTS_PREFIX, &all, 0);
+                r = put_port_set(commit, SET_PORTS, &all, 0);
         if (r >= 0 && ruleset->current && ruleset->candidate)
-                r = put_port_set(commit, "current_", ruleset->current->list, 0);
+                r = put_port_set(commit, SET_CURRENT, ruleset->current->list, 0);
         if (r >= 0 && ruleset->candidate)
-                r = put_port_set(commit, "candidate_", ruleset->candidate->list,
+                r = put_port_set(commit, SET_CANDIDATE, ruleset->candidate->list,
                                  ruleset->candidate_usec ? ruleset->candidate_usec : 1);
         if (r >= 0 && ruleset->disabled_usec > 0)
-                r = put_port_set(commit, "disabled_", &all, ruleset->disabled_usec);
+                r = put_port_set(commit, SET_DISABLED, &all, ruleset->disabled_usec);
         return r;
 }
 
@@ -197,8 +173,9 @@ static int put_input(struct commit *commit)
 {
         const struct ruleset *ruleset = commit->ruleset;
         char name[SET_NAME_SIZE], chain[SET_NAME_SIZE], comment[COMMENT_SIZE];
-        int r = 0;
+        int r;
 
+        r = commit_put_chain(commit, CHAIN_INPUT);
         /* With the rule, because the kernel never changes the user data that a table was made with. */
         (void)snprintf(comment, sizeof(comment), "generation %u, %s%s list %s", ruleset->generation,
                        newest(ruleset)->cover ? "cover of " : "",
@@ -208,28 +185,12 @@ static int put_input(struct commit *commit)
 
                 if (rule) {
                         rule_match_family(rule, f);
-                        rule_match_port(rule, numbered(SET_PORTS_PREFIX, ruleset->generation, name));
+                        rule_match_port(rule, numbered(SET_PORTS, ruleset->generation, name));
                         rule_jump(rule, family_suffix(CHAIN_JUDGE, f, chain));
                 }
                 r = commit_put_rule(commit, rule);
         }
         return r;
-}
-
-/* Counts and accepts. */
-static int put_accept(struct commit *commit, const char *chain, void (*match)(struct rule *rule),
-                      const char *counter, enum ip_family family)
-{
-        char name[SET_NAME_SIZE];
-        struct rule *rule = rule_new(chain, NULL);
-
-        if (rule) {
-                if (match)
-                        match(rule);
-                rule_count(rule, family_suffix(counter, family, name));
-                rule_accept(rule);
-        }
-        return commit_put_rule(commit, rule);
 }
 
 /* Where the ports' elements have a timeout, the rule holds as long as they live: the kernel ends it. */
@@ -270,12 +231,12 @@ static int put_lists(struct commit *commit, const char *chain, enum ip_family fa
         if (ruleset->current && !ruleset->candidate)
                 return put_goto(commit, chain, list_chain(ruleset->current, family, name));
         if (ruleset->candidate)
-                r = put_for_ports(commit, chain, "candidate_", NULL,
+                r = put_for_ports(commit, chain, SET_CANDIDATE, NULL,
                                   list_chain(ruleset->candidate, family, name));
         if (r >= 0 && ruleset->current)
-                r = put_for_ports(commit, chain, "current_", NULL,
+                r = put_for_ports(commit, chain, SET_CURRENT, NULL,
                                   list_chain(ruleset->current, family, name));
-        return r < 0 ? r : put_accept(commit, chain, NULL, "accepted_open", family);
+        return r < 0 ? r : rules_put_accept(commit, chain, NULL, "accepted_open", family);
 }
 
 static int put_judge(struct commit *commit, enum ip_family family)
@@ -284,10 +245,11 @@ static int put_judge(struct commit *commit, enum ip_family family)
         struct rule *rule;
         int r;
 
-        (void)family_suffix(CHAIN_JUDGE, family, chain);
-        r = put_accept(commit, chain, rule_match_loopback, "accepted_loopback", family);
+        r = commit_put_chain(commit, family_suffix(CHAIN_JUDGE, family, chain));
+        if (r >= 0)
+                r = rules_put_accept(commit, chain, rule_match_loopback, "accepted_loopback", family);
         if (r >= 0 && family == IP_V6)
-                r = put_accept(commit, chain, rule_match_link_local, "accepted_linkLocal", family);
+                r = rules_put_accept(commit, chain, rule_match_link_local, "accepted_linkLocal", family);
         if (r < 0)
                 return r;
         rule = rule_new(chain, NULL);
@@ -298,160 +260,61 @@ static int put_judge(struct commit *commit, enum ip_family family)
         }
         r = commit_put_rule(commit, rule);
         if (r >= 0 && commit->ruleset->disabled_usec > 0)
-                r = put_for_ports(commit, chain, "disabled_",
+                r = put_for_ports(commit, chain, SET_DISABLED,
                                   family_suffix("accepted_disabled", family, name), NULL);
         return r < 0 ? r : put_lists(commit, chain, family);
 }
 
-static int put_shard(struct commit *commit, const char *chain, const struct shard *shard,
-                     enum source_class class, enum ip_family family)
-{
-        char name[SET_NAME_SIZE], prefix[SET_NAME_SIZE / 2];
-        struct rule *rule = rule_new(chain, NULL);
-
-        if (rule) {
-                (void)snprintf(prefix, sizeof(prefix), "accepted_%s", source_class_name(class));
-                rule_match_source(rule, family, set_name(class, family, shard, name));
-                rule_count(rule, family_suffix(prefix, family, name));
-                rule_accept(rule);
-        }
-        return commit_put_rule(commit, rule);
-}
-
-/* A map says in which of the shards a source can be: however many there are, it costs one look-up more. */
-static int put_shards(struct commit *commit, const struct loaded_list *list, enum source_class class,
-                      enum ip_family family)
-{
-        const struct shards *shards = &list->shards[class][family];
-        const struct cidr_range *ranges = list->list->sets[class][family].items;
-        char map[SET_NAME_SIZE], chain[SET_NAME_SIZE];
-        struct rule *rule;
-        int r;
-
-        (void)shard_map(list, family, class, map);
-        r = commit_put_set(commit, map, family == IP_V4 ? SET_KEY_V4 : SET_KEY_V6,
-                           NFT_SET_MAP | NFT_SET_INTERVAL);
-        for (size_t i = 0; r >= 0 && i < shards->count; i++) {
-                const struct shard *shard = &shards->items[i];
-                const struct cidr_range range = { ranges[shard->first].first,
-                                                  ranges[shard->first + shard->count - 1].last };
-
-                (void)shard_chain(list, family, class, i, chain);
-                r = put_shard(commit, chain, shard, class, family);
-                if (r >= 0)
-                        r = set_put_jump(commit->batch, map, family, &range, chain);
-        }
-        if (r < 0)
-                return r;
-        rule = rule_new(list_chain(list, family, chain), NULL);
-        if (rule)
-                rule_jump_by_source(rule, family, map);
-        return commit_put_rule(commit, rule);
-}
-
-static int put_class(struct commit *commit, const struct loaded_list *list, enum source_class class,
-                     enum ip_family family)
-{
-        const struct shards *shards = &list->shards[class][family];
-        char chain[SET_NAME_SIZE];
-
-        if (shards->count == 0)
-                return 0;
-        return shards->count == 1
-                       ? put_shard(commit, list_chain(list, family, chain), &shards->items[0], class, family)
-                       : put_shards(commit, list, class, family);
-}
-
-static int put_list(struct commit *commit, const struct loaded_list *list, enum ip_family family)
-{
-        char chain[SET_NAME_SIZE], name[SET_NAME_SIZE];
-        struct rule *rule;
-        int r = 0;
-
-        (void)list_chain(list, family, chain);
-        for (enum source_class c = 0; r >= 0 && c < CLASSES; c++)
-                r = put_class(commit, list, c, family);
-        /* Last, because it asks the routing table, which is slower than all before. */
-        if (r >= 0)
-                r = put_accept(commit, chain, rule_match_own_source, "accepted_own", family);
-        if (r < 0)
-                return r;
-        rule = rule_new(chain, NULL);
-        if (rule)
-                rule_remember_source(rule, family, family_suffix(RULESET_REFUSED, family, name),
-                                     SOURCES_MSEC);
-        r = commit_put_rule(commit, rule);
-        if (r < 0)
-                return r;
-        rule = rule_new(chain, NULL);
-        if (rule) {
-                rule_count(rule, family_suffix(list->list->audit ? "audited" : "dropped", family, name));
-                if (list->list->audit)
-                        rule_accept(rule);
-                else
-                        rule_drop(rule);
-        }
-        return commit_put_rule(commit, rule);
-}
-
-static int put_rules(struct commit *commit)
+/* What nothing leads to yet. */
+static int put_preparation(struct commit *commit)
 {
         const struct ruleset *ruleset = commit->ruleset;
         int r;
 
-        r = put_port_sets(commit);
+        r = commit_put_table(commit->batch);
         if (r >= 0)
-                r = put_input(commit);
-        for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++) {
-                r = put_judge(commit, f);
-                if (r >= 0 && ruleset->current)
-                        r = put_list(commit, ruleset->current, f);
-                if (r >= 0 && ruleset->candidate)
-                        r = put_list(commit, ruleset->candidate, f);
-        }
+                r = commit_put_counters(commit);
+        if (r >= 0)
+                r = put_dynamic_sets(commit);
+        if (r >= 0 && ruleset->current)
+                r = list_rules_put(commit, ruleset->current);
+        if (r >= 0 && ruleset->candidate)
+                r = list_rules_put(commit, ruleset->candidate);
         return r;
 }
 
-static int put_all(struct commit *commit)
+static int put_switch(struct commit *commit)
 {
         int r;
 
-        r = want_all(commit);
+        r = commit_put_table(commit->batch);
         if (r >= 0)
-                r = commit_put_table(commit->batch);
-        if (r >= 0)
-                r = commit_put_removals(commit);
-        if (r >= 0)
-                r = commit_put_parts(commit);
-        if (r >= 0)
-                r = put_dynamic_sets(commit);
-        if (r >= 0 && commit->ruleset->current)
-                r = loaded_list_put_rest(commit->ruleset->current, commit->batch);
-        if (r >= 0 && commit->ruleset->candidate)
-                r = loaded_list_put_rest(commit->ruleset->candidate, commit->batch);
-        return r < 0 ? r : put_rules(commit);
+                r = put_port_sets(commit);
+        for (enum ip_family f = 0; r >= 0 && f < IP_FAMILIES; f++)
+                r = put_judge(commit, f);
+        return r < 0 ? r : put_input(commit);
 }
 
-/* calm: a transaction of another that comes before the table is read may have been on any table. */
-static int commit_once(struct netlink *netlink, const struct ruleset *ruleset, bool calm,
-                       struct table *ret_table)
+static int commit_once(struct netlink *netlink, const struct ruleset *ruleset, struct table *ret_table)
 {
-        _cleanup_table_ before = {}, after = {};
-        _cleanup_commit_ commit = { .ruleset = ruleset, .before = &before };
+        _cleanup_commit_ commit = { .ruleset = ruleset };
+        _cleanup_table_ after = {};
         int r;
 
-        r = table_read(netlink, &before);
+        r = table_read(netlink, &commit.before);
         if (r >= 0)
-                r = batch_new(&commit.batch);
+                r = want_all(&commit);
         if (r >= 0)
-                r = put_all(&commit);
+                r = commit_transact(&commit, netlink, put_preparation);
+        FAULT_POINT("kube-api-filter-prepared");
         if (r >= 0)
-                r = netlink_commit(netlink, commit.batch, before.generation);
+                r = commit_transact(&commit, netlink, put_switch);
+        FAULT_POINT("kube-api-filter-switched");
         if (r >= 0)
-                r = table_read(netlink, &after);
+                r = commit_sweep(&commit, netlink, &after);
         if (r < 0)
                 return r;
-        if (!calm && after.generation != before.generation + 1 && !commit_is_there(&commit, &after))
+        if (!commit_is_there(&commit, &after))
                 return -ERESTART;
         *ret_table = after;
         after = (struct table){};
@@ -460,13 +323,11 @@ static int commit_once(struct netlink *netlink, const struct ruleset *ruleset, b
 
 int ruleset_commit(struct netlink *netlink, const struct ruleset *ruleset, struct table *ret_table)
 {
-        const uint64_t deadline_usec = now_boottime_usec() + COMMIT_USEC;
-        unsigned attempts = 0;
-        int r;
+        int r = -ERESTART;
 
-        do
-                r = commit_once(netlink, ruleset, attempts++ >= CALM_ATTEMPTS, ret_table);
-        while ((r == -ERESTART || r == -EAGAIN) && now_boottime_usec() < deadline_usec);
+        /* Somebody has added to what was just made; who never rests is met by repairs. */
+        for (unsigned i = 0; r == -ERESTART && i < COMMIT_ATTEMPTS; i++)
+                r = commit_once(netlink, ruleset, ret_table);
         return r;
 }
 

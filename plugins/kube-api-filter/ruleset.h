@@ -9,10 +9,14 @@
  * its set, or a map that jumps to the chain of the one of its sets in which the source can be; own addresses;
  * then the drop
  *
- * Sets of a list are never changed: a new list has new sets, loaded beforehand or, where they are small, in
- * the same transaction, and the rules are switched to them. So a packet is judged by the old or by the new
- * list, never by half of one. (An rbtree set in which a transaction is at work may also miss valid intervals:
- * kernels before 6.19, commit 7e43e0a1141d.) */
+ * A list's sets and chains are never changed. A new list has new ones, made by transactions to which nothing
+ * leads yet; then one small transaction changes where input and judge_* lead; what is not needed any more
+ * goes afterwards. So a packet is judged by the old or by the new list, never by half of one. All three are
+ * needed: from Linux 6.19 (7e43e0a1141d, in 6.18.14 too) what a transaction puts into a set of ranges is
+ * found only when its rules are in force already, before that an rbtree set in which a transaction is at work
+ * may miss valid intervals, and the elements of a map that is removed are gone before the rules that look
+ * there (nft_map_deactivate).
+ */
 
 #include <stdint.h>
 
@@ -38,8 +42,8 @@ struct ruleset {
 /* The name of a counter or a dynamic set: "PREFIX_v4", and for accepted classes "accepted_CLASS_v4". */
 char *family_suffix(const char *prefix, enum ip_family family, char buffer[static SET_NAME_SIZE]);
 
-/* Puts the rules in force in one transaction that also removes every set, chain and object of the table that
- * they do not need, and reads the table as it then is. Returns 0 or -errno. */
+/* Puts the rules in force, removes every set, chain and object of the table that they do not need, and reads
+ * the table as it then is. Returns 0 or -errno. */
 int ruleset_commit(struct netlink *netlink, const struct ruleset *ruleset, struct table *ret_table);
 
 /* Removes the table, if it is there. */

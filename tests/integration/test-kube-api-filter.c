@@ -235,7 +235,8 @@ static void who_was_refused_and_who_else_drops_is_shown(void **state)
 static void killed_at_any_step_it_leaves_the_old_or_the_new_list(void **state)
 {
         static const char *const points[] = { "kube-api-filter-save", "kube-api-filter-load",
-                                              "kube-api-filter-switch", "kube-api-filter-switched" };
+                                              "kube-api-filter-prepared", "kube-api-filter-switched",
+                                              "kube-api-filter-swept" };
 
         for (size_t i = 0; i < ELEMENTS(points); i++) {
                 put_in_force("{\"allow\": [\"203.0.113.0/24\", \"198.51.100.0/24\"], \"nodes\": []}");
@@ -274,32 +275,60 @@ static void switch_to(struct filter *filter, struct filter_list *list)
         assert_int_equal(filter_confirm(filter, NULL), 0);
 }
 
-#define SWAPS 1000
-
-/* Each is a trial and a confirmation, or a list that grows. */
-static void a_thousand_swaps_lose_no_connection_of_a_listed_source(void **state)
+/* Swaps them under connections of a source that is on both. Each is a trial and a confirmation, or a list
+ * that grows. */
+static void swap(struct filter_list *one, struct filter_list *other, unsigned swaps)
 {
         _cleanup_(filter_freep) struct filter *filter = NULL;
-        _cleanup_(filter_list_unrefp) struct filter_list *one = NULL, *other = NULL;
         _cleanup_free_ char *directory = NULL;
         int slowest = 0, connections = 0;
         pid_t storm;
 
         assert_true(asprintf(&directory, "%s/" STATE, root) > 0);
         assert_int_equal(directory_make(directory, 0700), 0);
-        one = make_list((const char *const[]){ "203.0.113.0/24", "192.0.2.0/24" }, 2);
-        other = make_list((const char *const[]){ "203.0.113.0/25", "192.0.3.0/24" }, 2);
         assert_int_equal(filter_open(directory, &filter, NULL), 0);
         switch_to(filter, one);
         storm = lab_storm_start(FRIEND, API_PORT);
-        for (unsigned i = 0; i < SWAPS / 2; i++)
+        for (unsigned i = 0; i < swaps / 2; i++)
                 switch_to(filter, i % 2 ? one : other);
         assert_int_equal(lab_storm_stop(storm, &slowest, &connections), 0);
-        print_message("# %d swaps, %d connections, the slowest took %d ms\n", SWAPS, connections, slowest);
+        print_message("# %u swaps, %d connections, the slowest took %d ms\n", swaps, connections, slowest);
         assert_true(connections > 100);
         assert_true(slowest >= 0); /* -1: one failed */
         /* Not one packet of it was dropped. (That a busy machine was slow proves nothing.) */
         lab_node("! nft list set inet capi_node_agent refused_v4 | grep -q " FRIEND);
+}
+
+static void a_thousand_swaps_lose_no_connection_of_a_listed_source(void **state)
+{
+        _cleanup_(filter_list_unrefp) struct filter_list *one = NULL, *other = NULL;
+
+        one = make_list((const char *const[]){ "203.0.113.0/24", "192.0.2.0/24" }, 2);
+        other = make_list((const char *const[]){ "203.0.113.0/25", "192.0.3.0/24" }, 2);
+        swap(one, other, 1000);
+}
+
+/* FRIEND's network, and so many others that there are several sets; every other one has these. */
+static struct filter_list *make_long_list(const char *network, unsigned first)
+{
+        struct filter_list *list = make_list(&network, 1);
+
+        for (unsigned i = 0; i < 2000; i++)
+                assert_int_equal(filter_list_add(list, CLASS_ALLOW,
+                                                 &(struct cidr){ IP_V4, 0x0B000000 + first + i * 16,
+                                                                 0x0B000000 + first + i * 16 }),
+                                 0);
+        assert_int_equal(filter_list_finish(list), 0);
+        return list;
+}
+
+static void swaps_of_long_lists_lose_none_either(void **state)
+{
+        _cleanup_(filter_list_unrefp) struct filter_list *one = NULL, *other = NULL;
+
+        one = make_long_list("203.0.113.0/24", 0);
+        other = make_long_list("203.0.113.0/25", 8);
+        swap(one, other, 300);
 }
 
 /* As kube-proxy is one: each of its transactions makes ours begin again. */
@@ -346,6 +375,7 @@ int main(void)
                 TEST(who_was_refused_and_who_else_drops_is_shown),
                 TEST(killed_at_any_step_it_leaves_the_old_or_the_new_list),
                 TEST(a_thousand_swaps_lose_no_connection_of_a_listed_source),
+                TEST(swaps_of_long_lists_lose_none_either),
                 TEST(a_competing_writer_delays_and_does_not_harm),
         };
 
