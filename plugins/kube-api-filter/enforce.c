@@ -83,7 +83,7 @@ static const struct loaded_list *nearest(const struct filter *filter, const stru
         return filter->candidate;
 }
 
-static uint64_t left(uint64_t until_usec)
+uint64_t usec_left(uint64_t until_usec)
 {
         uint64_t now = now_boottime_usec();
 
@@ -94,7 +94,7 @@ static uint64_t left(uint64_t until_usec)
 static int bring(struct filter *filter, const struct lists *lists, bool fresh)
 {
         _cleanup_(loaded_list_freep) struct loaded_list *current = NULL, *candidate = NULL;
-        struct ruleset ruleset = { .disabled_usec = left(filter->state.disabled_until_usec) };
+        struct ruleset ruleset = { .disabled_usec = usec_left(filter->state.disabled_until_usec) };
         size_t room = SLICE_MAX;
         struct table table;
         uint32_t first;
@@ -114,7 +114,7 @@ static int bring(struct filter *filter, const struct lists *lists, bool fresh)
         ruleset.generation = first + 2;
         ruleset.current = current;
         ruleset.candidate = candidate;
-        ruleset.candidate_usec = left(filter->state.deadline_usec);
+        ruleset.candidate_usec = usec_left(filter->state.deadline_usec);
         r = ruleset_commit(filter->netlink, &ruleset, &table);
         if (r < 0)
                 return r;
@@ -162,6 +162,7 @@ static int bring_cover(struct filter *filter, const struct lists *lists)
                 r = bring(filter, &cover, true);
         if (r < 0)
                 return r;
+        filter->covered_usec = now_boottime_usec();
         FAULT_POINT("kube-api-filter-covered");
         /* What the lists are made of is not there, and a cover is never taken for the list. */
         filter->current = loaded_list_free(filter->current);
@@ -174,8 +175,10 @@ static int bring_anew(struct filter *filter, const struct lists *lists)
         bool exposed;
         int r = -ENOENT;
 
-        /* Somebody removed, meanwhile, what the first sets were in. */
-        for (unsigned i = 0; r == -ENOENT && i < FRESH_ATTEMPTS; i++) {
+        /* Somebody removed, meanwhile, what the first sets were in, or leads from elsewhere to our chains. */
+        for (unsigned i = 0; (r == -ENOENT || r == -EBUSY || r == -EEXIST) && i < FRESH_ATTEMPTS; i++) {
+                if (r != -ENOENT)
+                        (void)ruleset_remove(filter->netlink);
                 r = is_exposed(filter, lists, &exposed);
                 if (r >= 0 && exposed)
                         r = bring_cover(filter, lists);
@@ -204,13 +207,14 @@ static int try_enforce(struct filter *filter, const struct touched_sets *touched
         forget(filter->current, touched);
         forget(filter->candidate, touched);
         r = bring(filter, &lists, false);
-        return r == -ENOENT ? bring_anew(filter, &lists) : r;
+        return r == -ENOENT || r == -EBUSY || r == -EEXIST ? bring_anew(filter, &lists) : r;
 }
 
 int enforce(struct filter *filter, const struct touched_sets *touched, struct failure *failure)
 {
         int r;
 
+        filter->covered_usec = 0;
         r = try_enforce(filter, touched);
         if (r == -EPERM)
                 return failure_set(

@@ -86,6 +86,10 @@ static int add_gauges(const struct service *service, json_object *metrics)
                                "How long the last repair took.",
                                (double)service->last_repair_usec / (double)USEC_PER_SEC, NULL);
         if (r >= 0)
+                r = metric_add(metrics, METRIC_GAUGE, PREFIX "repair_exposed_seconds",
+                               "How long of the last repair passed before packets were judged again.",
+                               (double)service->exposed_usec / (double)USEC_PER_SEC, NULL);
+        if (r >= 0)
                 r = metric_add(metrics, METRIC_GAUGE, PREFIX "last_change_timestamp_seconds",
                                "When the list in force last changed.",
                                (double)state->changed_usec / (double)USEC_PER_SEC, NULL);

@@ -75,20 +75,12 @@ enum filter_phase filter_phase(const struct filter *filter)
         return strcmp(wanted, filter->state.rejected) == 0 ? FILTER_REJECTED : FILTER_WANTED;
 }
 
-/* How much of a time on CLOCK_BOOTTIME is left. */
-static uint64_t left(uint64_t until_usec)
-{
-        uint64_t now = now_boottime_usec();
-
-        return until_usec > now ? until_usec - now : 0;
-}
-
 int filter_enforce(struct filter *filter, const struct touched_sets *touched, struct failure *failure)
 {
         int r;
 
         /* A trial that is over is not begun again by whoever repairs. */
-        if (filter->state.candidate[0] && left(filter->state.deadline_usec) == 0)
+        if (filter->state.candidate[0] && usec_left(filter->state.deadline_usec) == 0)
                 return filter_rollback(filter, "it was not confirmed in time", failure);
         r = enforce(filter, touched, failure);
         /* What a change would have removed that did not come through. */
@@ -387,7 +379,7 @@ int filter_confirm(struct filter *filter, struct failure *failure)
 {
         if (!filter->state.candidate[0])
                 return failure_set(failure, -ENOENT, "NothingToConfirm", "no list is on trial");
-        if (left(filter->state.deadline_usec) == 0)
+        if (usec_left(filter->state.deadline_usec) == 0)
                 return failure_set(failure, -ETIME, "RolledBack",
                                    "the time to confirm is over, the old list is in force again");
         memcpy(filter->state.confirmed, filter->state.candidate, sizeof(filter->state.confirmed));

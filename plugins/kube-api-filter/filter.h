@@ -41,8 +41,9 @@ struct filter {
         struct filter_list *wanted;
         struct loaded_list *current, *candidate; /* in the kernel */
         struct table table;                      /* as our last transaction left it */
-        struct witnesses witnesses;              /* when the candidate came */
-        uint64_t tried_usec;                     /* CLOCK_BOOTTIME of that; 0: before this process */
+        uint64_t covered_usec; /* CLOCK_BOOTTIME when the last change put a cover in force; 0: none did */
+        struct witnesses witnesses; /* when the candidate came */
+        uint64_t tried_usec;        /* CLOCK_BOOTTIME of that; 0: before this process */
 };
 
 /* Loads the state; the kernel is not touched yet. */

@@ -43,6 +43,7 @@ struct service {
         struct touched_sets touched; /* since the last one */
         char writer[WRITER_SIZE];    /* who made the last one necessary */
         uint64_t last_repair_usec;   /* how long it took */
+        uint64_t exposed_usec;       /* of that, before packets were judged again */
         bool fighting;
 };
 
