@@ -430,6 +430,48 @@ static void what_others_change_is_repaired_at_once(void **state)
         print_message("# the last repair took %.1f ms\n", repair_seconds() * 1000);
 }
 
+/* A metric whose labels and value are as jq says. */
+static bool report_has(void *userdata)
+{
+        _cleanup_free_ char *command = NULL;
+
+        assert_true(asprintf(&command,
+                             "jq -e '[.metrics[] | .name as $name | .samples[] | {$name} + .] | any(%s)' "
+                             "%s/" REPORT " >/dev/null",
+                             (const char *)userdata, root) > 0);
+        return system(command) == 0;
+}
+
+static void the_report_counts_by_reason_and_family_and_knows_the_lists_length(void **state)
+{
+        static const char *const metrics[] = {
+                ".name == \"capi_node_kube_api_filter_packets_total\" and .labels == {verdict: \"accepted\", "
+                "reason: \"allow\", family: \"v4\"} and .value > 0",
+                ".name == \"capi_node_kube_api_filter_packets_total\" and .labels == {verdict: \"dropped\", "
+                "reason: \"unlisted\", family: \"v4\"} and .value > 0",
+                ".name == \"capi_node_kube_api_filter_packets_total\" and .labels == {verdict: \"dropped\", "
+                "reason: \"unlisted\", family: \"v6\"} and .value > 0",
+                ".name == \"capi_node_kube_api_filter_ranges\" and .labels == {list: \"current\", family: "
+                "\"v6\"} "
+                "and .value == 1",
+                ".name == \"capi_node_kube_api_filter_generation\" and .value > 0",
+                ".name == \"capi_node_kube_api_filter_last_change_timestamp_seconds\" and .value > "
+                "1700000000",
+                ".name == \"capi_node_kube_api_filter_repairs_total\" and .value >= 1",
+                ".name == \"capi_node_kube_api_filter_repair_exposed_seconds\" and .value > 0",
+        };
+
+        put_in_force("{ \"allow\": [\"203.0.113.0/24\", \"2001:db8:a::/48\"], \"nodes\": [] }");
+        lab_node("nft flush chain inet capi_node_agent input");
+        wait_until(stranger_is_out, NULL, "the repair");
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
+        assert_int_equal(lab_reach(STRANGER_SIX, API_PORT), REACH_DROPPED);
+        for (size_t i = 0; i < ELEMENTS(metrics); i++)
+                wait_longer(60, report_has, (void *)metrics[i], metrics[i]);
+        assert_true(shows("", "generation .*, repaired [1-9]"));
+}
+
 static void an_allow_file_that_changes_is_in_force_at_once(void **state)
 {
         uint64_t began;
@@ -483,7 +525,8 @@ static void a_storm_of_flushes_is_survived_and_named(void **state)
                 lab_node("nft flush ruleset");
                 poll(NULL, 0, 20);
         }
-        wait_for("AnotherWriter");
+        wait_longer(60, has_condition, &(struct wanted_condition){ "AnotherWriter", "nft (pid" },
+                    "the condition that names who fights");
         wait_until(stranger_is_out, NULL, "the last repair");
 }
 
@@ -516,6 +559,7 @@ int main(void)
                 TEST(a_name_of_the_management_side_is_looked_up_and_its_last_address_kept),
                 TEST(what_the_node_found_by_itself_is_shown_and_can_be_switched_off),
                 TEST(what_others_change_is_repaired_at_once),
+                TEST(the_report_counts_by_reason_and_family_and_knows_the_lists_length),
                 TEST(an_allow_file_that_changes_is_in_force_at_once),
                 TEST(behind_a_masquerading_load_balancer_it_says_that_clients_are_hidden),
                 TEST(what_others_have_is_left_as_it_is),
