@@ -39,7 +39,6 @@ void commit_clear(struct commit *commit)
                         free(lists[l]->items[i].name);
                 free(lists[l]->items);
         }
-        table_clear(&commit->before);
         batch_free(commit->batch);
 }
 
@@ -181,11 +180,14 @@ int commit_transact(struct commit *commit, struct netlink *netlink, int (*put)(s
                 if (r >= 0)
                         r = netlink_commit(netlink, commit->batch, ANY_GENERATION);
         } while (r == -EAGAIN && now_boottime_usec() < deadline_usec);
+        if (r >= 0)
+                commit->generation++;
         return r;
 }
 
 /* Returns 1 when something was removed, 0 when nothing had to be. */
-static int sweep_once(struct commit *commit, struct netlink *netlink, const struct table *now)
+static int sweep_once(struct commit *commit, struct netlink *netlink, const struct table *now,
+                      uint32_t generation)
 {
         size_t empty;
         int r;
@@ -197,7 +199,7 @@ static int sweep_once(struct commit *commit, struct netlink *netlink, const stru
         r = put_removals(commit, now);
         if (r < 0 || batch_size(commit->batch) == empty)
                 return r;
-        r = netlink_commit(netlink, commit->batch, now->generation);
+        r = netlink_commit(netlink, commit->batch, generation);
         return r < 0 ? r : 1;
 }
 
@@ -206,12 +208,16 @@ int commit_sweep(struct commit *commit, struct netlink *netlink, struct table *r
         const uint64_t deadline_usec = now_boottime_usec() + COMMIT_USEC;
         int r;
 
+        /* When nobody came between, what was there is still what has to go. */
+        r = sweep_once(commit, netlink, commit->before, commit->generation);
+        if (r < 0 && r != -ERESTART && r != -EAGAIN)
+                return r;
         do {
                 _cleanup_table_ now = {};
 
                 r = table_read(netlink, &now);
                 if (r >= 0)
-                        r = sweep_once(commit, netlink, &now);
+                        r = sweep_once(commit, netlink, &now, now.generation);
                 if (r == 0) {
                         *ret_table = now;
                         now = (struct table){};
@@ -227,8 +233,8 @@ int commit_put_chain(struct commit *commit, const char *name)
         bool base = strcmp(name, CHAIN_INPUT) == 0;
         int r = 0;
 
-        for (size_t i = 0; base && r >= 0 && i < commit->before.chains.count; i++) {
-                const struct table_name *chain = &commit->before.chains.items[i];
+        for (size_t i = 0; base && r >= 0 && i < commit->before->chains.count; i++) {
+                const struct table_name *chain = &commit->before->chains.items[i];
 
                 if (strcmp(chain->name, name) == 0 && !chain->as_made)
                         r = put_names(batch, NFT_MSG_DELCHAIN, 0, NFTA_CHAIN_NAME, name);
@@ -244,7 +250,7 @@ int commit_put_counters(struct commit *commit)
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < commit->counters.count; i++)
-                if (!table_names_have(&commit->before.objects, commit->counters.items[i].name))
+                if (!table_names_have(&commit->before->objects, commit->counters.items[i].name))
                         r = put_counter(commit->batch, commit->counters.items[i].name);
         return r;
 }

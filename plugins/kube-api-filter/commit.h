@@ -20,7 +20,8 @@
 struct commit {
         struct batch *batch; /* the transaction under construction */
         const struct ruleset *ruleset;
-        struct table before;                       /* as it was at the beginning */
+        const struct table *before;                /* as it was at the beginning */
+        uint32_t generation;                       /* of the rule set then, and with our transactions since */
         struct table_names sets, chains, counters; /* that are wanted: what else the table has goes */
         size_t rules;                              /* that were put */
 };

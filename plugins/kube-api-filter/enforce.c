@@ -112,6 +112,7 @@ static int bring(struct filter *filter, const struct lists *lists, bool fresh)
         if (r < 0)
                 return r;
         ruleset.generation = first + 2;
+        ruleset.known = &filter->table;
         ruleset.current = current;
         ruleset.candidate = candidate;
         ruleset.candidate_usec = usec_left(filter->state.deadline_usec);
@@ -170,13 +171,18 @@ static int bring_cover(struct filter *filter, const struct lists *lists)
         return 0;
 }
 
+/* Somebody removed, meanwhile, what was loaded, or leads from elsewhere to our chains. */
+static bool was_disturbed(int r)
+{
+        return r == -ENOENT || r == -EBUSY || r == -EEXIST;
+}
+
 static int bring_anew(struct filter *filter, const struct lists *lists)
 {
         bool exposed;
         int r = -ENOENT;
 
-        /* Somebody removed, meanwhile, what the first sets were in, or leads from elsewhere to our chains. */
-        for (unsigned i = 0; (r == -ENOENT || r == -EBUSY || r == -EEXIST) && i < FRESH_ATTEMPTS; i++) {
+        for (unsigned i = 0; was_disturbed(r) && i < FRESH_ATTEMPTS; i++) {
                 if (r != -ENOENT)
                         (void)ruleset_remove(filter->netlink);
                 r = is_exposed(filter, lists, &exposed);
@@ -200,6 +206,9 @@ static int try_enforce(struct filter *filter, const struct touched_sets *touched
         int r;
 
         r = choose(filter, &lists);
+        /* A table from before the state was lost has names that will come again. */
+        if (r >= 0 && filter->state.generation == 0)
+                r = ruleset_remove(filter->netlink);
         if (r < 0)
                 return r;
         if (touched->all || !filter->current)
@@ -207,7 +216,7 @@ static int try_enforce(struct filter *filter, const struct touched_sets *touched
         forget(filter->current, touched);
         forget(filter->candidate, touched);
         r = bring(filter, &lists, false);
-        return r == -ENOENT || r == -EBUSY || r == -EEXIST ? bring_anew(filter, &lists) : r;
+        return was_disturbed(r) ? bring_anew(filter, &lists) : r;
 }
 
 int enforce(struct filter *filter, const struct touched_sets *touched, struct failure *failure)

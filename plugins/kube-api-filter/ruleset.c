@@ -295,15 +295,36 @@ static int put_switch(struct commit *commit)
         return r < 0 ? r : put_input(commit);
 }
 
-static int commit_once(struct netlink *netlink, const struct ruleset *ruleset, struct table *ret_table)
+/* Reads the table, unless it is known as it is. */
+static int look(struct netlink *netlink, const struct table *known, struct table *read,
+                const struct table **ret)
 {
-        _cleanup_commit_ commit = { .ruleset = ruleset };
-        _cleanup_table_ after = {};
+        uint32_t generation;
         int r;
 
-        r = table_read(netlink, &commit.before);
+        r = netlink_generation(netlink, &generation);
+        if (r >= 0 && known && known->generation == generation) {
+                *ret = known;
+                return 0;
+        }
         if (r >= 0)
-                r = want_all(&commit);
+                r = table_read(netlink, read);
+        if (r >= 0)
+                *ret = read;
+        return r;
+}
+
+static int commit_once(struct netlink *netlink, const struct ruleset *ruleset, struct table *ret_table)
+{
+        _cleanup_table_ read = {}, after = {};
+        _cleanup_commit_ commit = { .ruleset = ruleset };
+        int r;
+
+        r = look(netlink, ruleset->known, &read, &commit.before);
+        if (r < 0)
+                return r;
+        commit.generation = commit.before->generation;
+        r = want_all(&commit);
         if (r >= 0)
                 r = commit_transact(&commit, netlink, put_preparation);
         FAULT_POINT("kube-api-filter-prepared");

@@ -37,6 +37,7 @@ struct ruleset {
         uint64_t candidate_usec;             /* how long the kernel prefers it to the current one */
         uint64_t disabled_usec;              /* how long the kernel lets everyone in; 0: not */
         uint32_t generation;                 /* of this transaction; no earlier one may have had it */
+        const struct table *known; /* as the table was last read; NULL or outdated: it is read again */
 };
 
 /* The name of a counter or a dynamic set: "PREFIX_v4", and for accepted classes "accepted_CLASS_v4". */
