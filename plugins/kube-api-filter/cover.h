@@ -6,8 +6,8 @@
 
 #include "list.h"
 
-/* Of each class and family: one set, and with a long list for each family still one transaction. */
-#define COVER_RANGES 512
+/* Of each class and family: with a long list for each family, and what else is there, still REST_MAX. */
+#define COVER_RANGES 400
 
 /* Closes the smallest gaps of a merged set until it has at most max ranges (not 0). Returns 0 or -ENOMEM. */
 int cidr_set_cover(const struct cidr_set *set, size_t max, struct cidr_set *ret);

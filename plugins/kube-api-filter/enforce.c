@@ -95,7 +95,7 @@ static int bring(struct filter *filter, const struct lists *lists, bool fresh)
 {
         _cleanup_(loaded_list_freep) struct loaded_list *current = NULL, *candidate = NULL;
         struct ruleset ruleset = { .disabled_usec = usec_left(filter->state.disabled_until_usec) };
-        size_t room = SLICE_MAX;
+        size_t room = REST_MAX;
         struct table table;
         uint32_t first;
         int r;
@@ -142,7 +142,7 @@ static int is_exposed(struct filter *filter, const struct lists *lists, bool *re
         int r;
 
         *ret = false;
-        if (count(lists->current) + count(lists->candidate) <= SLICE_MAX)
+        if (count(lists->current) + count(lists->candidate) <= REST_MAX)
                 return 0;
         r = table_read(filter->netlink, &table);
         if (r >= 0)

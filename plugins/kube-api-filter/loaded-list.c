@@ -56,24 +56,26 @@ static struct shard *next_new(const struct loaded_list *loaded, struct place *at
         return NULL;
 }
 
-/* Numbers the slices from 1; what stays at SLICE_REST comes last, and with the rules. Returns how many. */
+/* Numbers the slices from 1, unless all of it has room beside the rules. Returns how many. */
 static uint32_t plan(const struct loaded_list *loaded, size_t *room)
 {
-        size_t left = 0, in_slice = 0;
+        size_t all = 0, in_slice = 0;
         struct shard *shard;
         uint32_t slices = 0;
 
         for (struct place at = {}; (shard = next_new(loaded, &at));)
-                left += shard->count;
-        for (struct place at = {}; left > *room && (shard = next_new(loaded, &at)); left -= shard->count) {
+                all += shard->count;
+        if (all <= *room) {
+                *room -= all;
+                return 0;
+        }
+        for (struct place at = {}; (shard = next_new(loaded, &at)); in_slice += shard->count) {
                 if (slices == 0 || in_slice + shard->count > SLICE_MAX) {
                         slices++;
                         in_slice = 0;
                 }
                 shard->slice = slices;
-                in_slice += shard->count;
         }
-        *room -= left;
         return slices;
 }
 
