@@ -80,6 +80,9 @@ static const struct meaning meanings[] = {
           "the credentials need s3:ListBucket, s3:ListBucketMultipartUploads, s3:GetObject, s3:PutObject, "
           "s3:AbortMultipartUpload and s3:DeleteObject there" },
         { NULL, 301, -EINVAL, "WrongRegion", CHECK_REGION },
+        { NULL, 401, -EACCES, "CredentialsRefused",
+          "check the keys in credentialsFile, and where a proxy stands between, which may say this, too, "
+          "proxy_user and proxy_password there" },
         { NULL, 404, -ENOENT, "NotFound", "check the target's endpoint and bucket" },
         { NULL, 407, -EACCES, "ProxyCredentialsRefused",
           "check proxy_user and proxy_password in credentialsFile" },

@@ -231,7 +231,8 @@ static void take_headers(struct attempt *attempt, struct http_transfer *transfer
         attempt->server_usec = parse_date(http_header(transfer, "Date"));
 }
 
-/* Of a proxy: 407 is the status for it, and tinyproxy says 401 to a wrong password. */
+/* Of a proxy that was asked for a tunnel: 407 is the status for it, and tinyproxy says 401 to a wrong
+ * password. */
 static bool wants_credentials(long status)
 {
         return status == PROXY_AUTHENTICATION_REQUIRED || status == 401;
@@ -482,7 +483,7 @@ static enum outcome judge(struct s3 *s3, const struct attempt *attempt, int *ret
                           struct failure *failure)
 {
         const struct s3_answer *answer = attempt->answer;
-        bool refused = answer->status / 100 != 2, by_proxy;
+        bool refused = answer->status / 100 != 2;
         struct s3_error error = {};
 
         if (*ret_error < 0) {
@@ -495,13 +496,10 @@ static enum outcome judge(struct s3 *s3, const struct attempt *attempt, int *ret
                 refused |= s3_error_read(answer->body, answer->size, &error);
         if (!refused)
                 return OUTCOME_GOOD;
-        /* S3's own refusals have a code, but for those to HEAD, which have no body. */
-        by_proxy = !error.code[0] && s3->access->proxy;
-        *ret_error =
-                s3_error_explain(by_proxy && wants_credentials(answer->status) ? PROXY_AUTHENTICATION_REQUIRED
-                                                                               : answer->status,
-                                 &error, failure);
-        if (by_proxy)
+        *ret_error = s3_error_explain(answer->status, &error, failure);
+        /* S3's own refusals have a code, but for those to HEAD, which have no body: whose this is, is open.
+         */
+        if (!error.code[0] && s3->access->proxy)
                 failure_prefix(failure, "through proxy %s", s3->access->proxy);
         if (correct_clock(s3, attempt))
                 return OUTCOME_RETRY_AT_ONCE;
