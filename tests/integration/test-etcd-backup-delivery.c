@@ -288,17 +288,39 @@ static void a_copy_over_there_is_fetched_and_proven(void **state)
         copies_clear(&copies);
 }
 
+static void a_target_that_never_had_a_copy_is_told_by_the_condition(void **state)
+{
+        struct fault away = { .answer = REFUSAL };
+        pid_t resident;
+
+        configure_local_and_offsite();
+        resident = start_daemon();
+        wait_for_condition(CONDITION_UNKNOWN, "NoBackupYet");
+        proxy.fault = &away;
+        assert_int_equal(take_snapshot(), 1);
+        assert_only_whole_copies(1);
+        wait_for_condition(CONDITION_FALSE, "TargetFailed");
+        wait_for_message("target offsite: cannot list the copies: the server answered 403");
+        proxy.fault = NULL;
+        assert_int_equal(take_snapshot(), 0);
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+        (void)program_stop(resident, SIGTERM);
+}
+
 static void what_a_target_missed_is_made_up_for_newest_first(void **state)
 {
         struct fault away = { .answer = REFUSAL };
+        pid_t resident;
 
         configure_local_and_offsite();
         assert_int_equal(take_snapshot(), 0);
+        resident = start_daemon();
         proxy.fault = &away;
         for (unsigned i = 0; i < 2; i++) {
                 assert_int_equal(take_snapshot(), 1);
                 assert_last_run("AccessDenied");
                 assert_trouble("offsite", "AccessDenied");
+                wait_for_message("is fresh enough, but the last run failed: target offsite");
         }
         assert_arrived(1);
         assert_only_whole_copies(3);
@@ -307,6 +329,8 @@ static void what_a_target_missed_is_made_up_for_newest_first(void **state)
         assert_only_whole_copies(4);
         assert_arrived(4);
         assert_trouble("offsite", NULL);
+        wait_for_message("is verified");
+        (void)program_stop(resident, SIGTERM);
 }
 
 static void without_a_directory_one_copy_waits_in_the_spool(void **state)
@@ -556,6 +580,7 @@ int main(void)
                 TEST(a_copy_stays_here_and_goes_there),
                 TEST(all_copies_of_the_cluster_are_shown_by_target_node_and_age),
                 TEST(a_copy_over_there_is_fetched_and_proven),
+                TEST(a_target_that_never_had_a_copy_is_told_by_the_condition),
                 TEST(what_a_target_missed_is_made_up_for_newest_first),
                 TEST(without_a_directory_one_copy_waits_in_the_spool),
                 TEST(a_directory_that_fails_does_not_keep_the_others_from_their_copy),
