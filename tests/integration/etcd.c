@@ -184,12 +184,6 @@ void etcd_start_member_of(const char *suite, struct etcd *etcd, const char *root
         launch(etcd, name, cluster, existing);
 }
 
-void etcd_start_member(struct etcd *etcd, const char *root, const char *name, unsigned peer_port,
-                       const char *cluster, bool existing)
-{
-        etcd_start_member_of(NULL, etcd, root, name, peer_port, cluster, existing);
-}
-
 void etcd_stop(struct etcd *etcd, int signal)
 {
         if (etcd->pid <= 0)

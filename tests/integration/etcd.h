@@ -28,8 +28,6 @@ void etcd_start(struct etcd *etcd, const char *root, bool tls);
 void etcd_start_of(const char *suite, struct etcd *etcd, const char *root, bool tls);
 /* One of several: `cluster` is its --initial-cluster with the peer URLs of all, of which its own has
  * peer_port; `existing` when it was added to one that runs. Does not wait. */
-void etcd_start_member(struct etcd *etcd, const char *root, const char *name, unsigned peer_port,
-                       const char *cluster, bool existing);
 void etcd_start_member_of(const char *suite, struct etcd *etcd, const char *root, const char *name,
                           unsigned peer_port, const char *cluster, bool existing);
 void etcd_wait(struct etcd *etcd);             /* until it serves */
