@@ -4,10 +4,12 @@
 
 #include <string.h>
 
+#include "archive.h"
 #include "copies.h"
 #include "delivery.h"
 #include "log.h"
 #include "quantity.h"
+#include "resident-memory.h"
 #include "timestamp.h"
 
 static bool has_remote(const struct job *job)
@@ -178,6 +180,14 @@ static bool describe_delivery(struct job *job, struct delivery *ret)
         return ret->source != NULL;
 }
 
+/* What etcd's stream took goes before the connections of uploads come. */
+static void release_stream(struct job *job)
+{
+        job->writer = archive_writer_free(job->writer);
+        job->etcd = etcd_client_free(job->etcd);
+        resident_memory_release();
+}
+
 /* To the targets that are no directories; each fails for itself. */
 int snapshot_deliver(struct job *job)
 {
@@ -186,6 +196,7 @@ int snapshot_deliver(struct job *job)
         job->interrupt = (struct interrupt){ snapshot_stop_asked, job, on_passed };
         if (!describe_delivery(job, &delivery))
                 return snapshot_any_target(job);
+        release_stream(job);
         for (size_t i = 0; i < job->result->count; i++) {
                 if (job->result->destinations[i].directory)
                         continue;
