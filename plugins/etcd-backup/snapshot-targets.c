@@ -136,14 +136,19 @@ int snapshot_verify(struct job *job)
                 return -ENOMEM;
         for (size_t i = 0; i < result->count; i++) {
                 struct destination *destination = &result->destinations[i];
+                _cleanup_facts_ facts = {};
+                int r;
 
                 progress_start(&job->progress, "Reading back");
                 if (destination_takes_stream(destination))
                         destination_verify(destination, job->manifest, job->stored_crc, opener, directories,
-                                           &interrupt);
+                                           &interrupt, &facts);
                 progress_end(&job->progress);
                 if (snapshot_stop_asked(job))
                         return snapshot_canceled(job);
+                r = facts.walked ? snapshot_take_walk(job, &facts.database) : 0;
+                if (r < 0)
+                        return r;
         }
 
         job->manifest->verified_usec = now_realtime_usec();

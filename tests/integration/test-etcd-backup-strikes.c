@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backup-node.h"
@@ -17,7 +18,9 @@
 #include "program.h"
 #include "proxy.h"
 
-#define MIDDLE (8u * 1024 * 1024)
+/* What the kernel keeps between etcd and us is far less than the rest. */
+#define MIDDLE (2u * 1024 * 1024)
+#define MIB    16
 #define MARK   "mark-of-the-test"
 
 static const char *running; /* the suite whose etcd it is; NULL: none */
@@ -50,7 +53,7 @@ static void start_etcd(const char *suite)
                 (void)snprintf(key, sizeof(key), "marked-%u", i);
                 etcd_put(&member, key, text, strlen(text));
         }
-        etcd_put_many(&member, "filling", 24, 1024 * 1024);
+        etcd_put_many(&member, "filling", MIB, 1024 * 1024);
 }
 
 /* There is a copy, and a resident part that says so. */
@@ -124,6 +127,7 @@ static void assert_next_run_succeeds(size_t copies)
         proxy_stop(&proxy);
         if (is_killed) {
                 (void)program_wait(member.pid);
+                free(member.programs);
                 etcd_start_of(running, &member, root, false);
         }
         configure_endpoint(member.endpoint);
@@ -214,14 +218,17 @@ static void a_job_killed_in_mid_stream_is_swept_by_the_next_run(void **state)
                 STRIKE_TEST(etcd_stopped_in_mid_stream_leaves_nothing_or_a_whole_copy, suite), \
                 STRIKE_TEST(a_stream_that_stands_still_is_closed, suite),                      \
                 STRIKE_TEST(a_connection_cut_in_mid_stream_leaves_nothing, suite),             \
-                STRIKE_TEST(a_changed_byte_in_the_stream_is_found, suite),                     \
-                STRIKE_TEST(a_job_killed_in_mid_stream_is_swept_by_the_next_run, suite)
+                STRIKE_TEST(a_changed_byte_in_the_stream_is_found, suite)
 
 int main(void)
 {
         /* 3.4, Debian 13's 3.5, and the newest that Debian has. */
-        const struct CMUnitTest tests[] = { STRIKE_TESTS("bookworm"), STRIKE_TESTS("trixie"),
-                                            STRIKE_TESTS("sid") };
+        const struct CMUnitTest tests[] = {
+                STRIKE_TESTS("bookworm"),
+                STRIKE_TEST(a_job_killed_in_mid_stream_is_swept_by_the_next_run, "bookworm"),
+                STRIKE_TESTS("trixie"),
+                STRIKE_TESTS("sid"),
+        };
 
         signal(SIGPIPE, SIG_IGN);
         return cmocka_run_group_tests(tests, NULL, tear_down_group);
