@@ -130,12 +130,6 @@ int etcd_client_new(sd_event *event, const char *root, const struct etcd_access 
         return 0;
 }
 
-static void explain_end(int error, const char *words, struct failure *ret)
-{
-        failure_set(ret, error, "StreamBroken",
-                    "etcd broke off: %s; nothing was kept, the next run tries again", words);
-}
-
 /* The transport's words become cause and remedy for a person in front of a kubeadm node. */
 static void explain(const struct etcd_client *client, int error, const struct failure *found,
                     struct failure *ret)
@@ -162,13 +156,11 @@ static void explain(const struct etcd_client *client, int error, const struct fa
                             words);
                 break;
         case -ECONNRESET:
-                explain_end(error, words, ret);
+                failure_set(ret, error, "StreamBroken",
+                            "etcd broke off: %s; nothing was kept, the next run tries again", words);
                 break;
         default:
-                if (found->reason && strcmp(found->reason, "ConnectionLost") == 0) /* between two frames */
-                        explain_end(error, words, ret);
-                else
-                        failure_set(ret, error, found->reason ?: "EtcdRefused", "%s", words);
+                failure_set(ret, error, found->reason ?: "EtcdRefused", "%s", words);
                 break;
         }
 }
