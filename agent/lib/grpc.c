@@ -218,7 +218,7 @@ static int call_result(struct grpc_call *call, int error, struct failure *failur
                                    "%s does not speak gRPC: HTTP status %ld, content type %s", call->base_url,
                                    http_status(call->transfer), type ?: "none");
         if (!grpc_framer_idle(&call->framer))
-                return failure_set(failure, -EPROTO, "ConnectionLost",
+                return failure_set(failure, -ECONNRESET, "ConnectionLost",
                                    "%s: the stream ended inside a message", call->base_url);
         return 0;
 }

@@ -9,8 +9,9 @@
 #include "bbolt-page.h"
 #include "scratch.h"
 
-/* A page with its overflow; etcd's requests are at most 1.5 MiB, and a leaf splits behind its second. */
-#define SPAN_MAX (UINT64_C(4) << 20)
+/* A page with its overflow; etcd's requests are at most 1.5 MiB, and a leaf of up to four records is never
+ * split (bbolt: node.go, splitTwo). */
+#define SPAN_MAX (UINT64_C(13) << 19)
 /* Pages that began and have not ended. One over the other is only what is left of freed ones. */
 #define OPEN_MAX 64
 /* All pages that are looked at, stale ones included, and the bytes kept of them. A made-up file could ask for

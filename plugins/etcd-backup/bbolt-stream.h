@@ -48,6 +48,6 @@ void bbolt_stream_add(struct bbolt_stream *stream, const void *data, size_t size
 /* When all came. Calls the handler as bbolt_walk does, but for leaves of records its `digest`, which returns
  * -EOPNOTSUPP where it needs the entries. Errors as of bbolt_walk; also, with a failure (DatabaseNotWalked)
  * that is a remark and no verdict: -EOPNOTSUPP when pages lie so that one pass does not do (a page of more
- * than 4 MiB, many stale ones over each other), and what scratch_open or writing its files returned. */
+ * than 6.5 MiB, many stale ones over each other), and what scratch_open or writing its files returned. */
 int bbolt_stream_finish(struct bbolt_stream *stream, const struct bbolt_handler *handler,
                         const struct interrupt *interrupt, struct failure *failure);

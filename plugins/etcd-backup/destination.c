@@ -152,7 +152,7 @@ void destination_write(struct destination *destination, const void *data, size_t
 
 void destination_verify(struct destination *destination, const struct manifest *manifest, uint32_t crc,
                         const struct age_opener *opener, const char *const *walk_directories,
-                        const struct interrupt *interrupt)
+                        const struct interrupt *interrupt, struct archive_facts *ret_facts)
 {
         _cleanup_failure_ failure = {};
         _cleanup_facts_ facts = {};
@@ -177,8 +177,12 @@ void destination_verify(struct destination *destination, const struct manifest *
                 r = stored_crc_match(destination->file.fd, manifest->stored_size, crc, interrupt, &failure);
         }
         FAULT_POINT("read-back");
-        if (r >= 0)
+        if (r >= 0) {
+                archive_facts_clear(ret_facts);
+                *ret_facts = facts;
+                facts = (struct archive_facts){};
                 return;
+        }
         (void)failure_set(&destination->failure, r, r == -ECANCELED ? "Canceled" : "ReadBackFailed",
                           "target %s: what was written to %s does not read back: %s; see dmesg for its disk",
                           destination->target->name, destination->directory, failure.message ?: strerror(-r));

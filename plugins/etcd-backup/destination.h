@@ -44,11 +44,11 @@ void destination_begin(struct destination *destination, const char *name, uint64
 void destination_write(struct destination *destination, const void *data, size_t size);
 
 /* fsync, then reads back what was stored and proves it by its CRC-32C: the database was walked as it came.
- * Only if that did not do, walk_directories say where archive_examine may take it apart; else NULL. opener:
- * for this, NULL when it is not encrypted. */
+ * Only if that did not do, walk_directories say where archive_examine may take it apart, and ret_facts gets
+ * what it found; else NULL. opener: for this, NULL when it is not encrypted. */
 void destination_verify(struct destination *destination, const struct manifest *manifest, uint32_t crc,
                         const struct age_opener *opener, const char *const *walk_directories,
-                        const struct interrupt *interrupt);
+                        const struct interrupt *interrupt, struct archive_facts *ret_facts);
 
 /* The archive gets its name, then the manifest, which makes it a copy. */
 void destination_publish(struct destination *destination, const struct manifest *manifest);

@@ -63,6 +63,12 @@ struct meaning {
 #define RENEW_CREDENTIALS "write fresh ones to credentialsFile; it is read anew by each run"
 #define CHECK_REGION      "set the target's region to the bucket's"
 
+#define RIGHTS                                                                                            \
+        "the credentials need s3:ListBucket, s3:ListBucketMultipartUploads, s3:GetObject, s3:PutObject, " \
+        "s3:AbortMultipartUpload and s3:DeleteObject there"
+#define SERVER_LOG "see the server's own log"
+
+/* Codes first: an error within a 200 has no status of its own. */
 static const struct meaning meanings[] = {
         { "InvalidAccessKeyId", 0, -EACCES, "CredentialsRefused", CHECK_CREDENTIALS },
         { "SignatureDoesNotMatch", 0, -EACCES, "CredentialsRefused", CHECK_CREDENTIALS },
@@ -76,16 +82,21 @@ static const struct meaning meanings[] = {
         { "QuotaExceeded", 0, -ENOSPC, "TargetFull", "raise the quota, or lower the target's retention" },
         { "EntityTooLarge", 0, -ENOSPC, "TargetFull", "raise the quota, or lower the target's retention" },
         { "ObjectLocked", 0, -EPERM, "ObjectLocked", "its object lock keeps it until it expires" },
-        { NULL, 403, -EACCES, "AccessDenied",
-          "the credentials need s3:ListBucket, s3:ListBucketMultipartUploads, s3:GetObject, s3:PutObject, "
-          "s3:AbortMultipartUpload and s3:DeleteObject there" },
+        { "AccessDenied", 0, -EACCES, "AccessDenied", RIGHTS },
+        { "InternalError", 0, -EBUSY, "TargetFailing", SERVER_LOG },
+        { "ServiceUnavailable", 0, -EBUSY, "TargetFailing", "the server is overloaded or down" },
+        { "SlowDown", 0, -EBUSY, "TargetFailing", "the server asks for fewer requests" },
+        { NULL, 403, -EACCES, "AccessDenied", RIGHTS },
         { NULL, 301, -EINVAL, "WrongRegion", CHECK_REGION },
+        { NULL, 401, -EACCES, "CredentialsRefused",
+          "check the keys in credentialsFile, and where a proxy stands between, which may say this, too, "
+          "proxy_user and proxy_password there" },
         { NULL, 404, -ENOENT, "NotFound", "check the target's endpoint and bucket" },
         { NULL, 407, -EACCES, "ProxyCredentialsRefused",
           "check proxy_user and proxy_password in credentialsFile" },
         { NULL, 412, -EEXIST, "NameTaken", "another object has that name" },
         { NULL, 501, -ENOSYS, "NotImplemented", "the server does not know this request" },
-        { NULL, 500, -EBUSY, "TargetFailing", "see the server's own log" },
+        { NULL, 500, -EBUSY, "TargetFailing", SERVER_LOG },
         { NULL, 502, -EBUSY, "TargetFailing", "see the log of the server and of the proxy before it" },
         { NULL, 503, -EBUSY, "TargetFailing", "the server is overloaded or down" },
         { NULL, 504, -EBUSY, "TargetFailing", "see the log of the server and of the proxy before it" },

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "part-senders.h"
 #include "s3-xml.h"
 
 /* At least 5 MiB and at most 10 000 of them (AWS: "Amazon S3 multipart upload limits"). */
@@ -233,8 +234,9 @@ static int begin(struct upload *upload, struct failure *failure)
         return 0;
 }
 
-static int put_part(struct upload *upload, size_t i, struct failure *failure)
+static int send_part(struct s3 *s3, size_t i, void *userdata, struct failure *failure)
 {
+        struct upload *upload = userdata;
         struct part *part = &upload->parts[i];
         const struct http_body_file file = { upload->fd, part->offset };
         char number[21], expected[2 * MD5_SIZE + 1];
@@ -243,10 +245,7 @@ static int put_part(struct upload *upload, size_t i, struct failure *failure)
         int r;
 
         (void)snprintf(number, sizeof(number), "%zu", i + 1);
-        r = hash_part(upload, part);
-        if (r < 0)
-                return r;
-        r = s3_exchange(upload->s3,
+        r = s3_exchange(s3,
                         &(struct s3_request){ .method = "PUT",
                                               .key = upload->key,
                                               .query = query,
@@ -317,6 +316,33 @@ static int complete(struct upload *upload, struct failure *failure)
         return check_object(upload, NULL, expected, failure);
 }
 
+/* While some parts are sent, the next one is hashed. */
+static int send_parts(struct upload *upload, uint64_t part_size, struct failure *failure)
+{
+        _cleanup_(part_senders_freep) struct part_senders *senders = NULL;
+        int r;
+
+        r = part_senders_new(upload->s3, send_part, upload, &senders);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < upload->n_parts && r >= 0; i++) {
+                struct part *part = &upload->parts[i];
+
+                part->offset = i * part_size;
+                part->size =
+                        upload->size - part->offset < part_size ? upload->size - part->offset : part_size;
+                r = hash_part(upload, part);
+                if (r < 0)
+                        return r;
+                r = part_senders_add(senders);
+                s3_tell(upload->s3, part_senders_done(senders) * part_size, upload->size);
+        }
+        r = part_senders_finish(senders, failure);
+        if (r >= 0)
+                s3_tell(upload->s3, upload->size, upload->size);
+        return r;
+}
+
 static int put_parts(struct upload *upload, struct failure *failure)
 {
         uint64_t part_size = PART_SIZE;
@@ -329,16 +355,8 @@ static int put_parts(struct upload *upload, struct failure *failure)
         if (!upload->parts)
                 return -ENOMEM;
         r = begin(upload, failure);
-        for (size_t i = 0; i < upload->n_parts && r >= 0; i++) {
-                struct part *part = &upload->parts[i];
-
-                part->offset = i * part_size;
-                part->size =
-                        upload->size - part->offset < part_size ? upload->size - part->offset : part_size;
-                r = put_part(upload, i, failure);
-                if (r >= 0)
-                        s3_tell(upload->s3, part->offset + part->size, upload->size);
-        }
+        if (r >= 0)
+                r = send_parts(upload, part_size, failure);
         if (r >= 0)
                 r = check_whole(upload, failure);
         return r < 0 ? r : complete(upload, failure);

@@ -24,6 +24,7 @@
 #define RATE_MIN           (64 * 1024)        /* bytes per second, below which a transfer is not waited for */
 #define SKEW_MIN_USEC      (4 * USEC_PER_MIN) /* servers refuse from 5 (Swift) or 15 minutes (AWS) on */
 #define INTERRUPT_CHECK_MS 200
+#define PROXY_AUTH_STATUS  407                /* RFC 9110 15.5.8 */
 #define WIND_UP_USEC       (4 * USEC_PER_SEC) /* within the unit's TimeoutStopSec */
 
 /* Tests wait less. */
@@ -35,6 +36,8 @@
 #endif
 
 struct s3 {
+        struct s3 *first;          /* to which all but event and http belongs; NULL: it is the first */
+        const atomic_bool *ending; /* NULL: never */
         const struct s3_access *access;
         const struct interrupt *interrupt;
         struct s3_credentials credentials;
@@ -45,11 +48,9 @@ struct s3 {
         struct http_client *http;
         int64_t skew_usec;
         bool skew_corrected;
-        unsigned budget;
+        atomic_uint budget; /* the first one's counts */
         uint64_t backoff_usec, stall_usec;
 };
-
-#define PROXY_AUTHENTICATION_REQUIRED 407 /* RFC 9110 15.5.8 */
 
 /* One try. */
 struct attempt {
@@ -75,11 +76,13 @@ struct s3 *s3_close(struct s3 *s3)
                 return NULL;
         http_client_free(s3->http);
         sd_event_unref(s3->event);
-        s3_credentials_clear(&s3->credentials);
-        free(s3->ca_file);
-        free(s3->host);
-        free(s3->base_url);
-        free(s3->base_path);
+        if (!s3->first) {
+                s3_credentials_clear(&s3->credentials);
+                free(s3->ca_file);
+                free(s3->host);
+                free(s3->base_url);
+                free(s3->base_path);
+        }
         free(s3);
         return NULL;
 }
@@ -129,6 +132,16 @@ static int load_files(struct s3 *s3, const char *root, struct failure *failure)
         return s3_credentials_load(credentials, &s3->credentials, failure);
 }
 
+static int open_http(struct s3 *s3)
+{
+        int r;
+
+        s3->http = NULL;
+        s3->event = NULL;
+        r = sd_event_new(&s3->event); /* its own: nothing else shall run while an answer is waited for */
+        return r < 0 ? r : http_client_new(s3->event, &s3->http);
+}
+
 int s3_open(const struct s3_access *access, const char *root, const struct interrupt *interrupt,
             struct s3 **ret, struct failure *failure)
 {
@@ -139,24 +152,44 @@ int s3_open(const struct s3_access *access, const char *root, const struct inter
                 return -ENOMEM;
         s3->access = access;
         s3->interrupt = interrupt;
-        s3->budget = RETRY_BUDGET;
+        atomic_init(&s3->budget, RETRY_BUDGET);
         s3->backoff_usec = S3_BACKOFF_MSEC * USEC_PER_MSEC;
         s3->stall_usec = STALL_USEC;
         r = make_base(s3);
-        if (r < 0)
-                return r;
-        r = load_files(s3, root, failure);
-        if (r < 0)
-                return r;
-        r = sd_event_new(&s3->event); /* its own: nothing else shall run while an answer is waited for */
-        if (r < 0)
-                return r;
-        r = http_client_new(s3->event, &s3->http);
+        if (r >= 0)
+                r = load_files(s3, root, failure);
+        if (r >= 0)
+                r = open_http(s3);
         if (r < 0)
                 return r;
 
         *ret = TAKE_PTR(s3);
         return 0;
+}
+
+int s3_open_beside(struct s3 *first, const struct interrupt *interrupt, const atomic_bool *ending,
+                   struct s3 **ret)
+{
+        _cleanup_(s3_closep) struct s3 *s3 = malloc(sizeof(*s3));
+        int r;
+
+        if (!s3)
+                return -ENOMEM;
+        *s3 = *first;
+        s3->first = first;
+        s3->interrupt = interrupt;
+        s3->ending = ending;
+        r = open_http(s3);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(s3);
+        return 0;
+}
+
+bool s3_interrupted(const struct s3 *s3)
+{
+        return interrupted(s3->interrupt);
 }
 
 void s3_tell(const struct s3 *s3, uint64_t done, uint64_t total)
@@ -167,7 +200,7 @@ void s3_tell(const struct s3 *s3, uint64_t done, uint64_t total)
 void s3_wind_up(struct s3 *s3)
 {
         s3->interrupt = NULL;
-        s3->budget = 0;
+        atomic_store(&s3->budget, 0);
         s3->stall_usec = WIND_UP_USEC;
 }
 
@@ -231,23 +264,19 @@ static void take_headers(struct attempt *attempt, struct http_transfer *transfer
         attempt->server_usec = parse_date(http_header(transfer, "Date"));
 }
 
-/* Of a proxy: 407 is the status for it, and tinyproxy says 401 to a wrong password. */
-static bool wants_credentials(long status)
-{
-        return status == PROXY_AUTHENTICATION_REQUIRED || status == 401;
-}
-
 static void on_done(struct http_transfer *transfer, int error, void *userdata)
 {
+        long proxy_status = http_proxy_status(transfer);
         struct attempt *attempt = userdata;
 
         attempt->running = false;
         attempt->error = error;
         take_headers(attempt, transfer);
-        if (error < 0 && wants_credentials(http_proxy_status(transfer))) {
+        /* Tinyproxy says 401 to a wrong password. */
+        if (error < 0 && (proxy_status == PROXY_AUTH_STATUS || proxy_status == 401)) {
                 /* As it would be without a tunnel: an answer, and not one that gets better by itself. */
                 attempt->error = 0;
-                attempt->answer->status = PROXY_AUTHENTICATION_REQUIRED;
+                attempt->answer->status = PROXY_AUTH_STATUS;
         }
         if (attempt->error < 0)
                 (void)snprintf(attempt->transport_error, sizeof(attempt->transport_error), "%s",
@@ -482,7 +511,7 @@ static enum outcome judge(struct s3 *s3, const struct attempt *attempt, int *ret
                           struct failure *failure)
 {
         const struct s3_answer *answer = attempt->answer;
-        bool refused = answer->status / 100 != 2, by_proxy;
+        bool refused = answer->status / 100 != 2;
         struct s3_error error = {};
 
         if (*ret_error < 0) {
@@ -495,17 +524,26 @@ static enum outcome judge(struct s3 *s3, const struct attempt *attempt, int *ret
                 refused |= s3_error_read(answer->body, answer->size, &error);
         if (!refused)
                 return OUTCOME_GOOD;
-        /* S3's own refusals have a code, but for those to HEAD, which have no body. */
-        by_proxy = !error.code[0] && s3->access->proxy;
-        *ret_error =
-                s3_error_explain(by_proxy && wants_credentials(answer->status) ? PROXY_AUTHENTICATION_REQUIRED
-                                                                               : answer->status,
-                                 &error, failure);
-        if (by_proxy)
+        *ret_error = s3_error_explain(answer->status, &error, failure);
+        /* S3's own refusals have a code, but for those to HEAD, which have no body: whose this is, is open.
+         */
+        if (!error.code[0] && s3->access->proxy)
                 failure_prefix(failure, "through proxy %s", s3->access->proxy);
         if (correct_clock(s3, attempt))
                 return OUTCOME_RETRY_AT_ONCE;
         return s3_error_is_transient(answer->status, &error) ? OUTCOME_RETRY : OUTCOME_BAD;
+}
+
+/* From what all who share it have left. */
+static bool take_from_budget(struct s3 *s3)
+{
+        atomic_uint *budget = s3->first ? &s3->first->budget : &s3->budget;
+        unsigned left = atomic_load(budget);
+
+        while (left > 0)
+                if (atomic_compare_exchange_weak(budget, &left, left - 1))
+                        return true;
+        return false;
 }
 
 /* Whether there may be another try, and when it is time for it: 1, 0 for no, or negative errno. */
@@ -520,9 +558,8 @@ static int may_retry(struct s3 *s3, enum outcome outcome, unsigned tries)
         case OUTCOME_RETRY_AT_ONCE:
                 return 1;
         case OUTCOME_RETRY:
-                if (tries >= TRIES_MAX || s3->budget == 0)
+                if (tries >= TRIES_MAX || (s3->ending && atomic_load(s3->ending)) || !take_from_budget(s3))
                         return 0;
-                s3->budget--;
                 r = back_off(s3, tries);
                 return r < 0 ? r : 1;
         }

@@ -4,6 +4,7 @@
 /* Requests to one bucket: signed, tried again with full jitter within a budget, and with the clock of the
  * server where ours is wrong. Each call waits for its answer. */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,6 +52,11 @@ void s3_answer_clear(struct s3_answer *answer);
 /* Reads the credentials. All is borrowed until s3_close. Returns 0, or negative errno with a failure. */
 int s3_open(const struct s3_access *access, const char *root, const struct interrupt *interrupt,
             struct s3 **ret, struct failure *failure);
+/* Another for the same bucket, for a thread that sends beside: it borrows from the first, of which it knows
+ * the clock and shares the budget of tries. It is opened and closed by the first one's thread. Nothing is
+ * tried again once *ending. */
+int s3_open_beside(struct s3 *first, const struct interrupt *interrupt, const atomic_bool *ending,
+                   struct s3 **ret);
 struct s3 *s3_close(struct s3 *s3);
 DEFINE_CLEANUP(struct s3 *, s3_close)
 
@@ -62,6 +68,8 @@ int s3_exchange(struct s3 *s3, const struct s3_request *request, struct s3_answe
 
 /* Tells who waits how far an upload is; s3_exchange does so itself for what goes to a file. */
 void s3_tell(const struct s3 *s3, uint64_t done, uint64_t total);
+
+bool s3_interrupted(const struct s3 *s3);
 
 /* After an interrupt: lets what cleans up through, once and in few seconds. */
 void s3_wind_up(struct s3 *s3);

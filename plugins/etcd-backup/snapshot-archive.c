@@ -173,11 +173,29 @@ static int compare(struct job *job, const struct etcd_database *database)
         return 0;
 }
 
+int snapshot_take_walk(struct job *job, const struct etcd_database *database)
+{
+        struct manifest *manifest = job->manifest;
+        int r;
+
+        if (etcd_reader_has_no_verdict(&job->result->remark)) /* of the pass before, which this makes good */
+                failure_clear(&job->result->remark);
+        r = compare(job, database);
+        if (r < 0)
+                return r;
+
+        manifest->walked = true;
+        manifest->revision = database->revision;
+        manifest->keys = database->keys;
+        manifest->consistent_index = database->consistent_index;
+        manifest->hash = database->hash;
+        return snapshot_choose_name(job);
+}
+
 /* What came was looked at on its way; the rest of the walk is short, and before anything gets a name. */
 int snapshot_walk(struct job *job)
 {
         const struct interrupt interrupt = { snapshot_stop_asked, job };
-        struct manifest *manifest = job->manifest;
         _cleanup_failure_ failure = {};
         struct etcd_database database;
         int r;
@@ -188,18 +206,7 @@ int snapshot_walk(struct job *job)
                 job->walks_from_disk = r == -EOPNOTSUPP;
                 return failure_set(&job->result->remark, 0, failure.reason, "%s", failure.message);
         }
-        if (r < 0)
-                return walk_failed(job, r, &failure);
-        r = compare(job, &database);
-        if (r < 0)
-                return r;
-
-        manifest->walked = true;
-        manifest->revision = database.revision;
-        manifest->keys = database.keys;
-        manifest->consistent_index = database.consistent_index;
-        manifest->hash = database.hash;
-        return snapshot_choose_name(job);
+        return r < 0 ? walk_failed(job, r, &failure) : snapshot_take_walk(job, &database);
 }
 
 static int on_included(const struct included_file *file, const void *data, uint64_t modified_usec,

@@ -62,6 +62,8 @@ int snapshot_take_members(struct job *job);
 int snapshot_receive(struct job *job);
 int snapshot_walk(struct job *job);
 int snapshot_finish_archive(struct job *job);
+/* What a walk through the database found goes into the manifest and the name. */
+int snapshot_take_walk(struct job *job, const struct etcd_database *database);
 
 /* The directories for temporary files, in the order of preference; ends with NULL. Returns NULL when out of
  * memory. */

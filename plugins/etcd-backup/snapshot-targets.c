@@ -4,10 +4,12 @@
 
 #include <string.h>
 
+#include "archive.h"
 #include "copies.h"
 #include "delivery.h"
 #include "log.h"
 #include "quantity.h"
+#include "resident-memory.h"
 #include "timestamp.h"
 
 static bool has_remote(const struct job *job)
@@ -134,14 +136,19 @@ int snapshot_verify(struct job *job)
                 return -ENOMEM;
         for (size_t i = 0; i < result->count; i++) {
                 struct destination *destination = &result->destinations[i];
+                _cleanup_facts_ facts = {};
+                int r;
 
                 progress_start(&job->progress, "Reading back");
                 if (destination_takes_stream(destination))
                         destination_verify(destination, job->manifest, job->stored_crc, opener, directories,
-                                           &interrupt);
+                                           &interrupt, &facts);
                 progress_end(&job->progress);
                 if (snapshot_stop_asked(job))
                         return snapshot_canceled(job);
+                r = facts.walked ? snapshot_take_walk(job, &facts.database) : 0;
+                if (r < 0)
+                        return r;
         }
 
         job->manifest->verified_usec = now_realtime_usec();
@@ -178,6 +185,14 @@ static bool describe_delivery(struct job *job, struct delivery *ret)
         return ret->source != NULL;
 }
 
+/* What etcd's stream took goes before the connections of uploads come. */
+static void release_stream(struct job *job)
+{
+        job->writer = archive_writer_free(job->writer);
+        job->etcd = etcd_client_free(job->etcd);
+        resident_memory_release();
+}
+
 /* To the targets that are no directories; each fails for itself. */
 int snapshot_deliver(struct job *job)
 {
@@ -186,6 +201,7 @@ int snapshot_deliver(struct job *job)
         job->interrupt = (struct interrupt){ snapshot_stop_asked, job, on_passed };
         if (!describe_delivery(job, &delivery))
                 return snapshot_any_target(job);
+        release_stream(job);
         for (size_t i = 0; i < job->result->count; i++) {
                 if (job->result->destinations[i].directory)
                         continue;

@@ -14,7 +14,6 @@
 #include "side-hasher.h"
 
 #define READ_SIZE (256 * 1024)
-
 /* Large, because each piece wakes the other thread. */
 #define SIDE_READ_SIZE (1024 * 1024)
 
@@ -192,12 +191,9 @@ static int end_snapshot(struct examination *examination)
                                    "the database in %s does not have the SHA-256 that etcd put behind it",
                                    SNAPSHOT_MEMBER);
         r = hasher_add(examination->hasher, examination->trailer, SHA256_SIZE);
-        if (r < 0)
-                return r;
-        r = hasher_finish(examination->hasher, examination->facts.raw_sha256);
-        if (r < 0)
-                return r;
-        return walk(examination);
+        if (r >= 0)
+                r = hasher_finish(examination->hasher, examination->facts.raw_sha256);
+        return r < 0 ? r : walk(examination);
 }
 
 static int on_end(void *userdata)
@@ -212,10 +208,10 @@ static int on_end(void *userdata)
 
         r = manifest_parse(examination->manifest_text, examination->manifest_size,
                            &examination->facts.manifest, examination->failure);
-        if (r < 0)
+        if (r < 0) {
                 failure_prefix(examination->failure, "%s in the archive", MANIFEST_MEMBER);
-        if (r < 0)
                 return r == -EPROTONOSUPPORT || r == -EINVAL ? -EBADMSG : r;
+        }
         return included_reader_match(&examination->included, &examination->facts.manifest->included,
                                      examination->failure);
 }
@@ -527,6 +523,15 @@ static bool database_matches(const struct etcd_database *database, const struct 
                database->keys == manifest->keys && database->consistent_index == manifest->consistent_index;
 }
 
+/* The one inside may have been written before the database was walked. */
+static bool walk_matches(const struct manifest *inside, const struct manifest *beside)
+{
+        if (beside->walked && !inside->walked)
+                return inside->revision <= beside->revision;
+        return inside->walked == beside->walked && inside->revision == beside->revision &&
+               inside->hash == beside->hash;
+}
+
 int archive_facts_match(const struct archive_facts *facts, const struct manifest *manifest,
                         struct failure *failure)
 {
@@ -538,9 +543,8 @@ int archive_facts_match(const struct archive_facts *facts, const struct manifest
                 return r;
         if (facts->raw_size != manifest->raw_size ||
             memcmp(facts->raw_sha256, manifest->raw_sha256, SHA256_SIZE) != 0 ||
-            inside->cluster_id != manifest->cluster_id || inside->revision != manifest->revision ||
-            inside->sequence != manifest->sequence || inside->walked != manifest->walked ||
-            inside->hash != manifest->hash || !included_equal(&inside->included, &manifest->included) ||
+            inside->cluster_id != manifest->cluster_id || inside->sequence != manifest->sequence ||
+            !walk_matches(inside, manifest) || !included_equal(&inside->included, &manifest->included) ||
             memcmp(inside->raw_sha256, manifest->raw_sha256, SHA256_SIZE) != 0)
                 return failure_set(failure, -EBADMSG, "ManifestChanged",
                                    "the manifest beside the archive does not belong to what is inside");
@@ -563,9 +567,8 @@ int stored_copy_verify(int fd, const struct manifest *manifest, const struct age
         if (encrypted && !opener)
                 return stored_bytes_match(fd, manifest, interrupt, failure);
         r = archive_examine(fd, encrypted ? opener : NULL, scratch_directories, interrupt, &facts, failure);
-        if (r < 0)
-                return r;
-        r = archive_facts_match(&facts, manifest, failure);
+        if (r >= 0)
+                r = archive_facts_match(&facts, manifest, failure);
         if (r < 0)
                 return r;
 

@@ -148,8 +148,17 @@ pid_t start_daemon(void)
 
 struct expectation {
         enum condition_status status;
-        const char *reason;
+        const char *reason; /* NULL: a message with these */
+        const char *words;
 };
+
+static bool is_as_expected(const struct condition *condition, const struct expectation *expectation)
+{
+        if (!expectation->reason)
+                return strstr(condition->message, expectation->words) != NULL;
+        return condition->status == expectation->status &&
+               strcmp(condition->reason, expectation->reason) == 0;
+}
 
 static bool is_reported(void *userdata)
 {
@@ -160,13 +169,17 @@ static bool is_reported(void *userdata)
         if (report_load(path, &report, NULL) < 0 || report->pid != resident)
                 return false;
         for (size_t i = 0; i < report->n_conditions; i++)
-                if (report->conditions[i].status == expectation->status &&
-                    strcmp(report->conditions[i].reason, expectation->reason) == 0)
+                if (is_as_expected(&report->conditions[i], expectation))
                         return true;
         return false;
 }
 
 void wait_for_condition(enum condition_status status, const char *reason)
 {
-        wait_until(is_reported, &(struct expectation){ status, reason }, reason);
+        wait_until(is_reported, &(struct expectation){ .status = status, .reason = reason }, reason);
+}
+
+void wait_for_message(const char *words)
+{
+        wait_until(is_reported, &(struct expectation){ .words = words }, words);
 }

@@ -42,3 +42,4 @@ void assert_last_run(const char *reason);
 pid_t start_daemon(void); /* the resident part */
 /* That the resident part which runs now reports a condition so. */
 void wait_for_condition(enum condition_status status, const char *reason);
+void wait_for_message(const char *words); /* the same of one whose message has these */

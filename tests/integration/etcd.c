@@ -112,11 +112,14 @@ static pid_t spawn(const struct etcd *etcd, const char *name, const struct argum
         return pid;
 }
 
-/* Owned by the caller. */
+/* Owned by the caller. NULL: those of this machine, which are Debian 12's. */
 static char *find_programs(const char *suite)
 {
-        _cleanup_free_ char *root = root_of_suite(suite, "etcd-client etcd-server");
+        _cleanup_free_ char *root = NULL;
 
+        if (!suite || strcmp(suite, "bookworm") == 0)
+                return NULL;
+        root = root_of_suite(suite, "etcd-client etcd-server");
         return path_under(root, "/usr/bin");
 }
 
@@ -167,7 +170,7 @@ void etcd_start_of(const char *suite, struct etcd *etcd, const char *root, bool 
         char cluster[64];
 
         *etcd = (struct etcd){ .root = root, .tls = tls, .port = free_port(), .peer_port = free_port() };
-        etcd->programs = suite ? find_programs(suite) : NULL;
+        etcd->programs = find_programs(suite);
         (void)snprintf(cluster, sizeof(cluster), "default=http://127.0.0.1:%u", etcd->peer_port);
         launch(etcd, "default", cluster, false);
         etcd_wait(etcd);
@@ -177,14 +180,8 @@ void etcd_start_member_of(const char *suite, struct etcd *etcd, const char *root
                           unsigned peer_port, const char *cluster, bool existing)
 {
         *etcd = (struct etcd){ .root = root, .port = free_port(), .peer_port = peer_port };
-        etcd->programs = suite ? find_programs(suite) : NULL;
+        etcd->programs = find_programs(suite);
         launch(etcd, name, cluster, existing);
-}
-
-void etcd_start_member(struct etcd *etcd, const char *root, const char *name, unsigned peer_port,
-                       const char *cluster, bool existing)
-{
-        etcd_start_member_of(NULL, etcd, root, name, peer_port, cluster, existing);
 }
 
 void etcd_stop(struct etcd *etcd, int signal)

@@ -24,12 +24,10 @@ void etcd_make_pki(const char *root);
 
 /* Starts it and waits until it serves; a data directory that is there already is used. */
 void etcd_start(struct etcd *etcd, const char *root, bool tls);
-/* The same of another Debian suite's version (tests/chroot). */
+/* The same of another Debian suite's version (tests/chroot); NULL or "bookworm": this machine's. */
 void etcd_start_of(const char *suite, struct etcd *etcd, const char *root, bool tls);
 /* One of several: `cluster` is its --initial-cluster with the peer URLs of all, of which its own has
  * peer_port; `existing` when it was added to one that runs. Does not wait. */
-void etcd_start_member(struct etcd *etcd, const char *root, const char *name, unsigned peer_port,
-                       const char *cluster, bool existing);
 void etcd_start_member_of(const char *suite, struct etcd *etcd, const char *root, const char *name,
                           unsigned peer_port, const char *cluster, bool existing);
 void etcd_wait(struct etcd *etcd);             /* until it serves */

@@ -76,8 +76,10 @@ static void *relay(void *userdata)
                         n = move(proxy, server, client, true);
                         from_server += n > 0 ? (size_t)n : 0;
                 }
-                if (proxy->hold_at > 0 && from_server >= proxy->hold_at && !atomic_load(&proxy->released))
+                if (proxy->hold_at > 0 && from_server >= proxy->hold_at && !atomic_load(&proxy->released)) {
                         hold(proxy);
+                        n = proxy->cut ? 0 : n;
+                }
         }
         return NULL;
 }

@@ -15,6 +15,7 @@ struct proxy {
         unsigned target_port;
         atomic_uint connections; /* that came */
         size_t hold_at;          /* bytes from the server on one connection after which it holds; 0: never */
+        bool cut;                /* what was held, when it is released */
         const char
                 *flip_in; /* the first byte of the first occurrence from the server is changed; NULL: none */
         atomic_bool held, released, flipped;

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -98,6 +99,7 @@ static int own_set_up(void **state)
 {
         shared_root = root;
         root = root_make();
+        setenv("ETCD_MAX_REQUEST_BYTES", "16777216", 1); /* for a value that is larger than any should be */
         etcd_start(&own, root, false);
         configure_endpoint(own.endpoint);
         return 0;
@@ -200,6 +202,28 @@ static void a_copy_carries_what_the_walk_found(void **state)
         assert_non_null(strstr(manifest->stored_file, revision));
         assert_int_equal(run_plugin("list", NULL), 0);
         assert_int_equal(run_plugin("verify", "--json"), 0);
+}
+
+/* A page that is larger than any that etcd makes as it is set up by default. */
+static void what_one_pass_does_not_do_is_walked_from_the_disk_before_it_is_a_copy(void **state)
+{
+        _cleanup_free_ char *value = malloc(7 << 20), *last_run = NULL;
+        _cleanup_copies_ copies = {};
+        const struct manifest *manifest;
+
+        memset(value, 'v', 7 << 20);
+        etcd_put(&own, "large", value, 7 << 20);
+        assert_int_equal(take_snapshot(), 0);
+        assert_last_run("VerifiedCopyTaken");
+        assert_only_whole_copies(1);
+        copies = load_copies();
+        manifest = copies.items[0].manifest;
+        assert_true(manifest->walked);
+        assert_int_equal(manifest->revision, 2);
+        assert_non_null(strstr(manifest->stored_file, "-r2.tar.zst"));
+        last_run = root_read(root, STATE "/last-run.json");
+        assert_null(strstr(last_run, "proven by its hashes only"));
+        assert_int_equal(run_plugin("verify", "--all"), 0);
 }
 
 static void every_flipped_byte_of_a_copy_is_found(void **state)
@@ -332,6 +356,7 @@ int main(void)
                 OWN_TEST(the_revision_is_etcds_own_when_the_last_record_was_compacted_away),
                 OWN_TEST(the_database_knows_its_member_and_how_far_it_applied),
                 OWN_TEST(a_copy_carries_what_the_walk_found),
+                OWN_TEST(what_one_pass_does_not_do_is_walked_from_the_disk_before_it_is_a_copy),
                 OWN_TEST(every_flipped_byte_of_a_copy_is_found),
                 OWN_TEST(every_flipped_byte_of_the_database_is_found),
                 OWN_TEST(damage_in_etcds_own_file_is_no_backup),

@@ -13,171 +13,14 @@
 
 #include "backup-node.h"
 #include "etcd-copy.h"
-#include "fault-proxy.h"
 #include "files.h"
-#include "last-run.h"
+#include "offsite.h"
 #include "program.h"
-#include "s3-list.h"
 #include "s3-upload.h"
 #include "store.h"
-#include "swift.h"
-#include "target-state.h"
 #include "terminal.h"
 
 #define SPOOL STATE "/spool"
-
-static struct swift swift;
-static struct fault_proxy proxy;
-static char prefix[32];
-
-static int set_up(void **state)
-{
-        (void)backup_node_set_up(state);
-        swift_start(&swift, root);
-        fault_proxy_start(&proxy, swift.port);
-        return 0;
-}
-
-static int tear_down(void **state)
-{
-        fault_proxy_stop(&proxy);
-        swift_stop(&swift);
-        return backup_node_tear_down(state);
-}
-
-static int begin(void **state)
-{
-        static unsigned number;
-
-        proxy.fault = NULL;
-        (void)snprintf(prefix, sizeof(prefix), "run-%u/", ++number);
-        return backup_node_reset(state);
-}
-
-#define LOCAL "{ \"name\": \"local\", \"path\": \"/" SNAPSHOTS "\" }"
-
-static void write_configuration(const char *encryption, const char *format, va_list list) _printf_(2, 0);
-static void write_configuration(const char *encryption, const char *format, va_list list)
-{
-        _cleanup_free_ char *targets = NULL, *text = NULL;
-
-        assert_true(vasprintf(&targets, format, list) > 0);
-        assert_true(asprintf(&text,
-                             "{ \"cluster\": \"" CLUSTER "\", \"etcd\": { \"endpoint\": \"%s\" },\n"
-                             "  %s \"targets\": [ %s ] }\n",
-                             member.endpoint, encryption, targets) > 0);
-        root_write(root, CONFIG, text, 0600);
-}
-
-static void configure(const char *format, ...) _printf_(1, 2);
-static void configure(const char *format, ...)
-{
-        va_list list;
-
-        va_start(list, format);
-        write_configuration("", format, list);
-        va_end(list);
-}
-
-#define RECIPIENT "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
-
-static void configure_sealed(const char *format, ...) _printf_(1, 2);
-static void configure_sealed(const char *format, ...)
-{
-        va_list list;
-
-        va_start(list, format);
-        write_configuration("\"encryption\": { \"recipients\": [ \"" RECIPIENT "\" ] },", format, list);
-        va_end(list);
-}
-
-/* Through the proxy. Owned by the caller. */
-static char *offsite_keeping(const char *retention)
-{
-        char *text = NULL;
-
-        assert_true(asprintf(&text,
-                             "{ \"name\": \"offsite\", \"type\": \"s3\", \"endpoint\": \"%s\",\n"
-                             "  \"bucket\": \"" SWIFT_BUCKET "\", \"prefix\": \"%s\", "
-                             "\"credentialsFile\": \"" SWIFT_CREDENTIALS "\",\n"
-                             "  \"allowPlaintext\": true, \"retention\": %s }",
-                             proxy.endpoint, prefix, retention) > 0);
-        return text;
-}
-
-static char *offsite_allowing(const char *name, const char *bucket, const char *plaintext)
-{
-        char *text = NULL;
-
-        assert_true(
-                asprintf(&text,
-                         "{ \"name\": \"%s\", \"type\": \"s3\", \"endpoint\": \"%s\", \"bucket\": \"%s\",\n"
-                         "  \"prefix\": \"%s\", \"credentialsFile\": \"" SWIFT_CREDENTIALS "\",\n"
-                         "  \"allowPlaintext\": %s }",
-                         name, proxy.endpoint, bucket, prefix, plaintext) > 0);
-        return text;
-}
-
-static char *offsite(const char *name, const char *bucket)
-{
-        return offsite_allowing(name, bucket, "true");
-}
-
-static void configure_local_and_offsite(void)
-{
-        _cleanup_free_ char *target = offsite("offsite", SWIFT_BUCKET);
-
-        configure(LOCAL ", %s", target);
-}
-
-static void configure_offsite_alone(void)
-{
-        _cleanup_free_ char *target = offsite("offsite", SWIFT_BUCKET);
-
-        configure("%s", target);
-}
-
-static struct s3_access access_to_swift(void)
-{
-        return (struct s3_access){ .endpoint = swift.plain_endpoint,
-                                   .region = (char *)"us-east-1",
-                                   .bucket = (char *)SWIFT_BUCKET,
-                                   .prefix = prefix,
-                                   .credentials_file = (char *)SWIFT_CREDENTIALS };
-}
-
-static struct store *open_store(void)
-{
-        static struct backup_target target;
-        struct store *store = NULL;
-
-        target = (struct backup_target){
-                .name = (char *)"check", .allow_plaintext = true, .kind = TARGET_S3, .s3 = access_to_swift()
-        };
-        assert_int_equal(store_open(&target, root, NULL, &store, NULL), 0);
-        return store;
-}
-
-/* So many whole copies are there, and nothing else. */
-static void assert_arrived(size_t n)
-{
-        const struct s3_access access = access_to_swift();
-        _cleanup_(store_closep) struct store *store = open_store();
-        _cleanup_(s3_closep) struct s3 *s3 = NULL;
-        _cleanup_s3_objects_ objects = {};
-        _cleanup_s3_uploads_ uploads = {};
-        _cleanup_copies_ copies = {};
-
-        assert_int_equal(store_list(store, CLUSTER, NULL, &copies, NULL), 0);
-        assert_int_equal(copies.count, n);
-        for (size_t i = 0; i < n; i++)
-                assert_true(copies.items[i].whole);
-        assert_int_equal(s3_open(&access, root, NULL, &s3, NULL), 0);
-        assert_int_equal(s3_list_objects(s3, prefix, &objects, NULL), 0);
-        assert_int_equal(s3_list_uploads(s3, prefix, &uploads, NULL), 0);
-        assert_int_equal(objects.count, 2 * n);
-        assert_int_equal(uploads.count, 0);
-}
 
 static size_t count_spooled(void)
 {
@@ -187,25 +30,6 @@ static size_t count_spooled(void)
         assert_int_equal(copies_load(directory, CLUSTER, NULL, &copies), 0);
         return copies.count;
 }
-
-static void assert_trouble(const char *target, const char *reason)
-{
-        _cleanup_free_ char *state_dir = under(STATE);
-        _cleanup_target_state_ state = {};
-
-        assert_int_equal(target_state_load(state_dir, target, &state), 0);
-        if (!reason) {
-                assert_null(state.failure.reason);
-                assert_non_null(state.newest);
-                return;
-        }
-        assert_string_equal(state.failure.reason, reason);
-        assert_non_null(strstr(state.failure.message, target));
-}
-
-#define REFUSAL                                               \
-        "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n" \
-        "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 
 static struct terminal terminal;
 
@@ -288,25 +112,49 @@ static void a_copy_over_there_is_fetched_and_proven(void **state)
         copies_clear(&copies);
 }
 
+static void a_target_that_never_had_a_copy_is_told_by_the_condition(void **state)
+{
+        struct fault away = { .answer = REFUSAL };
+        pid_t resident;
+
+        configure_local_and_offsite();
+        resident = start_daemon();
+        wait_for_condition(CONDITION_UNKNOWN, "NoBackupYet");
+        offsite_proxy.fault = &away;
+        assert_int_equal(take_snapshot(), 1);
+        assert_only_whole_copies(1);
+        wait_for_condition(CONDITION_FALSE, "TargetFailed");
+        wait_for_message("target offsite: cannot list the copies: the server answered 403");
+        offsite_proxy.fault = NULL;
+        assert_int_equal(take_snapshot(), 0);
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+        (void)program_stop(resident, SIGTERM);
+}
+
 static void what_a_target_missed_is_made_up_for_newest_first(void **state)
 {
         struct fault away = { .answer = REFUSAL };
+        pid_t resident;
 
         configure_local_and_offsite();
         assert_int_equal(take_snapshot(), 0);
-        proxy.fault = &away;
+        resident = start_daemon();
+        offsite_proxy.fault = &away;
         for (unsigned i = 0; i < 2; i++) {
                 assert_int_equal(take_snapshot(), 1);
                 assert_last_run("AccessDenied");
                 assert_trouble("offsite", "AccessDenied");
+                wait_for_message("is fresh enough, but the last run failed: target offsite");
         }
         assert_arrived(1);
         assert_only_whole_copies(3);
-        proxy.fault = NULL;
+        offsite_proxy.fault = NULL;
         assert_int_equal(take_snapshot(), 0);
         assert_only_whole_copies(4);
         assert_arrived(4);
         assert_trouble("offsite", NULL);
+        wait_for_message("is verified");
+        (void)program_stop(resident, SIGTERM);
 }
 
 static void without_a_directory_one_copy_waits_in_the_spool(void **state)
@@ -314,12 +162,12 @@ static void without_a_directory_one_copy_waits_in_the_spool(void **state)
         struct fault away = { .answer = REFUSAL };
 
         configure_offsite_alone();
-        proxy.fault = &away;
+        offsite_proxy.fault = &away;
         for (unsigned i = 0; i < 2; i++) {
                 assert_int_equal(take_snapshot(), 1);
                 assert_int_equal(count_spooled(), 1);
         }
-        proxy.fault = NULL;
+        offsite_proxy.fault = NULL;
         assert_int_equal(take_snapshot(), 0);
         assert_int_equal(count_spooled(), 0);
         assert_arrived(2);
@@ -379,12 +227,12 @@ static void interrupt_upload(int signal, int status)
         struct fault slow = { .method = "PUT", .match = "partNumber=2", .body_bytes = 100000, .stall = true };
         pid_t pid;
 
-        proxy.fault = &slow;
+        offsite_proxy.fault = &slow;
         pid = start_snapshot(NULL);
         wait_until(upload_is_held, &slow, "the second part");
         assert_etcd_sends_nothing();
         assert_int_equal(program_stop(pid, signal), status);
-        proxy.fault = NULL;
+        offsite_proxy.fault = NULL;
         assert_only_whole_copies(1); /* the local one was verified before */
 }
 
@@ -492,12 +340,12 @@ static void what_an_object_lock_keeps_is_tried_again_and_fails_no_run(void **sta
         struct fault locked = { .method = "DELETE", .answer = LOCKED };
 
         configure("%s", one);
-        proxy.fault = &locked;
+        offsite_proxy.fault = &locked;
         for (unsigned i = 0; i < 2; i++)
                 assert_int_equal(take_snapshot(), 0);
         assert_true(atomic_load(&locked.seen) > 0);
         assert_arrived(2);
-        proxy.fault = NULL;
+        offsite_proxy.fault = NULL;
         assert_int_equal(take_snapshot(), 0);
         assert_arrived(1);
 }
@@ -509,10 +357,10 @@ static void what_cannot_be_removed_is_told_and_the_copy_is_there(void **state)
 
         configure("%s", one);
         assert_int_equal(take_snapshot(), 0);
-        proxy.fault = &forbidden;
+        offsite_proxy.fault = &forbidden;
         assert_int_equal(take_snapshot(), 1);
         assert_last_run("PruneFailed");
-        proxy.fault = NULL;
+        offsite_proxy.fault = NULL;
         assert_arrived(2);
 }
 
@@ -529,7 +377,7 @@ static void an_orphan_that_cannot_be_removed_keeps_no_copy_away(void **state)
         _cleanup_copies_ copies = {};
         _cleanup_(store_closep) struct store *store = open_store();
 
-        (void)snprintf(key, sizeof(key), "%setcd-" CLUSTER "-%s-20261101T000000Z-r7.tar.zst", prefix,
+        (void)snprintf(key, sizeof(key), "%setcd-" CLUSTER "-%s-20261101T000000Z-r7.tar.zst", offsite_prefix,
                        node_name(node));
         assert_int_equal(s3_open(&access, root, NULL, &s3, NULL), 0);
         assert_int_equal(s3_put_text(s3, key, "half", NULL), 0);
@@ -537,9 +385,9 @@ static void an_orphan_that_cannot_be_removed_keeps_no_copy_away(void **state)
         for (size_t i = 0; i < ELEMENTS(runs); i++) {
                 struct fault fault = { .method = "DELETE", .answer = runs[i].answer };
 
-                proxy.fault = &fault;
+                offsite_proxy.fault = &fault;
                 assert_int_equal(take_snapshot(), runs[i].status);
-                proxy.fault = NULL;
+                offsite_proxy.fault = NULL;
                 copies_clear(&copies);
                 assert_int_equal(store_list(store, CLUSTER, NULL, &copies, NULL), 0);
                 assert_int_equal(copies.count, i + 1);
@@ -551,11 +399,12 @@ static void an_orphan_that_cannot_be_removed_keeps_no_copy_away(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup(f, begin)
+#define TEST(f) cmocka_unit_test_setup(f, offsite_begin)
         static const struct CMUnitTest tests[] = {
                 TEST(a_copy_stays_here_and_goes_there),
                 TEST(all_copies_of_the_cluster_are_shown_by_target_node_and_age),
                 TEST(a_copy_over_there_is_fetched_and_proven),
+                TEST(a_target_that_never_had_a_copy_is_told_by_the_condition),
                 TEST(what_a_target_missed_is_made_up_for_newest_first),
                 TEST(without_a_directory_one_copy_waits_in_the_spool),
                 TEST(a_directory_that_fails_does_not_keep_the_others_from_their_copy),
@@ -570,5 +419,5 @@ int main(void)
                 TEST(an_orphan_that_cannot_be_removed_keeps_no_copy_away),
         };
 
-        return cmocka_run_group_tests(tests, set_up, tear_down);
+        return cmocka_run_group_tests(tests, offsite_set_up, offsite_tear_down);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A snapshot that dies, wherever that is, an etcd that stops while it sends, a disk that fills, a clock that
- * jumps. */
+/* A snapshot that dies, wherever that is, a disk that fills, a clock that jumps. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,8 +22,6 @@
 #include "quantity.h"
 #include "snapshot-states.h"
 #include "timestamp.h"
-
-#define MIDDLE (8u * 1024 * 1024)
 
 static pid_t start_with_faults(void)
 {
@@ -84,31 +81,6 @@ static void killed_before_there_was_a_copy_none_is_claimed(void **state)
         assert_only_whole_copies(1);
         wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
         (void)program_stop(resident, SIGTERM);
-}
-
-/* grpc-timeout does not end it, and etcd's read transaction lasts as long as the connection. */
-static void a_stream_that_stands_still_is_closed(void **state)
-{
-        static struct proxy proxy;
-        pid_t job;
-
-        proxy = (struct proxy){ .target_port = member.port, .hold_at = MIDDLE };
-        proxy_start(&proxy);
-        configure_port(proxy.port);
-        job = start_with_faults();
-        proxy_wait_held(&proxy);
-        assert_int_equal(kill(member.pid, SIGSTOP), 0);
-        proxy_release(&proxy);
-        assert_int_equal(program_wait(job), 1);
-        assert_int_equal(kill(member.pid, SIGCONT), 0);
-        proxy_stop(&proxy);
-        assert_last_run("EtcdStalled");
-        assert_only_whole_copies(0);
-
-        configure_endpoint(member.endpoint);
-        assert_int_equal(take_snapshot(), 0);
-        assert_last_run("VerifiedCopyTaken");
-        assert_only_whole_copies(1);
 }
 
 #define BLOCK 4096
@@ -262,7 +234,6 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 FAULTS_TEST(killed_at_any_state_no_copy_is_lost_and_the_next_run_succeeds),
                 FAULTS_TEST(killed_before_there_was_a_copy_none_is_claimed),
-                FAULTS_TEST(a_stream_that_stands_still_is_closed),
                 FAULTS_TEST(a_disk_that_fills_anywhere_costs_no_copy_and_the_next_run_succeeds),
                 FAULTS_TEST(a_clock_that_jumps_costs_no_copy_and_the_next_run_succeeds),
         };

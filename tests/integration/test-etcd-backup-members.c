@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Which member of a cluster is a source. */
+/* Which member of a cluster is a source, with 3.4 and 3.5. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,7 +55,7 @@ static void without_quorum_a_member_is_still_a_source(void **state)
                        "a=http://127.0.0.1:%u,b=http://127.0.0.1:%u,c=http://127.0.0.1:%u", ports[0],
                        ports[1], ports[2]);
         for (unsigned i = 0; i < MEMBERS; i++)
-                etcd_start_member(&members[i], roots[i], names[i], ports[i], cluster, false);
+                etcd_start_member_of(*state, &members[i], roots[i], names[i], ports[i], cluster, false);
         for (unsigned i = 0; i < MEMBERS; i++)
                 etcd_wait(&members[i]);
         etcd_put_many(&members[0], "registry/some", 100, 1000);
@@ -75,13 +75,13 @@ static void a_learner_is_no_source(void **state)
         unsigned port = free_port();
         char url[64], cluster[256];
 
-        etcd_start(&members[0], roots[0], false);
+        etcd_start_of(*state, &members[0], roots[0], false);
         (void)snprintf(url, sizeof(url), "--peer-urls=http://127.0.0.1:%u", port);
         answer = etcd_ctl(&members[0], (const char *[]){ "member", "add", "b", "--learner", url, NULL });
         assert_non_null(strstr(answer, "added to cluster"));
         (void)snprintf(cluster, sizeof(cluster), "default=http://127.0.0.1:%u,b=http://127.0.0.1:%u",
                        members[0].peer_port, port);
-        etcd_start_member(&members[1], roots[1], "b", port, cluster, true);
+        etcd_start_member_of(*state, &members[1], roots[1], "b", port, cluster, true);
         use_member(1);
         /* A learner answers no health check. */
         for (unsigned i = 0; i < 50 && take_snapshot() == 1; i++) {
@@ -123,7 +123,7 @@ static uint64_t member_id(struct etcd *etcd)
 
 static void a_member_with_the_alarm_corrupt_is_no_source(void **state)
 {
-        etcd_start(&members[0], roots[0], false);
+        etcd_start_of(*state, &members[0], roots[0], false);
         etcd_put_many(&members[0], "registry/some", 10, 1000);
         use_member(0);
         raise_corrupt(&members[0], member_id(&members[0]) + 1); /* another member's does not matter */
@@ -135,15 +135,18 @@ static void a_member_with_the_alarm_corrupt_is_no_source(void **state)
         assert_only_whole_copies(1);
 }
 
-#define MEMBERS_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define MEMBERS_TEST(f, suite)                                       \
+        {                                                            \
+                suite ": " #f, f, set_up, tear_down, (void *)(suite) \
+        }
+#define MEMBERS_TESTS(suite)                                            \
+        MEMBERS_TEST(without_quorum_a_member_is_still_a_source, suite), \
+                MEMBERS_TEST(a_learner_is_no_source, suite),            \
+                MEMBERS_TEST(a_member_with_the_alarm_corrupt_is_no_source, suite)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = {
-                MEMBERS_TEST(without_quorum_a_member_is_still_a_source),
-                MEMBERS_TEST(a_learner_is_no_source),
-                MEMBERS_TEST(a_member_with_the_alarm_corrupt_is_no_source),
-        };
+        const struct CMUnitTest tests[] = { MEMBERS_TESTS("bookworm"), MEMBERS_TESTS("trixie") };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

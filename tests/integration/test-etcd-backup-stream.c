@@ -42,13 +42,19 @@ static void run_against(enum stream_fault fault, unsigned status, const char *re
 {
         struct fake_etcd bad = { .fault = fault, .status = status }, good = { .fault = FAULT_NONE };
         bool taken = strcmp(reason, "VerifiedCopyTaken") == 0;
+        pid_t resident;
 
         fake_etcd_start(&bad);
         use(&bad);
+        assert_true(shell("mkdir -p etc/kubernetes/manifests; echo >etc/kubernetes/manifests/etcd.yaml"));
+        resident = start_daemon();
+        wait_for_condition(CONDITION_UNKNOWN, "NoBackupYet");
         assert_int_equal(take_snapshot(), taken ? 0 : 1);
         fake_etcd_stop(&bad);
         assert_last_run(reason);
         assert_only_whole_copies(taken);
+        wait_for_condition(taken ? CONDITION_TRUE : CONDITION_FALSE,
+                           taken ? "VerifiedCopyFresh" : "LastRunFailed");
 
         fake_etcd_start(&good);
         use(&good);
@@ -57,6 +63,8 @@ static void run_against(enum stream_fault fault, unsigned status, const char *re
         assert_last_run("VerifiedCopyTaken");
         assert_only_whole_copies(1u + taken);
         assert_int_equal(run_plugin("verify", "--all"), 0);
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+        (void)program_stop(resident, SIGTERM);
 }
 
 static void a_stream_without_its_trailer_is_whole_when_its_hash_is_right(void **state)
@@ -86,7 +94,7 @@ static void a_message_that_is_too_large_is_refused_before_it_comes(void **state)
 
 static void a_prefix_that_tells_more_than_comes_is_found(void **state)
 {
-        run_against(FAULT_LONG_PREFIX, 0, "ConnectionLost");
+        run_against(FAULT_LONG_PREFIX, 0, "StreamBroken");
 }
 
 static void a_compressed_message_that_nobody_asked_for_is_refused(void **state)

@@ -214,93 +214,6 @@ static void without_or_with_a_wrong_configuration_nothing_is_tried(void **state)
         assert_int_equal(program_wait(start_snapshot("--nonsense")), 64);
 }
 
-static void strike_etcd_in_the_middle(int signal, struct proxy *proxy)
-{
-        char *own_root = root_make(), *shared_root = root;
-        struct etcd victim;
-        pid_t job;
-
-        root = own_root;
-        etcd_start(&victim, root, false);
-        etcd_put_many(&victim, "filling", 24, 1024 * 1024);
-        *proxy = (struct proxy){ .target_port = victim.port, .hold_at = MIDDLE };
-        proxy_start(proxy);
-        (void)snprintf(victim.endpoint, sizeof(victim.endpoint), "http://127.0.0.1:%u", proxy->port);
-        configure_endpoint(victim.endpoint);
-
-        job = start_snapshot(NULL);
-        proxy_wait_held(proxy);
-        assert_int_equal(kill(victim.pid, signal), 0);
-        proxy_release(proxy);
-        if (program_wait(job) == 0) {
-                /* A stopped etcd may still finish the stream, without its trailer: the hash is the proof. */
-                assert_int_equal(signal, SIGTERM);
-                assert_only_whole_copies(1);
-                assert_int_equal(run_plugin("verify", "--all"), 0);
-        } else {
-                assert_last_run("StreamBroken");
-                assert_only_whole_copies(0);
-        }
-        (void)program_wait(victim.pid);
-        proxy_stop(proxy);
-
-        /* And the next run needs nobody. */
-        etcd_start(&victim, root, false);
-        configure_endpoint(victim.endpoint);
-        assert_int_equal(take_snapshot(), 0);
-        assert_last_run("VerifiedCopyTaken");
-        etcd_stop(&victim, SIGKILL);
-        root = shared_root;
-        root_remove(own_root);
-}
-
-static void etcd_killed_in_mid_stream_leaves_nothing(void **state)
-{
-        static struct proxy proxy;
-
-        strike_etcd_in_the_middle(SIGKILL, &proxy);
-}
-
-static void etcd_stopped_in_mid_stream_leaves_nothing_or_a_whole_copy(void **state)
-{
-        static struct proxy proxy;
-
-        strike_etcd_in_the_middle(SIGTERM, &proxy);
-}
-
-static void a_changed_byte_in_the_stream_is_found(void **state)
-{
-        static struct proxy proxy;
-        char *own_root = root_make(), *shared_root = root, text[4096] = "";
-        char endpoint[64];
-        struct etcd plain;
-
-        for (size_t i = 0; i + 1 < sizeof(text) / 16; i++)
-                strcat(text, "mark-of-the-test");
-        root = own_root;
-        etcd_start(&plain, root, false);
-        for (unsigned i = 0; i < 8; i++) {
-                char key[16];
-
-                (void)snprintf(key, sizeof(key), "marked-%u", i);
-                etcd_put(&plain, key, text, strlen(text));
-        }
-        proxy = (struct proxy){ .target_port = plain.port, .flip_in = "mark-of-the-test" };
-        proxy_start(&proxy);
-        (void)snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%u", proxy.port);
-        configure_endpoint(endpoint);
-        assert_int_equal(take_snapshot(), 1);
-        assert_true(atomic_load(&proxy.flipped));
-        assert_last_run("HashMismatch");
-        assert_only_whole_copies(0);
-
-        assert_int_equal(take_snapshot(), 0); /* the proxy changes one byte only once */
-        proxy_stop(&proxy);
-        etcd_stop(&plain, SIGKILL);
-        root = shared_root;
-        root_remove(own_root);
-}
-
 static pid_t start_and_hold(struct proxy *proxy)
 {
         pid_t job;
@@ -335,23 +248,6 @@ static void a_stopped_job_cleans_up(void **state)
         assert_last_run("Canceled");
         assert_only_whole_copies(0);
         proxy_stop(&proxy);
-}
-
-static void a_killed_job_is_swept_by_the_next_run(void **state)
-{
-        static struct proxy proxy;
-        pid_t job = start_and_hold(&proxy);
-        struct copies copies;
-
-        assert_int_equal(program_stop(job, SIGKILL), -SIGKILL);
-        proxy_stop(&proxy);
-        copies = load_copies();
-        assert_int_equal(copies.count, 0);
-        copies_clear(&copies);
-
-        configure_endpoint(member.endpoint);
-        assert_int_equal(take_snapshot(), 0);
-        assert_only_whole_copies(1);
 }
 
 static void a_job_killed_at_any_moment_leaves_only_whole_copies(void **state)
@@ -476,12 +372,8 @@ int main(void)
                 BACKUP_TEST(a_missing_certificate_is_named),
                 BACKUP_TEST(an_absent_etcd_is_named),
                 BACKUP_TEST(without_or_with_a_wrong_configuration_nothing_is_tried),
-                BACKUP_TEST(etcd_killed_in_mid_stream_leaves_nothing),
-                BACKUP_TEST(etcd_stopped_in_mid_stream_leaves_nothing_or_a_whole_copy),
-                BACKUP_TEST(a_changed_byte_in_the_stream_is_found),
                 BACKUP_TEST(a_second_snapshot_beside_a_running_one_steps_back),
                 BACKUP_TEST(a_stopped_job_cleans_up),
-                BACKUP_TEST(a_killed_job_is_swept_by_the_next_run),
                 BACKUP_TEST(a_job_killed_at_any_moment_leaves_only_whole_copies),
                 BACKUP_TEST(a_disk_that_is_too_small_is_told_before_it_is_filled),
                 BACKUP_TEST(a_disk_that_fills_while_writing_leaves_nothing),

@@ -188,11 +188,18 @@ static void long_pages_take_no_more_memory(void **state)
         walk_through(SANITIZED ? 50 : 2048, 384);
 }
 
+/* bbolt splits no leaf of four records (node.go: splitTwo), whose values may be as large as that. */
+static void the_longest_leaf_that_etcd_makes_is_looked_at_as_it_passes(void **state)
+{
+        walk_through(SANITIZED ? 12 : 500, 4 * 384 + 1);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(many_pages_take_no_more_memory),
                 cmocka_unit_test(long_pages_take_no_more_memory),
+                cmocka_unit_test(the_longest_leaf_that_etcd_makes_is_looked_at_as_it_passes),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
