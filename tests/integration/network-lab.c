@@ -27,7 +27,7 @@
 #include "timestamp.h"
 
 #define KEPT_MAX    256 /* connections that the listener holds open */
-#define ANSWER_MSEC 500 /* below a second, in which a lost SYN would be sent again */
+#define ANSWER_MSEC 800 /* below a second, in which a lost SYN would be sent again */
 
 static int clients_fd = -1, node_fd = -1;
 static pid_t listener;
