@@ -10,6 +10,7 @@
 #include "check.h"
 
 struct runtime {
+        bool serving;                /* by containerd's own health service, in the run under way */
         char version[64];            /* "1.7.13"; empty: not known */
         bool pods_known;             /* at the last look */
         unsigned pods;               /* which of the known pods of kube-system ran then, a bit for each */
