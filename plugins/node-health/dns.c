@@ -21,7 +21,6 @@
 
 #define RESOLV_CONF_MAX (64 * 1024)
 #define HOSTS_MAX       (1024 * 1024)
-#define KUBELET_CONF    "/etc/kubernetes/kubelet.conf"
 #define ANSWER_USEC     (3 * USEC_PER_SEC) /* the C library gives up a server after 5 s */
 #define ACCURACY_USEC   (100 * USEC_PER_MSEC)
 #define BLANKS          " \t\r"

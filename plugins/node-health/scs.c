@@ -7,14 +7,11 @@
 #include <string.h>
 
 #include "files.h"
-#include "yaml-setting.h"
 #include "metric.h"
 #include "node.h"
 #include "static-pod.h"
 #include "text.h"
-
-#define KUBELET_CONFIG     "/var/lib/kubelet/config.yaml"
-#define KUBELET_CONFIG_MAX (256 * 1024)
+#include "yaml-setting.h"
 
 static void add(struct scs_standard *standard, const char *name, enum scs_status status, const char *format,
                 ...) _printf_(4, 5);
