@@ -94,8 +94,12 @@ static int note(struct look *look, const char *path, const struct certificates *
         if (look->files.count == CERTIFICATE_FILES_MAX)
                 return 0;
         for (size_t i = 0; i < certificates->count; i++) {
-                uint64_t not_after_usec = certificate_not_after(certificates->items[i]);
+                uint64_t not_after_usec = certificate_not_after(certificates->items[i]),
+                         issued_usec = certificate_not_before(certificates->items[i]);
 
+                if (!certificate_is_ca(certificates->items[i]) &&
+                    (file->issued_usec == 0 || issued_usec < file->issued_usec))
+                        file->issued_usec = issued_usec;
                 if (i > 0 && not_after_usec >= file->not_after_usec)
                         continue;
                 file->not_after_usec = not_after_usec;

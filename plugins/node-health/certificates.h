@@ -11,6 +11,7 @@ struct certificate_file {
         char *path;
         uint64_t not_after_usec; /* CLOCK_REALTIME, of the certificate that expires first */
         bool is_ca;
+        uint64_t issued_usec; /* of the oldest that is no authority; 0: there is none */
 };
 
 struct certificate_files {
