@@ -2,7 +2,7 @@
 #pragma once
 
 /* Publishing to Kubernetes: the health document's conditions on this node's Node object, an Event for each
- * transition, and where the gateway listens as an annotation; all with the kubelet's own credential, so that
+ * transition (transitions.h), and where the gateway listens as an annotation; all with the kubelet's own credential, so that
  * nothing has to be installed in the cluster. Waits for the kubeconfig before join. */
 
 #include <stdbool.h>
