@@ -18,6 +18,7 @@
 #include "transitions.h"
 
 #define REQUEST_TIMEOUT_USEC (10 * USEC_PER_SEC)
+#define BURST                3 /* what fails, what fails for it, and the return are each told at once */
 
 struct kubernetes {
         sd_event *event;
@@ -550,7 +551,7 @@ int kubernetes_new(sd_event *event, const char *root, const char *mark, void (*c
                 .root = root,
                 .changed = changed,
                 .userdata = userdata,
-                .schedule = { .batch_usec = SCHEDULE_BATCH_USEC },
+                .schedule = { .batch_usec = SCHEDULE_BATCH_USEC, .burst = BURST },
                 .status = { .target = "kubernetes" },
         };
         kubernetes->mark = strdup(mark);
