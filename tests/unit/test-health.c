@@ -343,6 +343,26 @@ static void metrics_of_a_late_plugin_are_left_out(void **state)
         }
 }
 
+static void the_page_tells_how_the_agent_itself_is(void **state)
+{
+        struct world *world = *state;
+        struct health_input input = {
+                .capabilities = &world->capabilities,
+                .boottime_usec = world->boottime_usec,
+                .started_usec = REAL,
+                .busy_usec = 250 * USEC_PER_MSEC,
+        };
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+
+        add_capability(world, "x")->restarts = 2;
+        set_report(world, "x", CONDITION_TRUE, SEVERITY_FATAL);
+        assert_int_equal(health_metrics(&input, make(world), &text, &size), 0);
+        assert_non_null(strstr(text, "capi_node_agent_start_time_seconds 1795255200\n"));
+        assert_non_null(strstr(text, "capi_node_agent_loop_seconds 0.25\n"));
+        assert_non_null(strstr(text, "capi_node_plugin_restarts_total{capability=\"x\"} 2\n"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -370,6 +390,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_disabled_plugin_claims_nothing_and_never_grows_old,
                                                 make_world, free_world),
                 cmocka_unit_test_setup_teardown(the_first_of_two_plugins_has_a_type, make_world, free_world),
+                cmocka_unit_test_setup_teardown(the_page_tells_how_the_agent_itself_is, make_world,
+                                                free_world),
                 cmocka_unit_test_setup_teardown(metrics_of_a_late_plugin_are_left_out, make_world,
                                                 free_world),
         };
