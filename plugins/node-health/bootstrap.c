@@ -92,12 +92,11 @@ int bootstrap_start(struct check_run *run)
 
 int bootstrap_metrics(const struct node *node, json_object *metrics)
 {
-        uint64_t booted_usec = now_realtime_usec() - now_boottime_usec();
+        uint64_t booted_seconds = (now_realtime_usec() - now_boottime_usec()) / USEC_PER_SEC;
         int r;
 
         r = metric_add(metrics, METRIC_GAUGE, METRIC_NAME_PREFIX "boot_time_seconds",
-                       "When the node was booted, by its clock as it is now.",
-                       (double)(booted_usec / USEC_PER_SEC), NULL);
+                       "When the node was booted, by its clock as it is now.", (double)booted_seconds, NULL);
         if (r < 0)
                 return r;
         return metric_add(metrics, METRIC_GAUGE, METRIC_NAME_PREFIX "joined",

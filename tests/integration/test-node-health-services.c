@@ -318,15 +318,15 @@ static bool units_message_has(void *userdata)
 static void units_that_are_not_as_they_should_be_are_named_with_gardeners_exclusions(void **state)
 {
         struct health_node *node = *state;
-        struct awaited_message expected = {
-                node,
-                "failed: broken.service; still starting: slow.service; enabled, but not running: gone.service"
-        };
+        struct awaited_message expected = { node, "failed: broken.service; still starting: slow.service; "
+                                                  "still stopping: stuck.service; enabled, "
+                                                  "but not running: gone.service" };
         struct fake_unit *unit;
 
         fake_systemd_start(&node->systemd, node->root);
         fake_systemd_add(&node->systemd, "broken.service")->active_state = "failed";
         fake_systemd_add(&node->systemd, "slow.service")->active_state = "activating";
+        fake_systemd_add(&node->systemd, "stuck.service")->active_state = "deactivating";
         fake_systemd_add(&node->systemd, "gone.service")->active_state = "inactive";
         unit = fake_systemd_add(&node->systemd, "job.service");
         unit->active_state = "activating";
@@ -338,7 +338,7 @@ static void units_that_are_not_as_they_should_be_are_named_with_gardeners_exclus
         unit->active_state = "inactive";
         unit->triggered_by = "on-timer.timer";
         START(node, "units");
-        wait_until(units_message_has, &expected, "the three units");
+        wait_until(units_message_has, &expected, "the four units");
 }
 
 static void services_that_are_as_they_should_be_are_fine(void **state)
