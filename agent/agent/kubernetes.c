@@ -558,8 +558,8 @@ int kubernetes_new(sd_event *event, const char *root, const char *mark, void (*c
         if (!kubernetes->mark)
                 return -ENOMEM;
         kubernetes->marked = access(mark, F_OK) == 0;
-        r = sd_event_add_time(event, &kubernetes->timer, CLOCK_BOOTTIME, UINT64_MAX, 100 * USEC_PER_MSEC,
-                              on_timer, kubernetes);
+        r = sd_event_add_time(event, &kubernetes->timer, CLOCK_BOOTTIME, UINT64_MAX,
+                              SCHEDULE_SETTLE_USEC / 10, on_timer, kubernetes);
         if (r < 0)
                 return r;
         r = sd_event_source_set_enabled(kubernetes->timer, SD_EVENT_OFF);

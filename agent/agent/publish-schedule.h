@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SCHEDULE_SETTLE_USEC (200 * UINT64_C(1000))   /* what changes together goes together */
+#define SCHEDULE_SETTLE_USEC (100 * UINT64_C(1000))   /* what changes together goes together */
 #define SCHEDULE_BATCH_USEC  (15 * UINT64_C(1000000)) /* between two writes for changes, in the long run */
 #define SCHEDULE_BACKOFF_MAX_USEC \
         (120 * UINT64_C(1000000)) /* the longest wait, and the spread after an outage */
