@@ -183,13 +183,10 @@ static int look_at_kubeconfig(struct look *look, const char *path)
 /* The kubelet's own, when its configuration names one; else it is below /var/lib/kubelet/pki. */
 static int look_at_kubelet(struct look *look)
 {
-        _cleanup_free_ char *below = path_under(look->node->root, KUBELET_CONFIG), *text = NULL, *path = NULL;
-        size_t size;
+        _cleanup_free_ char *text = NULL, *path = NULL;
 
-        if (!below)
-                return -ENOMEM;
-        if (file_read(below, KUBELET_CONFIG_MAX, &text, &size) < 0 ||
-            yaml_setting(text, size, "tlsCertFile", &path) < 0 || !path || path[0] != '/')
+        if (text_read(look->node->root, KUBELET_CONFIG, KUBELET_CONFIG_MAX, &text) < 0 ||
+            yaml_setting(text, strlen(text), "tlsCertFile", &path) < 0 || !path || path[0] != '/')
                 return 0;
         return look_at_file(look, path);
 }

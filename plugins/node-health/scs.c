@@ -245,17 +245,16 @@ static const struct {
 
 static void look_at_kubelet(const char *root, struct scs_standard *standard)
 {
-        _cleanup_free_ char *path = path_under(root, KUBELET_CONFIG), *text = NULL;
-        size_t size;
+        _cleanup_free_ char *text = NULL;
         int r;
 
-        r = path ? file_read(path, KUBELET_CONFIG_MAX, &text, &size) : -ENOMEM;
+        r = text_read(root, KUBELET_CONFIG, KUBELET_CONFIG_MAX, &text);
         for (size_t i = 0; i < ELEMENTS(kubelet_0217); i++) {
                 _cleanup_free_ char *found = NULL;
                 const char *value;
 
                 if (r >= 0)
-                        r = yaml_setting(text, size, kubelet_0217[i].keys, &found);
+                        r = yaml_setting(text, strlen(text), kubelet_0217[i].keys, &found);
                 if (r < 0) {
                         add(standard, kubelet_0217[i].name, SCS_UNKNOWN, "cannot read " KUBELET_CONFIG ": %s",
                             strerror(-r));
