@@ -15,7 +15,8 @@ SUMMARY = "a report is renamed into place; a watch of the Nodes shows the condit
 GOALS = {}
 LIMITS = {"first p50 ms": 500, "first p99 ms": 1500, "second p50 ms": 500, "second p99 ms": 1500}
 
-NODES = 25  # for each run; the figures are of all runs so far
+NODES = 36
+ROUNDS = 3  # so many runs measure, half a minute each; the figures are of all so far
 QUIET_SECONDS = 30  # two writes in a run, two batches of quiet before
 PATIENCE_SECONDS = 60
 
@@ -70,14 +71,19 @@ def percentile(values, share):
 
 
 def ours(work):
+    if len(work.first) < NODES * ROUNDS:
+        measure(work)
+    return {"%s %s ms" % (kind, name): percentile(values, share)
+            for kind, values in (("first", work.first), ("second", work.second))
+            for name, share in (("p50", 0.5), ("p99", 0.99))}
+
+
+def measure(work):
     threads = [threading.Thread(target=node.measure, args=(work.first, work.second)) for node in work.nodes.values()]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return {"%s %s ms" % (kind, name): percentile(values, share)
-            for kind, values in (("first", work.first), ("second", work.second))
-            for name, share in (("p50", 0.5), ("p99", 0.99))}
 
 
 def peer(work):
