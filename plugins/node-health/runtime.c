@@ -9,6 +9,10 @@
 #include "http-probe.h"
 #include "node.h"
 #include "protobuf.h"
+#include "quantity.h"
+#include "timestamp.h"
+
+#define VERSION_KEPT_USEC (10 * USEC_PER_MIN)
 
 static const char *const pod_prefixes[] = {
         "etcd-", "kube-apiserver-", "kube-controller-manager-", "kube-proxy-", "kube-scheduler-",
@@ -284,15 +288,32 @@ static int on_version_message(struct grpc_call *grpc, const uint8_t *message, si
         return read_version(message, size, &run->node->runtime);
 }
 
+static int ask_status(struct check_run *run)
+{
+        return call(run, "/runtime.v1.RuntimeService/Status", NULL, 0, on_status_message, on_status);
+}
+
 static void on_version(struct grpc_call *grpc, int error, const struct failure *failure, void *userdata)
 {
         struct check_run *run = userdata;
 
         (void)grpc;
-        if (error >= 0)
-                error = call(run, "/runtime.v1.RuntimeService/Status", NULL, 0, on_status_message, on_status);
+        if (error >= 0) {
+                run->node->runtime.version_until_usec = now_boottime_usec() + VERSION_KEPT_USEC;
+                error = ask_status(run);
+        }
         if (error < 0)
                 finish_error(run, error, failure);
+}
+
+/* A program's version seldom changes while it runs. */
+static int ask_version(struct check_run *run)
+{
+        const struct runtime *runtime = &run->node->runtime;
+
+        if (runtime->version[0] && now_boottime_usec() < runtime->version_until_usec)
+                return ask_status(run);
+        return call(run, "/runtime.v1.RuntimeService/Version", NULL, 0, on_version_message, on_version);
 }
 
 static int on_health_message(struct grpc_call *grpc, const uint8_t *message, size_t size, void *userdata)
@@ -319,8 +340,7 @@ static void on_health(struct grpc_call *grpc, int error, const struct failure *f
         if (error == -EREMOTEIO && grpc_status(grpc) == GRPC_UNIMPLEMENTED)
                 error = 0;
         if (error >= 0)
-                error = call(run, "/runtime.v1.RuntimeService/Version", NULL, 0, on_version_message,
-                             on_version);
+                error = ask_version(run);
         if (error < 0)
                 finish_error(run, error, failure);
 }
