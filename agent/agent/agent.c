@@ -51,6 +51,8 @@ struct agent {
         json_object *document;
         bool renew;              /* the document is to be published, whether there is news or not */
         uint64_t published_usec; /* CLOCK_BOOTTIME */
+        uint64_t started_usec;   /* CLOCK_REALTIME */
+        uint64_t busy_usec;      /* the longest look at everything since then */
         bool bus_missing;
 };
 
@@ -230,6 +232,8 @@ static int update_health(struct agent *agent)
                 .metrics = families,
                 .boottime_usec = now_boottime_usec(),
                 .realtime_usec = now_realtime_usec(),
+                .started_usec = agent->started_usec,
+                .busy_usec = agent->busy_usec,
         };
         int r;
 
@@ -286,13 +290,18 @@ static int update(struct agent *agent)
 static int on_update_now(sd_event_source *source, void *userdata)
 {
         struct agent *agent = userdata;
-        uint64_t published_usec = agent->published_usec;
+        uint64_t published_usec = agent->published_usec, began_usec = now_boottime_usec(), busy_usec;
 
         /* An agent that ends because memory was short once would take its conditions with it: the next event
          * or refresh tries again, and the document grows old visibly meanwhile. */
         (void)update(agent);
-        if (agent->published_usec != published_usec)
+        busy_usec = now_boottime_usec() - began_usec;
+        if (agent->published_usec != published_usec) {
+                agent->busy_usec = 0;
                 resident_memory_release();
+        }
+        if (busy_usec > agent->busy_usec)
+                agent->busy_usec = busy_usec;
         return 0;
 }
 
@@ -440,7 +449,7 @@ static int open_parts(struct agent *agent)
 
 int agent_run(const char *root)
 {
-        _cleanup_(agent_clear) struct agent agent = { .root = root };
+        _cleanup_(agent_clear) struct agent agent = { .root = root, .started_usec = now_realtime_usec() };
         int r;
 
         r = make_paths(&agent);

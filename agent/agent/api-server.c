@@ -9,11 +9,8 @@
 #include "http-client.h"
 #include "kubeconfig.h"
 #include "quantity.h"
-#include "x509.h"
 
-#define ANSWER_MAX      (4 * 1024 * 1024) /* a Node with all its images and volumes is far below 1 MiB */
-#define NAME_MAX_LENGTH 253
-#define USER_PREFIX     "system:node:" /* kubernetes.io/docs/reference/access-authn-authz/node */
+#define ANSWER_MAX (4 * 1024 * 1024) /* a Node with all its images and volumes is far below 1 MiB */
 
 static const struct {
         const char *reason;
@@ -100,40 +97,6 @@ const char *api_server_node(const struct api_server *server)
         return server->node;
 }
 
-static bool is_subdomain(const char *name)
-{
-        size_t length = strlen(name);
-
-        return length > 0 && length <= NAME_MAX_LENGTH && name[0] != '.' &&
-               strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == length;
-}
-
-static int read_node(const struct kubeconfig *kubeconfig, char **ret, struct failure *failure)
-{
-        const struct kubeconfig_material *material = &kubeconfig->certificate;
-        _cleanup_certificates_ certificates = {};
-        _cleanup_free_ char *user = NULL;
-        int r;
-
-        r = material->pem ? certificates_parse("client-certificate-data", material->pem,
-                                               strlen(material->pem), &certificates, failure)
-                          : certificates_load(material->path, &certificates, failure);
-        if (r < 0)
-                return r;
-        r = certificate_common_name(certificates.items[0], &user);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0 || strncmp(user, USER_PREFIX, strlen(USER_PREFIX)) != 0 ||
-            !is_subdomain(user + strlen(USER_PREFIX)))
-                return failure_set(
-                        failure, -EINVAL, "NotANodeCredential",
-                        "the client certificate%s%s is not a kubelet's: its common name is not " USER_PREFIX
-                        "NAME",
-                        material->pem ? "" : " in ", material->pem ? "" : material->path);
-        *ret = strdup(user + strlen(USER_PREFIX));
-        return *ret ? 0 : -ENOMEM;
-}
-
 static struct stamp stamp_of(const struct kubeconfig_material *material)
 {
         struct stat st;
@@ -178,7 +141,7 @@ int api_server_open(sd_event *event, const char *root, const char *kubeconfig, s
         r = kubeconfig_load(root, kubeconfig, &server->kubeconfig, failure);
         if (r < 0)
                 return r;
-        r = read_node(&server->kubeconfig, &server->node, failure);
+        r = kubeconfig_node_name(&server->kubeconfig, &server->node, failure);
         if (r < 0)
                 /* -ENOENT is the kubeconfig's alone. */
                 return r == -ENOENT ? -ENOKEY : r;

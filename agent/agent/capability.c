@@ -219,6 +219,8 @@ static void take_report(struct capability *capability, struct report *report)
                 age = now - report->generated_usec;
         capability->seen_usec = now_boottime_usec();
         capability->seen_usec -= age < capability->seen_usec ? age : capability->seen_usec;
+        if (capability->report && capability->report->pid != report->pid)
+                capability->restarts++;
         report_free(capability->report);
         capability->report = report;
         free(capability->report_error);

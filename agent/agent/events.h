@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Events about this Node, one for each transition of a condition (core/v1 Event,
+/* Events about this Node, one for each transition of a condition or a check (core/v1 Event,
  * kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1). A transition that was told within
  * the hour counts up the Event that is there, as client-go's correlator does, and a burst is cut: a flapping
  * condition must not fill etcd. Pure: what is sent, and when, is the caller's. */
@@ -20,7 +20,7 @@
 
 struct event {
         char *name; /* of the object; NULL: this place is free */
-        char *type; /* of the condition */
+        char *type; /* of the condition; the name of the check */
         char *status, *reason, *message;
         bool good;                      /* Normal or Warning */
         uint64_t first_usec, last_usec; /* CLOCK_REALTIME */

@@ -49,12 +49,17 @@ static int add_capabilities(json_object *metrics, const struct health_input *inp
                 r = add_state(metrics, "capi_node_capability_state",
                               "Capabilities: 1 for the state that holds.", "capability", capability->name,
                               "state", states, capability_state_name(state));
-                if (r >= 0 && capability->report && !capability->own)
-                        r = metric_add(metrics, METRIC_GAUGE, "capi_node_report_age_seconds",
-                                       "Age of each plugin's report, counted by the agent.",
-                                       (double)(input->boottime_usec - capability->seen_usec) /
-                                               (double)USEC_PER_SEC,
-                                       "capability", capability->name, NULL);
+                if (r < 0 || !capability->report || capability->own)
+                        continue;
+                r = metric_add(metrics, METRIC_GAUGE, "capi_node_report_age_seconds",
+                               "Age of each plugin's report, counted by the agent.",
+                               (double)(input->boottime_usec - capability->seen_usec) / (double)USEC_PER_SEC,
+                               "capability", capability->name, NULL);
+                if (r >= 0)
+                        r = metric_add(metrics, METRIC_COUNTER, "capi_node_plugin_restarts_total",
+                                       "How often a plugin's process was another one than before, since the "
+                                       "agent started.",
+                                       (double)capability->restarts, "capability", capability->name, NULL);
         }
         return r;
 }
@@ -66,6 +71,12 @@ static int add_own(json_object *metrics, const struct health_input *input, json_
 
         r |= metric_add(metrics, METRIC_GAUGE, "capi_node_agent_info", "The agent's version, always 1.", 1,
                         "version", PROJECT_VERSION, NULL);
+        r |= metric_add(metrics, METRIC_GAUGE, "capi_node_agent_start_time_seconds",
+                        "When the agent was started.", (double)input->started_usec / (double)USEC_PER_SEC,
+                        NULL);
+        r |= metric_add(metrics, METRIC_GAUGE, "capi_node_agent_loop_seconds",
+                        "For how long the agent's event loop was held up at most, since the page before.",
+                        (double)input->busy_usec / (double)USEC_PER_SEC, NULL);
         for (size_t i = 0; statuses[i]; i++)
                 r |= metric_add(metrics, METRIC_GAUGE, "capi_node_status",
                                 "The node in one word: 1 for the one that holds.",

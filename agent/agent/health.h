@@ -27,6 +27,8 @@ struct health_input {
         json_object *timers;  /* the schedules; may be NULL */
         json_object *metrics; /* the agent's own families; may be NULL */
         uint64_t boottime_usec, realtime_usec;
+        uint64_t started_usec; /* CLOCK_REALTIME, of the agent */
+        uint64_t busy_usec;    /* the longest time for which the loop was held up lately */
 };
 
 /* The new document, owned by the caller. Its sequence is one more than the previous one's when a reader who

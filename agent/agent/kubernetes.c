@@ -15,8 +15,10 @@
 #include "publish-status.h"
 #include "quantity.h"
 #include "timestamp.h"
+#include "transitions.h"
 
 #define REQUEST_TIMEOUT_USEC (10 * USEC_PER_SEC)
+#define BURST                3 /* what fails, what fails for it, and the return are each told at once */
 
 struct kubernetes {
         sd_event *event;
@@ -40,7 +42,7 @@ struct kubernetes {
         bool busy;
         struct node_object node; /* as the API server last told it */
         bool node_known;
-        json_object *seen; /* type → status, of which transitions are told */
+        struct transitions transitions;
         struct event_queue events;
         char *sending; /* name of the Event under way */
         unsigned sending_count;
@@ -72,7 +74,7 @@ struct kubernetes *kubernetes_free(struct kubernetes *kubernetes)
         node_object_clear(&kubernetes->node);
         event_queue_clear(&kubernetes->events);
         json_object_put(kubernetes->document);
-        json_object_put(kubernetes->seen);
+        transitions_clear(&kubernetes->transitions);
         sd_event_unref(kubernetes->event);
         free(kubernetes->mark);
         free(kubernetes->kubeconfig);
@@ -167,47 +169,15 @@ static int send(struct kubernetes *kubernetes, const struct api_request *request
 
 /* ---- transitions ---- */
 
-static int note_transition(struct kubernetes *kubernetes, json_object *condition)
-{
-        const char *type = json_string(condition, "type"), *status = json_string(condition, "status"),
-                   *before = json_string(kubernetes->seen, type);
-        int r = 0;
-
-        if (before && strcmp(before, status) == 0)
-                return 0;
-        /* The first word about a type is no transition. */
-        if (before && !node_object_left_to(&kubernetes->node, type))
-                r = event_queue_add(&kubernetes->events, api_server_node(kubernetes->server), condition,
-                                    now_boottime_usec(), now_realtime_usec());
-        return r < 0 ? r : json_set_string(kubernetes->seen, type, status);
-}
-
 static int note_transitions(struct kubernetes *kubernetes)
 {
-        json_object *conditions = conditions_of(kubernetes);
-        int r = 0;
-
         if (!kubernetes->node_known)
                 return 0;
-        for (size_t i = 0; r >= 0 && conditions && i < json_object_array_length(conditions); i++)
-                r = note_transition(kubernetes, json_object_array_get_idx(conditions, i));
-        return r;
-}
-
-/* What the Node said when we began is what the next transitions are from. */
-static int learn_statuses(struct kubernetes *kubernetes)
-{
-        int r = 0;
-
-        if (kubernetes->seen)
-                return 0;
-        kubernetes->seen = json_object_new_object();
-        if (!kubernetes->seen)
-                return -ENOMEM;
-        for (size_t i = 0; r >= 0 && i < kubernetes->node.count; i++)
-                r = json_set_string(kubernetes->seen, kubernetes->node.conditions[i].type,
-                                    kubernetes->node.conditions[i].status);
-        return r;
+        return transitions_note(&kubernetes->transitions, &kubernetes->node,
+                                api_server_node(kubernetes->server),
+                                kubernetes->enabled ? kubernetes->document : NULL,
+                                kubernetes->status.failing_usec > 0, &kubernetes->events, now_boottime_usec(),
+                                now_realtime_usec());
 }
 
 /* ---- reading and writing the Node ---- */
@@ -235,7 +205,7 @@ static int learn_node(struct kubernetes *kubernetes, json_object *object)
         node_object_clear(&kubernetes->node);
         kubernetes->node = node;
         kubernetes->node_known = true;
-        r = learn_statuses(kubernetes);
+        r = transitions_learn(&kubernetes->transitions, &kubernetes->node);
         return r < 0 ? r : note_transitions(kubernetes);
 }
 
@@ -581,15 +551,15 @@ int kubernetes_new(sd_event *event, const char *root, const char *mark, void (*c
                 .root = root,
                 .changed = changed,
                 .userdata = userdata,
-                .schedule = { .batch_usec = SCHEDULE_BATCH_USEC },
+                .schedule = { .batch_usec = SCHEDULE_BATCH_USEC, .burst = BURST },
                 .status = { .target = "kubernetes" },
         };
         kubernetes->mark = strdup(mark);
         if (!kubernetes->mark)
                 return -ENOMEM;
         kubernetes->marked = access(mark, F_OK) == 0;
-        r = sd_event_add_time(event, &kubernetes->timer, CLOCK_BOOTTIME, UINT64_MAX, 100 * USEC_PER_MSEC,
-                              on_timer, kubernetes);
+        r = sd_event_add_time(event, &kubernetes->timer, CLOCK_BOOTTIME, UINT64_MAX,
+                              SCHEDULE_SETTLE_USEC / 10, on_timer, kubernetes);
         if (r < 0)
                 return r;
         r = sd_event_source_set_enabled(kubernetes->timer, SD_EVENT_OFF);

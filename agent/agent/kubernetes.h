@@ -2,8 +2,8 @@
 #pragma once
 
 /* Publishing to Kubernetes: the health document's conditions on this node's Node object, an Event for each
- * transition, and where the gateway listens as an annotation; all with the kubelet's own credential, so that
- * nothing has to be installed in the cluster. Waits for the kubeconfig before join. */
+ * transition (transitions.h), and where the gateway listens as an annotation; all with the kubelet's own
+ * credential, so that nothing has to be installed in the cluster. Waits for the kubeconfig before join. */
 
 #include <stdbool.h>
 #include <systemd/sd-event.h>

@@ -3,13 +3,11 @@
 #include "node-identity.h"
 
 #include <limits.h>
-#include <string.h>
 
 #include "x509.h"
 
 #define KUBELET_CERTIFICATE "/var/lib/kubelet/pki/kubelet-client-current.pem"
 #define KUBELET_KUBECONFIG  "/etc/kubernetes/kubelet.conf"
-#define USER_PREFIX         "system:node:" /* kubernetes.io/docs/reference/access-authn-authz/node */
 
 void node_identity_clear(struct node_identity *identity)
 {
@@ -21,13 +19,12 @@ void node_identity_clear(struct node_identity *identity)
 static char *node_name(const char *path)
 {
         _cleanup_certificates_ certificates = {};
-        _cleanup_free_ char *user = NULL;
+        char *name;
 
         if (certificates_load(path, &certificates, NULL) < 0 ||
-            certificate_common_name(certificates.items[0], &user) < 0 ||
-            strncmp(user, USER_PREFIX, strlen(USER_PREFIX)) != 0)
+            certificate_node_name(certificates.items[0], &name) < 0)
                 return NULL;
-        return strdup(user + strlen(USER_PREFIX));
+        return name;
 }
 
 static int update_name(struct node_identity *identity, const char *root)

@@ -47,11 +47,6 @@ static struct node_condition *find(const struct node_object *node, const char *t
         return NULL;
 }
 
-const struct node_condition *node_object_find(const struct node_object *node, const char *type)
-{
-        return find(node, type);
-}
-
 bool node_object_owns_any(const struct node_object *node)
 {
         for (size_t i = 0; i < node->count; i++)

@@ -37,7 +37,6 @@ void node_object_clear(struct node_object *node);
  */
 int node_object_parse(json_object *object, struct node_object *ret, struct failure *failure);
 
-const struct node_condition *node_object_find(const struct node_object *node, const char *type);
 bool node_object_owns_any(const struct node_object *node); /* condition or annotation */
 
 /* Whose the type is when it is not ours to write: the kubelet's and the node controller's own ones always,

@@ -41,8 +41,19 @@ void schedule_begun(struct publish_schedule *schedule)
         schedule->changed_usec = 0;
 }
 
+static unsigned burst(const struct publish_schedule *schedule)
+{
+        return schedule->burst > 0 ? schedule->burst : 1;
+}
+
+/* A heartbeat counts, too, but nothing makes a change wait for longer than one batch. */
 void schedule_succeeded(struct publish_schedule *schedule, uint64_t now_usec)
 {
+        uint64_t full = schedule->full_usec > now_usec ? schedule->full_usec : now_usec,
+                 longest = now_usec + burst(schedule) * schedule->batch_usec;
+
+        full += schedule->batch_usec;
+        schedule->full_usec = full < longest ? full : longest;
         schedule->written_usec = now_usec;
         schedule->retry_usec = 0;
         schedule->window_usec = 0;
@@ -87,6 +98,7 @@ void schedule_failed(struct publish_schedule *schedule, uint64_t now_usec, uint6
 
 uint64_t schedule_due(const struct publish_schedule *schedule)
 {
+        const uint64_t burst_usec = (burst(schedule) - 1) * schedule->batch_usec;
         uint64_t due = UINT64_MAX, change;
 
         if (schedule->retry_usec > 0)
@@ -95,8 +107,8 @@ uint64_t schedule_due(const struct publish_schedule *schedule)
                 due = schedule->written_usec + schedule->heartbeat_usec;
         if (schedule->changed_usec > 0) {
                 change = schedule->changed_usec + SCHEDULE_SETTLE_USEC;
-                if (schedule->written_usec > 0 && change < schedule->written_usec + schedule->batch_usec)
-                        change = schedule->written_usec + schedule->batch_usec;
+                if (change + burst_usec < schedule->full_usec)
+                        change = schedule->full_usec - burst_usec;
                 if (change < due)
                         due = change;
         }

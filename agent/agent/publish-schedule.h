@@ -18,14 +18,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SCHEDULE_SETTLE_USEC (1 * UINT64_C(1000000))  /* what changes together goes together */
-#define SCHEDULE_BATCH_USEC  (15 * UINT64_C(1000000)) /* between two writes for changes, when nobody asked */
+#define SCHEDULE_SETTLE_USEC (100 * UINT64_C(1000))   /* what changes together goes together */
+#define SCHEDULE_BATCH_USEC  (15 * UINT64_C(1000000)) /* between two writes for changes, in the long run */
 #define SCHEDULE_BACKOFF_MAX_USEC \
         (120 * UINT64_C(1000000)) /* the longest wait, and the spread after an outage */
 
 struct publish_schedule {
         uint64_t heartbeat_usec; /* between two writes without a change, jitter included */
-        uint64_t batch_usec;     /* between two writes for changes */
+        uint64_t batch_usec;     /* between two writes for changes, in the long run */
+        unsigned burst;          /* so many may follow one another at once after a quiet time; 0 is as 1 */
+        uint64_t full_usec;      /* when the burst will be whole again (GCRA) */
         uint64_t changed_usec;   /* since when a change waits; 0: none does */
         uint64_t written_usec;   /* the last success; 0: none */
         uint64_t retry_usec;     /* while writes fail: not before; 0: the last one succeeded */

@@ -394,8 +394,8 @@ int report_push_new(sd_event *event, const char *root, void (*changed)(void *use
                 .userdata = userdata,
                 .status = { .target = "report" },
         };
-        r = sd_event_add_time(event, &push->timer, CLOCK_BOOTTIME, UINT64_MAX, 100 * USEC_PER_MSEC, on_timer,
-                              push);
+        r = sd_event_add_time(event, &push->timer, CLOCK_BOOTTIME, UINT64_MAX, SCHEDULE_SETTLE_USEC / 10,
+                              on_timer, push);
         if (r < 0)
                 return r;
         r = sd_event_source_set_enabled(push->timer, SD_EVENT_OFF);

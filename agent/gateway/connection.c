@@ -286,6 +286,19 @@ static int begin_answer(struct connection *c)
 
 /* ---- the steps ---- */
 
+static void audit_handshake(struct connection *c)
+{
+        const char *why = peer_handshake_refusal(c->ssl);
+        _cleanup_failure_ failure = {};
+
+        c->gateway->statistics.refused[REFUSED_HANDSHAKE]++;
+        if (!why)
+                return;
+        (void)failure_set(&failure, -EACCES, "HandshakeRefused", "the TLS handshake: %s", why);
+        if (failure.message)
+                audit(&c->gateway->audit, c->ssl, &failure);
+}
+
 static int step_handshake(struct connection *c)
 {
         int r;
@@ -302,7 +315,7 @@ static int step_handshake(struct connection *c)
         r = wait_for_socket(c, r);
         if (r >= 0)
                 return r;
-        c->gateway->statistics.refused[REFUSED_HANDSHAKE]++;
+        audit_handshake(c);
         /* The alert that says why is on its way. */
         return r == -EPROTO ? start_draining(c) : r;
 }

@@ -106,6 +106,19 @@ int peer_check(SSL *ssl, SSL_CTX *context, const struct gateway_config *config, 
         return 0;
 }
 
+const char *peer_handshake_refusal(const SSL *ssl)
+{
+        unsigned long error = ERR_peek_error();
+        long verdict = SSL_get_verify_result(ssl);
+
+        if (verdict != X509_V_OK)
+                return X509_verify_cert_error_string(verdict);
+        if (ERR_GET_LIB(error) == ERR_LIB_SSL &&
+            ERR_GET_REASON(error) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
+                return "it shows no certificate";
+        return NULL;
+}
+
 int peer_identify(SSL *ssl, uint8_t ret_id[static CLIENT_ID_SIZE])
 {
         _cleanup_(X509_freep) X509 *leaf = SSL_get1_peer_certificate(ssl);
@@ -151,7 +164,10 @@ char *peer_describe(SSL *ssl, char buffer[static PEER_TEXT_SIZE])
         describe_address(SSL_get_fd(ssl), address, sizeof(address));
         if (bio && leaf && X509_NAME_print_ex(bio, X509_get_subject_name(leaf), 0, XN_FLAG_RFC2253) >= 0)
                 size = BIO_get_mem_data(bio, &subject);
-        (void)snprintf(buffer, PEER_TEXT_SIZE, "%.*s from %s", size > 384 ? 384 : (int)size,
-                       size > 0 ? subject : "", address);
+        if (size > 0)
+                (void)snprintf(buffer, PEER_TEXT_SIZE, "%.*s from %s", size > 384 ? 384 : (int)size, subject,
+                               address);
+        else
+                (void)snprintf(buffer, PEER_TEXT_SIZE, "a client from %s", address);
         return buffer;
 }

@@ -20,6 +20,10 @@ enum peer_role {
 int peer_check(SSL *ssl, SSL_CTX *context, const struct gateway_config *config, enum peer_role *ret_role,
                struct failure *failure);
 
+/* Why a handshake failed, when it is for the client's certificate; NULL: for something else, as with a probe
+ * of the port. To be asked before OpenSSL's errors are cleared. */
+const char *peer_handshake_refusal(const SSL *ssl);
+
 /* What tells this client from others, whatever connection it comes on: a part of its certificate's SHA-256.
  * Returns 0, or -EIO when OpenSSL fails. */
 int peer_identify(SSL *ssl, uint8_t ret_id[static CLIENT_ID_SIZE]);

@@ -34,6 +34,10 @@ void kubeconfig_clear(struct kubeconfig *kubeconfig);
 int kubeconfig_parse(const char *name, const char *text, size_t size, struct kubeconfig *ret,
                      struct failure *failure);
 
+/* The name of the node whose kubelet's certificate the (loaded) kubeconfig has; owned by the caller. Returns
+ * -EINVAL with a failure (NotANodeCredential), as certificates_load, or -ENOMEM. */
+int kubeconfig_node_name(const struct kubeconfig *kubeconfig, char **ret, struct failure *failure);
+
 /* Reads and parses the file; then every path in ret is absolute and below root. Returns -ENOENT without a
  * failure when there is none, or -errno with one (KubeconfigUnreadable). */
 int kubeconfig_load(const char *root, const char *path, struct kubeconfig *ret, struct failure *failure);

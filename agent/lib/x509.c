@@ -11,6 +11,8 @@
 #include "files.h"
 #include "quantity.h"
 
+#define NODE_NAME_MAX 253
+
 DEFINE_CLEANUP(BIO *, BIO_free_all)
 DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 
@@ -294,6 +296,34 @@ int certificate_common_name(X509 *certificate, char **ret)
         if (position < 0)
                 return -ENODATA;
         return entry_text(X509_NAME_get_entry(subject, position), ret);
+}
+
+/* A DNS subdomain (kubernetes.io/docs/concepts/overview/working-with-objects/names). */
+static bool is_node_name(const char *name)
+{
+        size_t length = strlen(name);
+
+        return length > 0 && length <= NODE_NAME_MAX && name[0] != '.' &&
+               strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == length;
+}
+
+int certificate_node_name(X509 *certificate, char **ret)
+{
+        static const char prefix[] = "system:node:";
+        _cleanup_free_ char *user = NULL;
+        char *name;
+        int r;
+
+        r = certificate_common_name(certificate, &user);
+        if (r < 0)
+                return r == -ENOMEM ? r : -EINVAL;
+        if (strncmp(user, prefix, strlen(prefix)) != 0 || !is_node_name(user + strlen(prefix)))
+                return -EINVAL;
+        name = strdup(user + strlen(prefix));
+        if (!name)
+                return -ENOMEM;
+        *ret = name;
+        return 0;
 }
 
 int certificate_pin(X509 *certificate, char ret_pin[static CERTIFICATE_PIN_SIZE])

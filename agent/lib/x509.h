@@ -47,6 +47,11 @@ uint64_t certificate_not_before(X509 *certificate);
  * one with a NUL byte. */
 int certificate_common_name(X509 *certificate, char **ret);
 
+/* NAME of the common name "system:node:NAME" that a kubelet's certificate has
+ * (kubernetes.io/docs/reference/access-authn-authz/node); owned by the caller. Returns -EINVAL for another
+ * subject or a NAME that no node can have, or -ENOMEM. */
+int certificate_node_name(X509 *certificate, char **ret);
+
 /* "sha256/BASE64" of the subject's public key (the pin of RFC 7469; curl --pinnedpubkey takes it with a
  * second slash). Returns 0 or -EIO when OpenSSL fails. */
 #define CERTIFICATE_PIN_SIZE (7 + 44 + 1)

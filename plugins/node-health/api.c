@@ -7,9 +7,6 @@
 #include "http-probe.h"
 #include "kubeconfig.h"
 #include "node.h"
-#include "x509.h"
-
-#define NODE_USER_PREFIX "system:node:"
 
 static void finish_unknown(struct check_run *run, const char *reason, const char *message)
 {
@@ -67,34 +64,6 @@ int api_start(struct check_run *run, const char *base_url, const char *path, htt
         return ask(run, &kubeconfig, base_url, path, done);
 }
 
-/* The node's name, as the API server goes by it: from the certificate. */
-static int read_node_name(const struct kubeconfig_material *material, char **ret, struct failure *failure)
-{
-        _cleanup_certificates_ certificates = {};
-        _cleanup_free_ char *name = NULL;
-        char *node;
-        int r;
-
-        r = material->pem ? certificates_parse(KUBELET_CONF, material->pem, strlen(material->pem),
-                                               &certificates, failure)
-                          : certificates_load(material->path, &certificates, failure);
-        if (r < 0)
-                return r;
-        r = certificate_common_name(certificates.items[0], &name);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0 || strncmp(name, NODE_USER_PREFIX, strlen(NODE_USER_PREFIX)) != 0 || strchr(name, '/') ||
-            strchr(name, '?'))
-                return failure_set(failure, -EINVAL, "NotANodeCertificate",
-                                   "the certificate of " KUBELET_CONF " is not a node's: its common name "
-                                   "does not begin with " NODE_USER_PREFIX);
-        node = strdup(name + strlen(NODE_USER_PREFIX));
-        if (!node)
-                return -ENOMEM;
-        *ret = node;
-        return 0;
-}
-
 int api_start_node(struct check_run *run, http_done_fn done)
 {
         _cleanup_free_ char *name = NULL, *path = NULL;
@@ -105,7 +74,7 @@ int api_start_node(struct check_run *run, http_done_fn done)
         r = load_credential(run, &kubeconfig);
         if (r != 0)
                 return r < 0 ? r : 0;
-        r = read_node_name(&kubeconfig.certificate, &name, &failure);
+        r = kubeconfig_node_name(&kubeconfig, &name, &failure);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {

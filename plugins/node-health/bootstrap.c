@@ -7,8 +7,11 @@
 
 #include "files.h"
 #include "json-file.h"
+#include "metric.h"
 #include "node.h"
+#include "quantity.h"
 #include "text.h"
+#include "timestamp.h"
 
 /* cloud-init writes result.json when it has ended, and status.json all the time (cloud-init docs:
  * reference/cli.html#status). */
@@ -85,4 +88,18 @@ int bootstrap_start(struct check_run *run)
                 judge_running(run->node->root, &result);
         check_finish(run, &result);
         return 0;
+}
+
+int bootstrap_metrics(const struct node *node, json_object *metrics)
+{
+        uint64_t booted_seconds = (now_realtime_usec() - now_boottime_usec()) / USEC_PER_SEC;
+        int r;
+
+        r = metric_add(metrics, METRIC_GAUGE, METRIC_NAME_PREFIX "boot_time_seconds",
+                       "When the node was booted, by its clock as it is now.", (double)booted_seconds, NULL);
+        if (r < 0)
+                return r;
+        return metric_add(metrics, METRIC_GAUGE, METRIC_NAME_PREFIX "joined",
+                          "Whether kubeadm has made it a node of its cluster.", role_has_joined(node->root),
+                          NULL);
 }

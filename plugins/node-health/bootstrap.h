@@ -5,3 +5,4 @@
 
 /* How far cloud-init and kubeadm have come, and what went wrong. */
 int bootstrap_start(struct check_run *run);
+int bootstrap_metrics(const struct node *node, json_object *metrics);

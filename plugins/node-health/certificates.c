@@ -13,13 +13,14 @@
 #include "text.h"
 #include "timestamp.h"
 #include "x509.h"
+#include "yaml-setting.h"
 
 #define PKI "/etc/kubernetes/pki/"
 
 /* As x509-certificate-exporter has them for kubeadm; those that are not there are not missed. */
 static const struct {
         const char *path;
-        bool kubeconfig; /* client-certificate-data is looked at */
+        bool kubeconfig; /* what is in it, and what it names, is looked at */
 } paths[] = {
         { PKI "apiserver.crt", false },
         { PKI "apiserver-etcd-client.crt", false },
@@ -40,49 +41,7 @@ static const struct {
         { "/etc/kubernetes/scheduler.conf", true },
         { "/etc/kubernetes/super-admin.conf", true },
 };
-_Static_assert(ELEMENTS(paths) <= CERTIFICATE_FILES_MAX, "there is room for all");
-
-static void keep_first_to_expire(const struct certificates *certificates, struct certificate_file *file)
-{
-        for (size_t i = 0; i < certificates->count; i++) {
-                uint64_t not_after_usec = certificate_not_after(certificates->items[i]);
-
-                if (i > 0 && not_after_usec >= file->not_after_usec)
-                        continue;
-                file->not_after_usec = not_after_usec;
-                file->is_ca = certificate_is_ca(certificates->items[i]);
-        }
-}
-
-/* Returns 1 when there is one, 0 when there is none, or negative errno with a failure. */
-static int load_embedded(const char *root, const char *path, struct certificates *ret,
-                         struct failure *failure)
-{
-        _cleanup_kubeconfig_ kubeconfig = {};
-        int r;
-
-        r = kubeconfig_load(root, path, &kubeconfig, failure);
-        if (r < 0)
-                return r == -ENOENT ? 0 : r;
-        if (!kubeconfig.certificate.pem) /* a file, which stands in the table itself */
-                return 0;
-        r = certificates_parse(path, kubeconfig.certificate.pem, strlen(kubeconfig.certificate.pem), ret,
-                               failure);
-        return r < 0 ? r : 1;
-}
-
-static int load_file(const char *root, const char *path, struct certificates *ret, struct failure *failure)
-{
-        _cleanup_free_ char *below = path_under(root, path);
-        int r;
-
-        if (!below)
-                return -ENOMEM;
-        if (access(below, F_OK) < 0)
-                return 0;
-        r = certificates_load(below, ret, failure);
-        return r < 0 ? r : 1;
-}
+_Static_assert(ELEMENTS(paths) + 4 <= CERTIFICATE_FILES_MAX, "there is room for all, and for what is named");
 
 struct judgement {
         enum check_status status;
@@ -120,41 +79,155 @@ static void judge(const struct certificate_file *file, const struct expiry_confi
                 worsen(judgement, CHECK_WARN, "CertificateExpiresSoon");
 }
 
-static int look(struct node *node, struct judgement *judgement)
+/* One look at all of them. */
+struct look {
+        const struct node *node;
+        struct certificate_files files;
+        struct judgement judgement;
+};
+
+/* Those of one file; of several, the one that expires first is told. */
+static int note(struct look *look, const char *path, const struct certificates *certificates)
 {
-        struct certificate_files files = {};
+        struct certificate_file *file = &look->files.items[look->files.count];
 
-        for (size_t i = 0; i < ELEMENTS(paths); i++) {
-                _cleanup_certificates_ certificates = {};
-                _cleanup_failure_ failure = {};
-                struct certificate_file *file = &files.items[files.count];
-                int r;
+        if (look->files.count == CERTIFICATE_FILES_MAX)
+                return 0;
+        for (size_t i = 0; i < certificates->count; i++) {
+                uint64_t not_after_usec = certificate_not_after(certificates->items[i]),
+                         issued_usec = certificate_not_before(certificates->items[i]);
 
-                r = paths[i].kubeconfig ? load_embedded(node->root, paths[i].path, &certificates, &failure)
-                                        : load_file(node->root, paths[i].path, &certificates, &failure);
-                if (r == -ENOMEM)
-                        return r;
-                if (r < 0) {
-                        text_append(judgement->text, sizeof(judgement->text), "%s%s",
-                                    judgement->text[0] ? ", " : "", failure.message ?: strerror(-r));
-                        worsen(judgement, CHECK_WARN, "CertificateUnreadable");
+                if (!certificate_is_ca(certificates->items[i]) &&
+                    (file->issued_usec == 0 || issued_usec < file->issued_usec))
+                        file->issued_usec = issued_usec;
+                if (i > 0 && not_after_usec >= file->not_after_usec)
                         continue;
-                }
-                if (r == 0)
-                        continue;
-                file->path = paths[i].path;
-                keep_first_to_expire(&certificates, file);
-                judge(file, &node->config->checks.certificates, now_realtime_usec(), judgement);
-                files.count++;
+                file->not_after_usec = not_after_usec;
+                file->is_ca = certificate_is_ca(certificates->items[i]);
         }
-        node->certificates = files;
+        file->path = strdup(path);
+        if (!file->path)
+                return -ENOMEM;
+        judge(file, &look->node->config->checks.certificates, now_realtime_usec(), &look->judgement);
+        look->files.count++;
+        return 0;
+}
+
+/* Returns -ENOMEM, or 0: one file that cannot be read does not hide the others. */
+static int note_unreadable(struct look *look, int error, const struct failure *failure)
+{
+        char *text = look->judgement.text;
+
+        if (error == -ENOMEM)
+                return error;
+        text_append(text, sizeof(look->judgement.text), "%s%s", text[0] ? ", " : "",
+                    failure->message ?: strerror(-error));
+        worsen(&look->judgement, CHECK_WARN, "CertificateUnreadable");
+        return 0;
+}
+
+static bool is_noted(const struct look *look, const char *path)
+{
+        for (size_t i = 0; i < look->files.count; i++)
+                if (strcmp(look->files.items[i].path, path) == 0)
+                        return true;
+        return false;
+}
+
+static int look_at_file(struct look *look, const char *path)
+{
+        _cleanup_free_ char *below = path_under(look->node->root, path);
+        _cleanup_certificates_ certificates = {};
+        _cleanup_failure_ failure = {};
+        int r;
+
+        if (!below)
+                return -ENOMEM;
+        if (is_noted(look, path) || access(below, F_OK) < 0)
+                return 0;
+        r = certificates_load(below, &certificates, &failure);
+        return r < 0 ? note_unreadable(look, r, &failure) : note(look, path, &certificates);
+}
+
+static const char *without_root(const char *path, const char *root)
+{
+        return strcmp(root, "/") == 0 ? path : path + strlen(root);
+}
+
+/* The client certificate and the CAs that are in it, and the files that it names instead. */
+static int look_at_kubeconfig(struct look *look, const char *path)
+{
+        _cleanup_certificates_ certificates = {};
+        _cleanup_kubeconfig_ kubeconfig = {};
+        const struct kubeconfig_material *materials[] = { &kubeconfig.certificate, &kubeconfig.ca };
+        _cleanup_free_ char *pem = NULL;
+        _cleanup_failure_ failure = {};
+        int r;
+
+        r = kubeconfig_load(look->node->root, path, &kubeconfig, &failure);
+        if (r < 0)
+                return r == -ENOENT ? 0 : note_unreadable(look, r, &failure);
+        for (size_t i = 0; r >= 0 && i < ELEMENTS(materials); i++)
+                if (!materials[i]->pem && materials[i]->path)
+                        r = look_at_file(look, without_root(materials[i]->path, look->node->root));
+        if (r < 0 || (!materials[0]->pem && !materials[1]->pem))
+                return r;
+        if (asprintf(&pem, "%s\n%s", materials[0]->pem ?: "", materials[1]->pem ?: "") < 0) {
+                pem = NULL;
+                return -ENOMEM;
+        }
+        r = certificates_parse(path, pem, strlen(pem), &certificates, &failure);
+        return r < 0 ? note_unreadable(look, r, &failure) : note(look, path, &certificates);
+}
+
+/* The kubelet's own, when its configuration names one; else it is below /var/lib/kubelet/pki. */
+static int look_at_kubelet(struct look *look)
+{
+        _cleanup_free_ char *text = NULL, *path = NULL;
+
+        if (text_read(look->node->root, KUBELET_CONFIG, KUBELET_CONFIG_MAX, &text) < 0 ||
+            yaml_setting(text, strlen(text), "tlsCertFile", &path) < 0 || !path || path[0] != '/')
+                return 0;
+        return look_at_file(look, path);
+}
+
+static int look_at_all(struct look *look)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTS(paths); i++)
+                r = paths[i].kubeconfig ? look_at_kubeconfig(look, paths[i].path)
+                                        : look_at_file(look, paths[i].path);
+        return r < 0 ? r : look_at_kubelet(look);
+}
+
+void certificate_files_clear(struct certificate_files *files)
+{
+        for (size_t i = 0; i < files->count; i++)
+                free(files->items[i].path);
+        *files = (struct certificate_files){};
+}
+
+static int look(struct node *node, struct judgement *ret)
+{
+        struct look look = { .node = node, .judgement = { .status = CHECK_OK } };
+        int r;
+
+        r = look_at_all(&look);
+        if (r < 0) {
+                certificate_files_clear(&look.files);
+                return r;
+        }
+        certificate_files_clear(&node->certificates);
+        node->certificates = look.files;
+        *ret = look.judgement;
         return 0;
 }
 
 int certificates_start(struct check_run *run)
 {
         const struct expiry_config *limits = &run->node->config->checks.certificates;
-        struct judgement judgement = { .status = CHECK_OK };
+        struct judgement judgement;
         struct check_result result;
         int r;
 

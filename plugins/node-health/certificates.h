@@ -8,15 +8,18 @@
 #define CERTIFICATE_FILES_MAX 24
 
 struct certificate_file {
-        const char *path;        /* in the table; NULL: not looked at */
+        char *path;
         uint64_t not_after_usec; /* CLOCK_REALTIME, of the certificate that expires first */
         bool is_ca;
+        uint64_t issued_usec; /* of the oldest that is no authority; 0: there is none */
 };
 
 struct certificate_files {
         struct certificate_file items[CERTIFICATE_FILES_MAX];
         size_t count;
 };
+
+void certificate_files_clear(struct certificate_files *files);
 
 int certificates_start(struct check_run *run);
 int certificates_metrics(const struct node *node, json_object *metrics);

@@ -41,6 +41,7 @@ const struct check checks[] = {
                 .condition = "NodeServicesReady",
                 .severity = SEVERITY_FATAL,
                 .start = bootstrap_start,
+                .metrics = bootstrap_metrics,
                 CONFIG(bootstrap),
                 DOC("bootstrap"),
         },

@@ -9,9 +9,13 @@
 
 #include "files.h"
 #include "metric.h"
+#include "mountinfo.h"
 #include "node.h"
 #include "quantity.h"
 #include "text.h"
+#include "timestamp.h"
+
+#define AT_ONCE_KEPT_USEC (5 * USEC_PER_MIN) /* what is mounted meanwhile is known a little later */
 
 /* What differs between space and inodes. */
 struct resource {
@@ -124,7 +128,7 @@ static void judge(const struct resource *resource, const struct space_config *co
         ret->threshold = worst < config->warn && worst < config->fail ? config->fail : config->warn;
 }
 
-/* ---- looking, in the child ---- */
+/* ---- looking: in a child, where a file system may hang ---- */
 
 static void look(const char *root, const char *path, struct filesystem *ret)
 {
@@ -148,14 +152,49 @@ static void look(const char *root, const char *path, struct filesystem *ret)
         ret->inodes_available = vfs.f_favail;
 }
 
-static void look_everywhere(int fd, const struct node *node, const struct config_strings *paths)
+static void look_everywhere(const struct node *node, const struct config_strings *paths,
+                            struct filesystem *ret_found)
+{
+        for (size_t i = 0; i < paths->count; i++)
+                look(node->root, paths->items[i], &ret_found[i]);
+}
+
+/* In the child. */
+static void send_all(int fd, const struct node *node, const struct config_strings *paths)
 {
         struct filesystem found[NODE_HEALTH_PATHS_MAX];
 
         _Static_assert(sizeof(found) <= PROBE_ANSWER_MAX, "the answer fits in one write");
-        for (size_t i = 0; i < paths->count; i++)
-                look(node->root, paths->items[i], &found[i]);
+        look_everywhere(node, paths, found);
         (void)write_all(fd, found, paths->count * sizeof(found[0]));
+}
+
+/* statfs of these is answered from memory, whatever becomes of the disk (ext4_statfs, xfs_fs_statfs, …);
+ * others ask a server or a process, or wait for a lock that their own work holds. */
+static bool type_answers_at_once(const char *type)
+{
+        static const char *const types[] = { "ext2", "ext3", "ext4", "tmpfs", "vfat", "xfs" };
+
+        for (size_t i = 0; i < ELEMENTS(types); i++)
+                if (strcmp(types[i], type) == 0)
+                        return true;
+        return false;
+}
+
+static bool all_answer_at_once(const char *root, const struct config_strings *paths)
+{
+        _cleanup_free_ char *mountinfo = NULL;
+
+        if (mountinfo_read(&mountinfo) < 0)
+                return false;
+        for (size_t i = 0; i < paths->count; i++) {
+                _cleanup_free_ char *full = path_under(root, paths->items[i]);
+                _cleanup_(mount_clear) struct mount mount = {};
+
+                if (!full || mountinfo_find(mountinfo, full, &mount) < 0 || !type_answers_at_once(mount.type))
+                        return false;
+        }
+        return true;
 }
 
 /* ---- the two checks ---- */
@@ -164,14 +203,14 @@ static void space_work(int fd, void *userdata)
 {
         const struct check_run *run = userdata;
 
-        look_everywhere(fd, run->node, &run->node->config->checks.disk_space.paths);
+        send_all(fd, run->node, &run->node->config->checks.disk_space.paths);
 }
 
 static void inodes_work(int fd, void *userdata)
 {
         const struct check_run *run = userdata;
 
-        look_everywhere(fd, run->node, &run->node->config->checks.inodes.paths);
+        send_all(fd, run->node, &run->node->config->checks.inodes.paths);
 }
 
 static void finish(struct check_run *run, struct disk_watch *disk, const struct resource *resource,
@@ -213,11 +252,22 @@ static void inodes_cancel(struct check_run *run)
         probe_stop(&run->node->inodes.probe);
 }
 
-static int start(struct check_run *run, struct disk_watch *disk, probe_work_fn work, probe_done_fn done)
+static int start(struct check_run *run, struct disk_watch *disk, const struct config_strings *paths,
+                 probe_work_fn work, probe_done_fn done)
 {
+        struct filesystem found[NODE_HEALTH_PATHS_MAX];
         struct check_result result;
         int r;
 
+        if (now_boottime_usec() >= disk->at_once_until_usec) {
+                disk->at_once = all_answer_at_once(run->node->root, paths);
+                disk->at_once_until_usec = now_boottime_usec() + AT_ONCE_KEPT_USEC;
+        }
+        if (disk->at_once) {
+                look_everywhere(run->node, paths, found);
+                done(found, paths->count * sizeof(found[0]), run);
+                return 0;
+        }
         r = probe_start(&disk->probe, run->node->event, work, done, run);
         if (r != -EBUSY)
                 return r;
@@ -231,13 +281,15 @@ static int start(struct check_run *run, struct disk_watch *disk, probe_work_fn w
 int disk_space_start(struct check_run *run)
 {
         run->cancel = space_cancel;
-        return start(run, &run->node->space, space_work, space_done);
+        return start(run, &run->node->space, &run->node->config->checks.disk_space.paths, space_work,
+                     space_done);
 }
 
 int inodes_start(struct check_run *run)
 {
         run->cancel = inodes_cancel;
-        return start(run, &run->node->inodes, inodes_work, inodes_done);
+        return start(run, &run->node->inodes, &run->node->config->checks.inodes.paths, inodes_work,
+                     inodes_done);
 }
 
 static int add_ratios(const struct disk_watch *disk, const struct resource *resource,

@@ -21,7 +21,6 @@
 
 #define RESOLV_CONF_MAX (64 * 1024)
 #define HOSTS_MAX       (1024 * 1024)
-#define KUBELET_CONF    "/etc/kubernetes/kubelet.conf"
 #define ANSWER_USEC     (3 * USEC_PER_SEC) /* the C library gives up a server after 5 s */
 #define ACCURACY_USEC   (100 * USEC_PER_MSEC)
 #define BLANKS          " \t\r"
@@ -29,14 +28,6 @@
 static uint16_t port = 53; /* the tests have their own server */
 
 /* ---- whom and what to ask ---- */
-
-static int read_text(const char *root, const char *path, size_t max, char **ret)
-{
-        _cleanup_free_ char *full = path_under(root, path);
-        size_t size;
-
-        return full ? file_read(full, max, ret, &size) : -ENOMEM;
-}
 
 /* "nameserver ADDRESS" (resolv.conf(5)); the first three, as in the C library. */
 static void parse_servers(struct dns_watch *watch, char *text)
@@ -118,7 +109,7 @@ static void add_api_server(struct dns_watch *watch, const char *root)
         if (kubeconfig_load(root, KUBELET_CONF, &kubeconfig, NULL) < 0 ||
             !host_of(kubeconfig.server, name, sizeof(name)))
                 return;
-        if (read_text(root, "/etc/hosts", HOSTS_MAX, &hosts) >= 0 && hosts_has(hosts, name))
+        if (text_read(root, "/etc/hosts", HOSTS_MAX, &hosts) >= 0 && hosts_has(hosts, name))
                 return;
         add_name(watch, name);
 }
@@ -338,7 +329,7 @@ int dns_start(struct check_run *run)
                 check_finish_absent(run); /* nothing has to be looked up */
                 return 0;
         }
-        r = read_text(run->node->root, "/etc/resolv.conf", RESOLV_CONF_MAX, &text);
+        r = text_read(run->node->root, "/etc/resolv.conf", RESOLV_CONF_MAX, &text);
         if (r < 0 && r != -ENOENT)
                 return r;
         parse_servers(watch, text ? text : (char[]){ "" });

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "files.h"
+#include "text.h"
 
 #define FIGURES_MAX (64 * 1024) /* /proc/vmstat has about 4 KiB */
 
@@ -51,18 +51,10 @@ int figure_find(const char *text, const char *key, uint64_t *ret)
         return -ENOENT;
 }
 
-static int read_text(const char *root, const char *path, char **ret)
-{
-        _cleanup_free_ char *full = path_under(root, path);
-        size_t size;
-
-        return full ? file_read(full, FIGURES_MAX, ret, &size) : -ENOMEM;
-}
-
 int figures_read(const char *root, const char *path, uint64_t *ret, size_t count)
 {
         _cleanup_free_ char *text = NULL;
-        int r = read_text(root, path, &text);
+        int r = text_read(root, path, FIGURES_MAX, &text);
 
         return r < 0 ? r : figures_parse(text, ret, count);
 }
@@ -70,7 +62,7 @@ int figures_read(const char *root, const char *path, uint64_t *ret, size_t count
 int figure_read(const char *root, const char *path, const char *key, uint64_t *ret)
 {
         _cleanup_free_ char *text = NULL;
-        int r = read_text(root, path, &text);
+        int r = text_read(root, path, FIGURES_MAX, &text);
 
         return r < 0 ? r : figure_find(text, key, ret);
 }

@@ -5,10 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "files.h"
 #include "kernel-figures.h"
 #include "metric.h"
 #include "node.h"
+#include "text.h"
 
 #define LOADAVG_MAX 4096
 
@@ -90,14 +90,11 @@ int conntrack_start(struct check_run *run)
 /* The tasks of a text such as "0.20 0.18 0.12 1/80 11206" (proc_loadavg(5)): the number behind the slash. */
 static int count_tasks(const char *root, uint64_t *ret)
 {
-        _cleanup_free_ char *path = path_under(root, "/proc/loadavg"), *text = NULL;
+        _cleanup_free_ char *text = NULL;
         const char *slash;
-        size_t size;
         int r;
 
-        if (!path)
-                return -ENOMEM;
-        r = file_read(path, LOADAVG_MAX, &text, &size);
+        r = text_read(root, "/proc/loadavg", LOADAVG_MAX, &text);
         if (r < 0)
                 return r;
         slash = strchr(text, '/');

@@ -8,8 +8,7 @@
 #include "node.h"
 #include "static-pod.h"
 
-/* Older ones have no /livez, newer ones have both. */
-#define KUBE_PROXY_URL "http://127.0.0.1:10256/healthz"
+static unsigned kube_proxy_port = 10256; /* the tests have their own server */
 
 static const struct http_service kubelet = {
         .name = "the kubelet",
@@ -69,11 +68,33 @@ static void on_kube_proxy(struct http_transfer *transfer, int error, void *userd
                 finish(run, &kube_proxy, transfer, error);
 }
 
+static int ask_kube_proxy(struct check_run *run, const char *path, http_done_fn done)
+{
+        char url[64];
+        struct http_request request = { .method = "GET", .url = url };
+
+        (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", kube_proxy_port, path);
+        return http_probe_start(run, &request, done);
+}
+
+/* /healthz says 503 also of a node that the autoscaler is about to delete (KEP-3836), /livez does not; before
+ * Kubernetes 1.28 there is no /livez. */
+static void on_kube_proxy_livez(struct http_transfer *transfer, int error, void *userdata)
+{
+        int r;
+
+        if (error < 0 || http_status(transfer) != 404) {
+                on_kube_proxy(transfer, error, userdata);
+                return;
+        }
+        r = ask_kube_proxy(userdata, "/healthz", on_kube_proxy);
+        if (r < 0)
+                http_probe_fail(userdata, r);
+}
+
 int kube_proxy_start(struct check_run *run)
 {
-        struct http_request request = { .method = "GET", .url = KUBE_PROXY_URL };
-
-        return http_probe_start(run, &request, on_kube_proxy);
+        return ask_kube_proxy(run, "/livez", on_kube_proxy_livez);
 }
 
 /* Where a static pod listens, by its manifest; while that is away, where kubeadm lets it. */

@@ -30,6 +30,7 @@ void node_configure(struct node *node, const struct node_health_config *config)
         node->config = config;
         node->space.count = 0; /* indices into the paths of the old one */
         node->inodes.count = 0;
+        node->space.at_once_until_usec = node->inodes.at_once_until_usec = 0;
         node->kernel_log.devices_until_usec = 0;
         if (!config->checks.kubelet.enabled)
                 node->kubelet.history = (struct unit_history){};
@@ -49,4 +50,5 @@ void node_done(struct node *node)
         dns_watch_stop(&node->dns);
         kernel_log_close(&node->kernel_log);
         runc_version_stop(&node->runc);
+        certificate_files_clear(&node->certificates);
 }

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files.h"
 #include "metric.h"
 #include "node.h"
 #include "quantity.h"
+#include "text.h"
 
 #define PRESSURE_MAX 4096
 
@@ -83,14 +83,11 @@ int pressure_parse(const char *text, struct pressure *ret)
 
 static int measure(const struct node *node, const char *path, struct pressure *ret)
 {
-        _cleanup_free_ char *full = path_under(node->root, path), *text = NULL;
-        size_t size;
+        _cleanup_free_ char *text = NULL;
         int r;
 
         ret->measured = false;
-        if (!full)
-                return -ENOMEM;
-        r = file_read(full, PRESSURE_MAX, &text, &size);
+        r = text_read(node->root, path, PRESSURE_MAX, &text);
         return r < 0 ? r : pressure_parse(text, ret);
 }
 

@@ -18,12 +18,11 @@
 /* "linux-image-5.15.0-119-generic, libc6"; each package once, though notify-reboot-required repeats them. */
 static void list_packages(const char *root, char *buffer, size_t size)
 {
-        _cleanup_free_ char *path = path_under(root, "/run/reboot-required.pkgs"), *text = NULL;
+        _cleanup_free_ char *text = NULL;
         char *rest;
-        size_t n;
 
         buffer[0] = '\0';
-        if (!path || file_read(path, PACKAGES_MAX, &text, &n) < 0)
+        if (text_read(root, "/run/reboot-required.pkgs", PACKAGES_MAX, &text) < 0)
                 return;
         rest = text;
         for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {

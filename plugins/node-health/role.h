@@ -20,3 +20,7 @@ bool role_holds(enum role role, const char *root);
  * outlives a reboot. */
 #define KUBELET_CONF "/etc/kubernetes/kubelet.conf"
 bool role_has_joined(const char *root);
+
+/* The kubelet's KubeletConfiguration, as kubeadm lays it down. */
+#define KUBELET_CONFIG     "/var/lib/kubelet/config.yaml"
+#define KUBELET_CONFIG_MAX (256 * 1024)

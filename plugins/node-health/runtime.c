@@ -9,6 +9,10 @@
 #include "http-probe.h"
 #include "node.h"
 #include "protobuf.h"
+#include "quantity.h"
+#include "timestamp.h"
+
+#define VERSION_KEPT_USEC (10 * USEC_PER_MIN)
 
 static const char *const pod_prefixes[] = {
         "etcd-", "kube-apiserver-", "kube-controller-manager-", "kube-proxy-", "kube-scheduler-",
@@ -46,6 +50,22 @@ static void copy_text(const struct protobuf_field *field, char *buffer, size_t s
 static struct protobuf_reader inside(const struct protobuf_field *field)
 {
         return (struct protobuf_reader){ field->bytes, field->bytes + field->size };
+}
+
+/* HealthCheckResponse (grpc/grpc: src/proto/grpc/health/v1/health.proto): status is 1, SERVING is 1. */
+static int read_serving(const uint8_t *message, size_t size, bool *ret)
+{
+        struct protobuf_reader reader = { message, message + size };
+        struct protobuf_field field;
+        bool serving = false;
+        int r;
+
+        while ((r = protobuf_next(&reader, &field)) > 0)
+                if (field.number == 1 && field.wire == PROTOBUF_VARINT)
+                        serving = field.value == 1;
+        if (r >= 0)
+                *ret = serving;
+        return r;
 }
 
 /* VersionResponse: runtime_version is 3. */
@@ -183,7 +203,7 @@ static int read_pods(const uint8_t *message, size_t size, struct runtime *runtim
         return r;
 }
 
-/* ---- the calls: Version, then Status, then ListPodSandbox ---- */
+/* ---- the calls: Health/Check, Version, Status, ListPodSandbox ---- */
 
 static int call(struct check_run *run, const char *method, const void *message, size_t size,
                 int (*on_message)(struct grpc_call *, const uint8_t *, size_t, void *), grpc_done_fn done)
@@ -268,20 +288,67 @@ static int on_version_message(struct grpc_call *grpc, const uint8_t *message, si
         return read_version(message, size, &run->node->runtime);
 }
 
+static int ask_status(struct check_run *run)
+{
+        return call(run, "/runtime.v1.RuntimeService/Status", NULL, 0, on_status_message, on_status);
+}
+
 static void on_version(struct grpc_call *grpc, int error, const struct failure *failure, void *userdata)
 {
         struct check_run *run = userdata;
 
         (void)grpc;
+        if (error >= 0) {
+                run->node->runtime.version_until_usec = now_boottime_usec() + VERSION_KEPT_USEC;
+                error = ask_status(run);
+        }
+        if (error < 0)
+                finish_error(run, error, failure);
+}
+
+/* A program's version seldom changes while it runs. */
+static int ask_version(struct check_run *run)
+{
+        const struct runtime *runtime = &run->node->runtime;
+
+        if (runtime->version[0] && now_boottime_usec() < runtime->version_until_usec)
+                return ask_status(run);
+        return call(run, "/runtime.v1.RuntimeService/Version", NULL, 0, on_version_message, on_version);
+}
+
+static int on_health_message(struct grpc_call *grpc, const uint8_t *message, size_t size, void *userdata)
+{
+        struct check_run *run = userdata;
+
+        (void)grpc;
+        return read_serving(message, size, &run->node->runtime.serving);
+}
+
+static void on_health(struct grpc_call *grpc, int error, const struct failure *failure, void *userdata)
+{
+        struct check_run *run = userdata;
+        struct check_result result;
+
+        if (error >= 0 && !run->node->runtime.serving) {
+                check_result_set(&result, CHECK_FAIL, "ContainerRuntimeNotServing",
+                                 "containerd says of itself that it does not serve (gRPC health); %s",
+                                 service.remedy);
+                check_finish(run, &result);
+                return;
+        }
+        /* Only containerd has this service. */
+        if (error == -EREMOTEIO && grpc_status(grpc) == GRPC_UNIMPLEMENTED)
+                error = 0;
         if (error >= 0)
-                error = call(run, "/runtime.v1.RuntimeService/Status", NULL, 0, on_status_message, on_status);
+                error = ask_version(run);
         if (error < 0)
                 finish_error(run, error, failure);
 }
 
 int container_runtime_start(struct check_run *run)
 {
+        run->node->runtime.serving = false;
         check_result_set(&run->node->runtime.verdict, CHECK_UNKNOWN, "StatusMissing",
                          "the container runtime gave no status; %s", service.remedy);
-        return call(run, "/runtime.v1.RuntimeService/Version", NULL, 0, on_version_message, on_version);
+        return call(run, "/grpc.health.v1.Health/Check", NULL, 0, on_health_message, on_health);
 }

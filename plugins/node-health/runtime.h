@@ -10,7 +10,9 @@
 #include "check.h"
 
 struct runtime {
+        bool serving;                /* by containerd's own health service, in the run under way */
         char version[64];            /* "1.7.13"; empty: not known */
+        uint64_t version_until_usec; /* CLOCK_BOOTTIME: then it is asked again */
         bool pods_known;             /* at the last look */
         unsigned pods;               /* which of the known pods of kube-system ran then, a bit for each */
         struct check_result verdict; /* of the run under way */

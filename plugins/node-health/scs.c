@@ -7,14 +7,14 @@
 #include <string.h>
 
 #include "files.h"
-#include "yaml-setting.h"
 #include "metric.h"
 #include "node.h"
+#include "quantity.h"
+#include "report.h"
 #include "static-pod.h"
 #include "text.h"
-
-#define KUBELET_CONFIG     "/var/lib/kubelet/config.yaml"
-#define KUBELET_CONFIG_MAX (256 * 1024)
+#include "timestamp.h"
+#include "yaml-setting.h"
 
 static void add(struct scs_standard *standard, const char *name, enum scs_status status, const char *format,
                 ...) _printf_(4, 5);
@@ -52,25 +52,6 @@ static bool list_has(const char *list, const char *const *words)
 }
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-/* ---- SCS-0215: a row for each argument that it asks for ---- */
-
-struct wanted {
-        const char *name, *argument;
-        const char *value; /* NULL: any */
-        bool contained;    /* the value is one of a list */
-        bool etcd;         /* else kube-apiserver's */
-};
-
-static const struct wanted wanted_0215[] = {
-        { "scs-0215-max-requests-inflight", "max-requests-inflight" },
-        { "scs-0215-max-mutating-requests-inflight", "max-mutating-requests-inflight" },
-        { "scs-0215-min-request-timeout", "min-request-timeout" },
-        { "scs-0215-event-rate-limit", "enable-admission-plugins", "EventRateLimit", .contained = true },
-        { "scs-0215-admission-control-config", "admission-control-config-file" },
-        { "scs-0215-etcd-auto-compaction-mode", "auto-compaction-mode", "periodic", .etcd = true },
-        { "scs-0215-etcd-auto-compaction-retention", "auto-compaction-retention", "8h", .etcd = true },
-};
-
 /* An argument that is not given is as one that is empty. */
 static void add_argument_fact(struct scs_standard *standard, const char *name, bool good,
                               const char *argument, const char *found, const char *wanted)
@@ -82,38 +63,168 @@ static void add_argument_fact(struct scs_standard *standard, const char *name, b
                     found[0] != '\0' ? found : "not set", wanted);
 }
 
-static void judge_argument(struct scs_standard *standard, const struct wanted *wanted, const char *manifest)
+/* ---- arguments of static pods: a row for each fact ---- */
+
+/* One argument and its value. */
+struct wanted_value {
+        const char *name, *argument;
+        const char *value; /* NULL: any */
+};
+
+static void judge_value(struct scs_standard *standard, const struct wanted_value *wanted,
+                        const char *manifest)
 {
-        char found[STATIC_POD_VALUE_SIZE] = "", text[64] = "a value of your choice";
+        char found[STATIC_POD_VALUE_SIZE] = "";
         bool good = static_pod_argument(manifest, wanted->argument, found);
 
-        if (wanted->value) {
-                (void)snprintf(text, sizeof(text), "%s%s", wanted->contained ? "with " : "", wanted->value);
-                good = wanted->contained ? list_has(found, WORDS(wanted->value))
-                                         : strcmp(found, wanted->value) == 0;
-        }
-        add_argument_fact(standard, wanted->name, good, wanted->argument, found, text);
+        if (wanted->value)
+                good = strcmp(found, wanted->value) == 0;
+        add_argument_fact(standard, wanted->name, good, wanted->argument, found,
+                          wanted->value ?: "a value of your choice");
 }
 
-static void look_0215(const char *root, struct scs_standard *standard)
+/* Several arguments that have to be set, whatever to, and an admission plugin. */
+struct wanted_set {
+        const char *name, *arguments[4];
+        const char *plugin; /* NULL: none */
+};
+
+static void judge_set(struct scs_standard *standard, const struct wanted_set *wanted, const char *manifest)
+{
+        char value[STATIC_POD_VALUE_SIZE], set[128] = "", missing[128] = "";
+
+        for (size_t i = 0; i < ELEMENTS(wanted->arguments) && wanted->arguments[i]; i++) {
+                bool found = static_pod_argument(manifest, wanted->arguments[i], value);
+                char *text = found ? set : missing;
+
+                text_append(text, sizeof(set), "%s--%s", text[0] ? ", " : "", wanted->arguments[i]);
+        }
+        if (wanted->plugin) {
+                bool found = static_pod_argument(manifest, "enable-admission-plugins", value) &&
+                             list_has(value, WORDS(wanted->plugin));
+                char *text = found ? set : missing;
+
+                text_append(text, sizeof(set), "%s%s", text[0] ? ", " : "", wanted->plugin);
+        }
+        if (missing[0])
+                add(standard, wanted->name, SCS_FAIL, "not set: %s", missing);
+        else
+                add(standard, wanted->name, SCS_PASS, "set: %s", set);
+}
+
+/* ---- SCS-0215 ---- */
+
+#define TEST_0215(name) "Test_scs_0215_" name
+
+#define BACKUP_REPORT   "/run/capi-node-agent/reports/etcd-backup.json"
+#define BACKUP_AGE_MAX  (7 * USEC_PER_DAY)   /* "at least once a week" */
+#define CERTIFICATE_AGE (366 * USEC_PER_DAY) /* "at least yearly" */
+
+static const struct wanted_set wanted_0215[] = {
+        { TEST_0215("requestLimits"),
+          { "max-requests-inflight", "max-mutating-requests-inflight", "min-request-timeout" },
+          "EventRateLimit" },
+        { TEST_0215("minRequestTimeout"), { "min-request-timeout" } },
+        { TEST_0215("eventRateLimit"), { "admission-control-config-file" }, "EventRateLimit" },
+};
+/* In the standard's text, without a test. */
+static const struct wanted_value wanted_0215_etcd[] = {
+        { "scs-0215-etcd-auto-compaction-mode", "auto-compaction-mode", "periodic" },
+        { "scs-0215-etcd-auto-compaction-retention", "auto-compaction-retention", "8h" },
+};
+
+/* The test looks for the argument; it is what kube-apiserver does without it, too. */
+static void judge_fairness(struct scs_standard *standard, const char *manifest)
+{
+        char found[STATIC_POD_VALUE_SIZE] = "";
+        bool set = static_pod_argument(manifest, "enable-priority-and-fairness", found);
+
+        add_argument_fact(standard, TEST_0215("apiPriorityAndFairness"), !set || strcmp(found, "true") == 0,
+                          "enable-priority-and-fairness", set ? found : "true (the default)", "true");
+}
+
+/* When the newest of the copies that etcd-backup has verified was finished; 0: there is none. */
+static uint64_t newest_copy(const struct report *report)
+{
+        json_object *copies = json_member(report->info, "copies", json_type_array);
+        uint64_t newest = 0, finished;
+
+        for (size_t i = 0; copies && i < json_object_array_length(copies); i++) {
+                const char *time = json_string(json_object_array_get_idx(copies, i), "finishedAt");
+
+                if (time && timestamp_parse(time, &finished) >= 0 && finished > newest)
+                        newest = finished;
+        }
+        return newest;
+}
+
+static void judge_backup(struct scs_standard *standard, const char *root)
+{
+        _cleanup_(report_freep) struct report *report = NULL;
+        _cleanup_free_ char *path = path_under(root, BACKUP_REPORT);
+        _cleanup_failure_ failure = {};
+        char time[TIMESTAMP_SIZE];
+        uint64_t newest;
+
+        if (!path || report_load(path, &report, &failure) < 0) {
+                add(standard, TEST_0215("etcdBackup"), SCS_UNKNOWN,
+                    "etcd-backup does not report; what else makes backups is not seen from here");
+                return;
+        }
+        newest = newest_copy(report);
+        if (newest > 0 && newest + BACKUP_AGE_MAX >= now_realtime_usec())
+                add(standard, TEST_0215("etcdBackup"), SCS_PASS, "the newest verified copy is of %s",
+                    timestamp_format(newest, time));
+        else
+                add(standard, TEST_0215("etcdBackup"), SCS_FAIL,
+                    "no verified copy within a week; see: capi-node etcd-backup status");
+}
+
+/* The test looks for cert-manager, which does not renew kubeadm's; what counts is that they are renewed. */
+static void judge_rotation(struct scs_standard *standard, const struct certificate_files *files)
+{
+        const char *old = NULL;
+
+        for (size_t i = 0; i < files->count; i++)
+                if (files->items[i].issued_usec > 0 &&
+                    files->items[i].issued_usec + CERTIFICATE_AGE < now_realtime_usec())
+                        old = files->items[i].path;
+        if (files->count == 0)
+                add(standard, TEST_0215("certificateRotation"), SCS_UNKNOWN,
+                    "the check certificates has not looked");
+        else if (old)
+                add(standard, TEST_0215("certificateRotation"), SCS_FAIL,
+                    "%s is older than a year; type: kubeadm certs renew all", old);
+        else
+                add(standard, TEST_0215("certificateRotation"), SCS_PASS,
+                    "none but of authorities is older than a year");
+}
+
+static void look_0215(const struct node *node, struct scs_standard *standard)
 {
         _cleanup_free_ char *api_server = NULL, *etcd = NULL;
-        int api_server_loaded = static_pod_load(root, "kube-apiserver", &api_server);
-        int etcd_loaded = static_pod_load(root, "etcd", &etcd);
+        int r = static_pod_load(node->root, "kube-apiserver", &api_server);
 
         standard->count = 0;
-        for (size_t i = 0; i < ELEMENTS(wanted_0215); i++) {
-                const struct wanted *wanted = &wanted_0215[i];
-                int r = wanted->etcd ? etcd_loaded : api_server_loaded;
-
-                if (wanted->etcd && r == -ENOENT)
-                        continue; /* an external etcd */
-                if (r < 0)
-                        add(standard, wanted->name, SCS_UNKNOWN, "cannot read the manifest of %s: %s",
-                            wanted->etcd ? "etcd" : "kube-apiserver", strerror(-r));
+        for (size_t i = 0; i < ELEMENTS(wanted_0215); i++)
+                if (r >= 0)
+                        judge_set(standard, &wanted_0215[i], api_server);
                 else
-                        judge_argument(standard, wanted, wanted->etcd ? etcd : api_server);
-        }
+                        add(standard, wanted_0215[i].name, SCS_UNKNOWN,
+                            "cannot read the manifest of kube-apiserver: %s", strerror(-r));
+        if (r >= 0)
+                judge_fairness(standard, api_server);
+        judge_rotation(standard, &node->certificates);
+        if (!role_holds(ROLE_ETCD_MEMBER, node->root))
+                return; /* an external etcd */
+        judge_backup(standard, node->root);
+        r = static_pod_load(node->root, "etcd", &etcd);
+        for (size_t i = 0; i < ELEMENTS(wanted_0215_etcd); i++)
+                if (r >= 0)
+                        judge_value(standard, &wanted_0215_etcd[i], etcd);
+                else
+                        add(standard, wanted_0215_etcd[i].name, SCS_UNKNOWN,
+                            "cannot read the manifest of etcd: %s", strerror(-r));
 }
 
 /* ---- SCS-0217 ---- */
@@ -134,17 +245,16 @@ static const struct {
 
 static void look_at_kubelet(const char *root, struct scs_standard *standard)
 {
-        _cleanup_free_ char *path = path_under(root, KUBELET_CONFIG), *text = NULL;
-        size_t size;
+        _cleanup_free_ char *text = NULL;
         int r;
 
-        r = path ? file_read(path, KUBELET_CONFIG_MAX, &text, &size) : -ENOMEM;
+        r = text_read(root, KUBELET_CONFIG, KUBELET_CONFIG_MAX, &text);
         for (size_t i = 0; i < ELEMENTS(kubelet_0217); i++) {
                 _cleanup_free_ char *found = NULL;
                 const char *value;
 
                 if (r >= 0)
-                        r = yaml_setting(text, size, kubelet_0217[i].keys, &found);
+                        r = yaml_setting(text, strlen(text), kubelet_0217[i].keys, &found);
                 if (r < 0) {
                         add(standard, kubelet_0217[i].name, SCS_UNKNOWN, "cannot read " KUBELET_CONFIG ": %s",
                             strerror(-r));
@@ -158,6 +268,38 @@ static void look_at_kubelet(const char *root, struct scs_standard *standard)
                         add(standard, kubelet_0217[i].name, SCS_FAIL, "%s is %s; wanted: %s",
                             kubelet_0217[i].keys, value, kubelet_0217[i].wanted);
         }
+}
+
+/* Service accounts, and one more for people. */
+static void judge_authentication(struct scs_standard *standard, const char *manifest)
+{
+        char value[STATIC_POD_VALUE_SIZE];
+        bool accounts = static_pod_argument(manifest, "service-account-issuer", value),
+             others = static_pod_argument(manifest, "oidc-issuer-url", value) ||
+                      static_pod_argument(manifest, "authentication-token-webhook-config-file", value);
+
+        if (accounts && others)
+                add(standard, TEST("Authentication_Methods"), SCS_PASS,
+                    "service accounts, and OpenID Connect or a webhook");
+        else
+                add(standard, TEST("Authentication_Methods"), SCS_FAIL, "not set: %s",
+                    accounts ? "--oidc-issuer-url or --authentication-token-webhook-config-file"
+                             : "--service-account-issuer");
+}
+
+static const struct wanted_set wanted_0217_tls = {
+        "Test_scs_0217_etcd_tls_communication",
+        { "etcd-certfile", "etcd-keyfile", "etcd-cafile" },
+};
+
+/* That etcd is on this machine is a warning of the test's, no failure. */
+static void judge_isolation(struct scs_standard *standard, const char *manifest)
+{
+        char servers[STATIC_POD_VALUE_SIZE] = "";
+        bool given = static_pod_argument(manifest, "etcd-servers", servers);
+
+        add_argument_fact(standard, "Test_scs_0217_etcd_isolation", given, "etcd-servers", servers,
+                          "where etcd is");
 }
 
 static void look_at_api_server(const char *root, struct scs_standard *standard)
@@ -180,11 +322,14 @@ static void look_at_api_server(const char *root, struct scs_standard *standard)
         add_argument_fact(standard, TEST("Authorization_Methods"),
                           list_has(modes, WORDS("Node")) && list_has(modes, WORDS("ABAC", "RBAC", "Webhook")),
                           "authorization-mode", modes, "Node, and ABAC, RBAC or Webhook");
+        judge_authentication(standard, manifest);
+        judge_set(standard, &wanted_0217_tls, manifest);
+        judge_isolation(standard, manifest);
 }
 
 /* Of the standard's text, without a test of these names: etcd speaks TLS, and to this node alone without it.
  */
-static const struct wanted wanted_0217_etcd[] = {
+static const struct wanted_value wanted_0217_etcd[] = {
         { "scs-0217-etcd-cert-file", "cert-file" },
         { "scs-0217-etcd-key-file", "key-file" },
         { "scs-0217-etcd-client-cert-auth", "client-cert-auth", "true" },
@@ -201,7 +346,7 @@ static void look_0217(const char *root, struct scs_standard *standard)
         if (static_pod_load(root, "etcd", &etcd) < 0)
                 return; /* not on this node */
         for (size_t i = 0; i < ELEMENTS(wanted_0217_etcd); i++)
-                judge_argument(standard, &wanted_0217_etcd[i], etcd);
+                judge_value(standard, &wanted_0217_etcd[i], etcd);
 }
 
 /* ---- the two checks ---- */
@@ -218,17 +363,21 @@ static size_t count_status(const struct scs_standard *standard, enum scs_status 
 static void judge(const char *name, const struct scs_standard *standard, struct check_result *ret)
 {
         size_t failed = count_status(standard, SCS_FAIL), unknown = count_status(standard, SCS_UNKNOWN);
+        const char *why = "";
         char names[384] = "";
 
-        for (size_t i = 0; i < standard->count; i++)
+        for (size_t i = 0; i < standard->count; i++) {
                 if (standard->facts[i].status == SCS_FAIL)
                         text_append(names, sizeof(names), "%s%s", names[0] != '\0' ? ", " : "",
                                     standard->facts[i].name);
+                if (standard->facts[i].status == SCS_UNKNOWN)
+                        why = standard->facts[i].message;
+        }
         if (failed > 0)
                 check_result_set(ret, CHECK_WARN, "StandardNotMet", "%zu of %zu of %s do not hold: %s",
                                  failed, standard->count, name, names);
         else if (unknown > 0)
-                check_result_set(ret, CHECK_UNKNOWN, "StandardNotChecked", "%s", standard->facts[0].message);
+                check_result_set(ret, CHECK_UNKNOWN, "StandardNotChecked", "%s", why);
         else
                 check_result_set(ret, CHECK_OK, "StandardMet", "all %zu that can be seen on the node hold",
                                  standard->count);
@@ -240,7 +389,7 @@ int scs_0215_start(struct check_run *run)
 {
         struct check_result result;
 
-        look_0215(run->node->root, &run->node->scs.scs_0215);
+        look_0215(run->node, &run->node->scs.scs_0215);
         judge("SCS-0215", &run->node->scs.scs_0215, &result);
         check_finish(run, &result);
         return 0;

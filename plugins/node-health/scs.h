@@ -2,7 +2,7 @@
 #pragma once
 
 /* What the Sovereign Cloud Stack's standards ask of a node, as far as its own files show it:
- * SCS-0215 (robustness) and SCS-0217 (hardening), the latter under the names of SCS's own tests
+ * SCS-0215 (robustness) and SCS-0217 (hardening), under the names of SCS's own tests where there are
  * (SovereignCloudStack/standards, Tests/kaas/kaas-sonobuoy-tests). */
 
 #include <stdbool.h>

@@ -4,6 +4,16 @@
 
 #include <string.h>
 
+#include "files.h"
+
+int text_read(const char *root, const char *path, size_t max, char **ret)
+{
+        _cleanup_free_ char *full = path_under(root, path);
+        size_t size;
+
+        return full ? file_read(full, max, ret, &size) : -ENOMEM;
+}
+
 void text_append_arguments(char *buffer, size_t size, const char *format, va_list arguments)
 {
         size_t length = strlen(buffer), end = size - 1;

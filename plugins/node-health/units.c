@@ -70,6 +70,7 @@ static void finish(struct units_watch *watch)
         } rows[] = {
                 { UNIT_FAILED, "UnitsFailed", "failed" },
                 { UNIT_STARTING, "UnitsStuckStarting", "still starting" },
+                { UNIT_STOPPING, "UnitsStuckStopping", "still stopping" },
                 { UNIT_INACTIVE, "UnitsNotRunning", "enabled, but not running" },
         };
         struct check_run *run = watch->run;
@@ -282,6 +283,8 @@ static void suspect_failed(struct units_watch *watch, const char *name, const ch
                 suspect(watch, name, UNIT_FAILED);
         else if (strcmp(active, "activating") == 0 && strncmp(sub, "auto-restart", 12) != 0)
                 suspect(watch, name, UNIT_STARTING);
+        else if (strcmp(active, "deactivating") == 0)
+                suspect(watch, name, UNIT_STOPPING);
 }
 
 static int on_states(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
@@ -313,7 +316,8 @@ int units_start(struct check_run *run)
         if (r >= 0)
                 r = sd_bus_call_method_async(run->node->bus.bus, &watch->slot, SYSTEMD, SYSTEMD_PATH,
                                              SYSTEMD ".Manager", "ListUnitsByPatterns", on_states, watch,
-                                             "asas", 2, "failed", "activating", 1, "*.service");
+                                             "asas", 3, "failed", "activating", "deactivating", 1,
+                                             "*.service");
         if (r < 0)
                 finish_unknown(watch, strerror(-r));
         return 0;

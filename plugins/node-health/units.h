@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* All services of this node that are not as they should be: failed, starting for ever, or enabled and not
- * running. */
+/* All services of this node that are not as they should be: failed, starting or stopping for ever, or enabled
+ * and not running. */
 
 #include <systemd/sd-bus.h>
 
 #include "check.h"
 
-#define UNITS_SUSPECTS_MAX 32
+#define UNITS_SUSPECTS_MAX 64  /* oneshots that ran are some of them, until they are asked */
 #define UNITS_NAME_SIZE    256 /* UNIT_NAME_MAX of systemd */
 
-enum unit_trouble { UNIT_FAILED, UNIT_STARTING, UNIT_INACTIVE };
+enum unit_trouble { UNIT_FAILED, UNIT_STARTING, UNIT_STOPPING, UNIT_INACTIVE };
 
 struct unit_suspect {
         char name[UNITS_NAME_SIZE];

@@ -6,7 +6,6 @@
 #include <sys/utsname.h>
 
 #include "api.h"
-#include "files.h"
 #include "http-probe.h"
 #include "node.h"
 #include "static-pod.h"
@@ -157,12 +156,12 @@ static int add_from_file(const char *root, json_object *versions, const char *na
                          const char *key)
 {
         for (; *paths; paths++) {
-                _cleanup_free_ char *path = path_under(root, *paths), *text = NULL;
-                size_t size;
+                _cleanup_free_ char *text = NULL;
+                int r = text_read(root, *paths, KEY_VALUE_MAX, &text);
 
-                if (!path)
-                        return -ENOMEM;
-                if (file_read(path, KEY_VALUE_MAX, &text, &size) >= 0)
+                if (r == -ENOMEM)
+                        return r;
+                if (r >= 0)
                         return json_set_string(versions, name, value_of(text, key));
         }
         return json_set_string(versions, name, NULL);

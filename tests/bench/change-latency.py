@@ -13,7 +13,7 @@ SUMMARY = "a report is renamed into place; /v1/health?wait answers with the chan
 GOALS = {}
 LIMITS = {"p50 ms": 50, "p99 ms": 250}
 
-CHANGES = 100
+CHANGES = 200
 PORT = 10276
 
 

@@ -11,7 +11,7 @@ from work import chroot
 SUMMARY = "the gateway's /metrics against node_exporter's, which reads its own collectors or a textfile of the same series"
 GOALS = {"CPU ms a request": 0.33, "p99 ms": 1.0}
 
-REQUESTS = 1500
+REQUESTS = 800
 TICKS = os.sysconf("SC_CLK_TCK")
 PORTS = {"gateway": 10273, "collectors": 10274, "textfile": 10275}
 

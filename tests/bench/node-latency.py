@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a plugin's report on disk to the condition on the Node object of a real API server: the first change after a quiet
-time, which waits a second for what comes with it, and one that follows soon, which waits for the end of the batch (15 s)."""
+"""From a plugin's report on disk to the condition on the Node object of a real API server: a change after a quiet time, and
+one that follows soon, as when a service comes back. Three are written at once, as the agent finds them; who changes more
+often than that waits for the end of a batch of 15 s, which tests/unit/test-publish-schedule.c proves."""
 import os
 import random
 import subprocess
@@ -12,11 +13,11 @@ from weather import make_root, write_weather
 
 SUMMARY = "a report is renamed into place; a watch of the Nodes shows the condition, on nodes that change at their own times"
 GOALS = {}
-LIMITS = {"first p50 ms": 1500, "first p99 ms": 2000, "in batch p50 ms": 15500, "in batch p99 ms": 15500}
+LIMITS = {"first p50 ms": 500, "first p99 ms": 1500, "second p50 ms": 500, "second p99 ms": 1500}
 
-NODES = 25  # for each run; the figures are of all runs so far
-BATCH_SECONDS = 15
-WARM_UP_SECONDS = 35
+NODES = 36
+ROUNDS = 3  # so many runs measure, half a minute each; the figures are of all so far
+QUIET_SECONDS = 30  # two writes in a run, two batches of quiet before
 PATIENCE_SECONDS = 60
 
 
@@ -47,20 +48,22 @@ class Node:
             assert self.seen.wait_for(lambda: self.status == wanted, PATIENCE_SECONDS), self.name
         return (time.perf_counter() - started) * 1000
 
-    def measure(self, first, in_batch):
-        time.sleep(BATCH_SECONDS + 1 + random.uniform(0, BATCH_SECONDS))
+    def measure(self, first, second):
+        time.sleep(QUIET_SECONDS - 4 + random.uniform(0, 3))
         first.append(self.change())
-        time.sleep(random.uniform(0, BATCH_SECONDS - 2))
-        in_batch.append(self.change())
+        time.sleep(random.uniform(0, 1))
+        second.append(self.change())
 
 
 def setup(work):
     kubernetes = Kubernetes(work)
-    work.first, work.in_batch = [], []
+    work.first, work.second = [], []
     work.nodes = {node.name: node for node in (Node(work, kubernetes, number) for number in range(NODES))}
     threading.Thread(target=kubernetes.watch_nodes, daemon=True,
                      args=(lambda node: work.nodes[node["metadata"]["name"]].shown(node),)).start()
-    time.sleep(WARM_UP_SECONDS)
+    for node in work.nodes.values():
+        with node.seen:
+            assert node.seen.wait_for(lambda: node.status == "True", PATIENCE_SECONDS), node.name
 
 
 def percentile(values, share):
@@ -68,14 +71,19 @@ def percentile(values, share):
 
 
 def ours(work):
-    threads = [threading.Thread(target=node.measure, args=(work.first, work.in_batch)) for node in work.nodes.values()]
+    if len(work.first) < NODES * ROUNDS:
+        measure(work)
+    return {"%s %s ms" % (kind, name): percentile(values, share)
+            for kind, values in (("first", work.first), ("second", work.second))
+            for name, share in (("p50", 0.5), ("p99", 0.99))}
+
+
+def measure(work):
+    threads = [threading.Thread(target=node.measure, args=(work.first, work.second)) for node in work.nodes.values()]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return {"%s %s ms" % (kind, name): percentile(values, share)
-            for kind, values in (("first", work.first), ("in batch", work.in_batch))
-            for name, share in (("p50", 0.5), ("p99", 0.99))}
 
 
 def peer(work):

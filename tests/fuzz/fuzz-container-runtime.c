@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Any bytes as the container runtime's three answers: read or refused, and what is kept is text. */
+/* Any bytes as the container runtime's four answers: read or refused, and what is kept is text. */
 
 #include "../../plugins/node-health/runtime.c"
 #include "fuzz.h"
@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (size == 0)
                 return 0; /* libFuzzer then gives NULL */
+        (void)read_serving(data, size, &runtime.serving);
         (void)read_version(data, size, &runtime);
         promise_one_line(runtime.version);
         if (judge_status(data, size, &result) >= 0) {

@@ -14,15 +14,16 @@
 #include "cleanup.h"
 #include "timestamp.h"
 
-/* Reads one request. False when the connection ended. */
-static bool read_request(SSL *ssl)
+#define REQUEST_MAX (64 * 1024)
+
+/* Reads one request; data has the beginning of it. False when the connection ended. */
+static bool read_request(SSL *ssl, char data[static REQUEST_MAX])
 {
-        char data[64 * 1024];
         size_t size = 0;
 
         for (;;) {
                 const char *end, *length;
-                int n = SSL_read(ssl, data + size, (int)(sizeof(data) - 1 - size));
+                int n = SSL_read(ssl, data + size, (int)(REQUEST_MAX - 1 - size));
 
                 if (n <= 0)
                         return false;
@@ -38,17 +39,20 @@ static bool read_request(SSL *ssl)
 static void serve(struct answers *answers, int fd)
 {
         SSL *ssl = SSL_new(answers->tls);
+        char request[REQUEST_MAX];
 
         SSL_set_fd(ssl, fd);
         if (SSL_accept(ssl) == 1) {
                 atomic_fetch_add(&answers->connections, 1);
-                while (read_request(ssl)) {
+                while (read_request(ssl, request)) {
                         unsigned number = atomic_load(&answers->requests), which = 0;
 
                         while (which < number && answers->texts[which + 1])
                                 which++;
-                        if (number < ANSWERS_MAX)
+                        if (number < ANSWERS_MAX) {
                                 answers->times_usec[number] = now_boottime_usec();
+                                answers->methods[number] = request[0];
+                        }
                         atomic_store(&answers->requests, number + 1);
                         if (SSL_write(ssl, answers->texts[which], (int)strlen(answers->texts[which])) <= 0)
                                 break;

@@ -18,6 +18,7 @@ struct answers {
         unsigned port;
         atomic_uint connections, requests;
         uint64_t times_usec[ANSWERS_MAX]; /* CLOCK_BOOTTIME of each request */
+        char methods[ANSWERS_MAX + 1];    /* the first letter of each */
 
         int fd;
         atomic_int connection;

@@ -21,8 +21,8 @@ struct fake_systemd {
         const char *root;
         pid_t daemon; /* dbus-daemon, listens at ROOT/run/dbus/system_bus_socket; 0: none */
         sd_bus *bus;
-        bool silent;               /* takes questions and does not answer */
-        struct fake_unit units[8]; /* those without a name are not there */
+        bool silent;                /* takes questions and does not answer */
+        struct fake_unit units[12]; /* those without a name are not there */
 };
 
 /* Both fail the test when they cannot. */

@@ -172,6 +172,28 @@ static void every_status_has_an_outcome_of_its_own_and_the_servers_words(void **
         assert_int_equal(world->answers.connections, 1);
 }
 
+/* How long the agent waits at first: a moment where trying again helps, half a minute where a person has to.
+ */
+static void every_outcome_has_a_wait_of_its_own(void **state)
+{
+        static const struct {
+                enum api_outcome outcome;
+                const char *reason;
+                unsigned seconds;
+        } expected[] = {
+                { API_UNAUTHORIZED, "CredentialRefused", 10 }, { API_FORBIDDEN, "NodeWriteForbidden", 30 },
+                { API_NOT_FOUND, "NodeNotRegistered", 4 },     { API_CONFLICT, "NodeChangedMeanwhile", 1 },
+                { API_GONE, "NodeStateOutdated", 1 },          { API_TOO_MANY_REQUESTS, "ApiServerBusy", 10 },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(expected); i++) {
+                assert_string_equal(api_outcome_reason(expected[i].outcome), expected[i].reason);
+                assert_int_equal(api_outcome_backoff_usec(expected[i].outcome),
+                                 expected[i].seconds * USEC_PER_SEC);
+        }
+}
+
 static void a_refused_credential_is_read_again_once_on_a_new_connection(void **state)
 {
         static const char *const texts[] = { ANSWER("401 Unauthorized", "", "0\r\n\r\n"), NODE,
@@ -242,6 +264,29 @@ static bool has_three_requests(void *userdata)
         return atomic_load(&world->answers.requests) >= 3;
 }
 
+static bool has_six_requests(void *userdata)
+{
+        struct world *world = userdata;
+
+        return atomic_load(&world->answers.requests) >= 6;
+}
+
+static void a_node_that_changed_or_is_outdated_is_read_again_and_written(void **state)
+{
+        static const char *const texts[] = { NODE, ANSWER("409 Conflict", "", "0\r\n\r\n"),
+                                             NODE, ANSWER("410 Gone", "", "0\r\n\r\n"),
+                                             NODE, NODE,
+                                             NULL };
+        struct world *world = *state;
+        pid_t agent;
+
+        answer(world, texts);
+        agent = program_start(AGENT, (const char *const[]){ "--root", world->root, "daemon", NULL });
+        wait_until(has_six_requests, world, "the write behind 409 and 410");
+        assert_int_equal(program_stop(agent, SIGTERM), 0);
+        assert_memory_equal(world->answers.methods, "GPGPGP", 6);
+}
+
 static void the_agent_waits_as_long_as_a_busy_server_asks(void **state)
 {
         static const char *const texts[] = {
@@ -266,10 +311,12 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 PROMISE(every_status_has_an_outcome_of_its_own_and_the_servers_words),
+                PROMISE(every_outcome_has_a_wait_of_its_own),
                 PROMISE(a_refused_credential_is_read_again_once_on_a_new_connection),
                 PROMISE(a_renewed_credential_makes_a_new_connection),
                 PROMISE(a_server_of_another_authority_is_refused),
                 PROMISE(a_certificate_that_is_no_kubelets_is_not_used),
+                PROMISE(a_node_that_changed_or_is_outdated_is_read_again_and_written),
                 PROMISE(the_agent_waits_as_long_as_a_busy_server_asks),
         };
 

@@ -111,9 +111,9 @@ static void join_and_start(struct node *node)
         start_agent(node);
 }
 
-/* The report of a capability with this one condition. */
-static void report_condition(const struct node *node, const char *type, enum condition_status status,
-                             const char *reason)
+/* The report of a capability with this one condition, and a check; check NULL: without. */
+static void report_check(const struct node *node, const char *type, enum condition_status status,
+                         const char *reason, const char *check)
 {
         _cleanup_(report_freep) struct report *report = NULL;
         _cleanup_free_ char *path = NULL;
@@ -127,8 +127,16 @@ static void report_condition(const struct node *node, const char *type, enum con
         report->conditions[0].severity = SEVERITY_FATAL;
         assert_int_equal(condition_set(&report->conditions[0], status, reason, MESSAGE, now_realtime_usec()),
                          1);
+        if (check)
+                assert_int_equal(json_parse(check, strlen(check), &report->checks, NULL), 0);
         assert_true(asprintf(&path, "%s/run/capi-node-agent/reports/weather.json", node->root) > 0);
         assert_int_equal(report_save(report, path), 0);
+}
+
+static void report_condition(const struct node *node, const char *type, enum condition_status status,
+                             const char *reason)
+{
+        report_check(node, type, status, reason, NULL);
 }
 
 static int run_agent(const struct node *node, const char *command)
@@ -163,6 +171,15 @@ static bool beat_since(void *userdata)
                 kube_condition_field(&server, expected->node->name, expected->type, "lastHeartbeatTime");
 
         return strcmp(text, expected->value) != 0;
+}
+
+/* Times on the Node are whole seconds. */
+static bool second_is_over(void *userdata)
+{
+        uint64_t beat;
+
+        assert_int_equal(timestamp_parse(userdata, &beat), 0);
+        return now_realtime_usec() >= beat + 1000000;
 }
 
 static bool annotation_is(void *userdata)
@@ -245,6 +262,7 @@ static void a_transition_time_outlives_the_agent_and_all_it_knew(void **state)
         before = kube_condition_field(&server, node->name, "WeatherFair", "lastTransitionTime");
         beat = kube_condition_field(&server, node->name, "WeatherFair", "lastHeartbeatTime");
         stop_agent(node, SIGKILL);
+        wait_until(second_is_over, beat, "the next second");
         assert_true(asprintf(&path, "%s/" DOCUMENT, node->root) > 0);
         assert_int_equal(unlink(path), 0);                            /* as after a boot */
         report_condition(node, "WeatherFair", CONDITION_TRUE, "Sun"); /* with a time of now */
@@ -300,6 +318,29 @@ static void a_transition_is_an_event_and_the_same_one_again_counts_it_up(void **
         wait_until(is_told, &(struct told){ node, "Sun", 1 }, "the Event of its return");
         report_condition(node, "WeatherFair", CONDITION_FALSE, "Rain");
         wait_until(is_told, &(struct told){ node, "Rain", 2 }, "the count of the second time");
+}
+
+#define BAROMETER(status, reason)                                                                         \
+        "[{\"name\":\"barometer\",\"status\":\"" status "\",\"reason\":\"" reason "\",\"message\":\"m\"," \
+        "\"since\":\"2026-11-21T10:00:00Z\",\"lastRun\":\"2026-11-21T10:00:00Z\"}]"
+
+static void what_a_check_finds_that_decides_no_condition_is_an_event(void **state)
+{
+        struct node *node = *state;
+
+        report_check(node, "WeatherFair", CONDITION_TRUE, "Sun", BAROMETER("OK", "High"));
+        join_and_start(node);
+        wait_for(node, "WeatherFair", "status", "True");
+        report_check(node, "WeatherFair", CONDITION_TRUE, "Sun", BAROMETER("Warn", "Falling"));
+        wait_until(is_told, &(struct told){ node, "Falling", 1 }, "the Event");
+        report_check(node, "WeatherFair", CONDITION_TRUE, "Sun", BAROMETER("OK", "Steady"));
+        wait_until(is_told, &(struct told){ node, "Steady", 1 }, "the Event of its end");
+        /* The condition tells the same: one Event, not two. */
+        report_check(node, "WeatherFair", CONDITION_FALSE, "Gale", BAROMETER("Fail", "Gale"));
+        wait_until(is_told, &(struct told){ node, "Gale", 1 }, "the condition's Event");
+        report_check(node, "WeatherFair", CONDITION_FALSE, "Gale", BAROMETER("Warn", "Rising"));
+        wait_until(is_told, &(struct told){ node, "Rising", 1 }, "the Event of something else");
+        assert_int_equal(count_events(node, "Gale"), 1);
 }
 
 static void a_renewed_credential_is_followed_and_another_nodes_is_refused(void **state)
@@ -553,6 +594,7 @@ int main(void)
                 PROMISE_OF_A_NODE(a_change_is_written_within_the_batch_and_a_type_that_is_gone_is_pruned),
                 PROMISE_OF_A_NODE(a_transition_time_outlives_the_agent_and_all_it_knew),
                 PROMISE_OF_A_NODE(a_transition_is_an_event_and_the_same_one_again_counts_it_up),
+                PROMISE_OF_A_NODE(what_a_check_finds_that_decides_no_condition_is_an_event),
                 PROMISE_OF_A_NODE(a_renewed_credential_is_followed_and_another_nodes_is_refused),
                 PROMISE_OF_A_NODE(after_a_long_outage_the_newest_state_is_written),
                 PROMISE_OF_A_NODE(a_server_that_hangs_is_given_up_after_ten_seconds_and_tried_again),

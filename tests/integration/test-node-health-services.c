@@ -21,17 +21,24 @@
 
 static struct kube_apiserver server;
 
-static void write_certificate(const struct health_node *node, const char *path, int days)
+static char *make_certificate(bool ca, int days)
 {
-        struct identity identity = identity_make(&server.ca, "test", "test", false, days);
-        _cleanup_free_ char *text = NULL;
+        struct identity identity = identity_make(&server.ca, "test", "test", ca, days);
+        char *text = NULL;
         size_t size;
         FILE *stream = open_memstream(&text, &size);
 
         assert_int_equal(PEM_write_X509(stream, identity.certificate), 1);
         assert_int_equal(fclose(stream), 0);
-        root_write(node->root, path, text, 0644);
         identity_clear(&identity);
+        return text;
+}
+
+static void write_certificate(const struct health_node *node, const char *path, int days)
+{
+        _cleanup_free_ char *text = make_certificate(false, days);
+
+        root_write(node->root, path, text, 0644);
 }
 
 /* ---- a real API server ---- */
@@ -213,6 +220,47 @@ static void a_certificate_that_expires_is_told_in_time_and_one_inside_a_kubeconf
         assert_null(certificate_of(report, "/etc/kubernetes/pki/ca.crt"));
 }
 
+/* "controller-manager.conf" with a CA inside, and the client's certificate elsewhere. */
+static void write_kubeconfig(const struct health_node *node, int ca_days, const char *client_certificate)
+{
+        _cleanup_free_ char *ca = make_certificate(true, ca_days), *encoded = malloc(strlen(ca) * 2 + 4);
+        _cleanup_free_ char *text = NULL;
+
+        (void)EVP_EncodeBlock((unsigned char *)encoded, (unsigned char *)ca, (int)strlen(ca));
+        assert_true(asprintf(&text,
+                             "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
+                             "clusters: [{name: k, cluster: {server: \"https://127.0.0.1:1\", "
+                             "certificate-authority-data: %s}}]\n"
+                             "users: [{name: u, user: {client-certificate: %s, client-key: /x.key}}]\n",
+                             encoded, client_certificate) > 0);
+        root_write(node->root, "etc/kubernetes/controller-manager.conf", text, 0600);
+}
+
+static void what_a_kubeconfig_or_the_kubelets_configuration_names_is_looked_at_too(void **state)
+{
+        _cleanup_(report_freep) struct report *report = NULL;
+        struct health_node *node = *state;
+        json_object *ca;
+
+        health_node_make_directory(node, "/etc/kubernetes");
+        health_node_make_directory(node, "/etc/elsewhere");
+        health_node_make_directory(node, "/var/lib/kubelet");
+        write_certificate(node, "etc/elsewhere/client.crt", 30);
+        write_certificate(node, "etc/elsewhere/serving.crt", 30);
+        write_kubeconfig(node, 3, "/etc/elsewhere/client.crt");
+        root_write(node->root, "var/lib/kubelet/config.yaml", "tlsCertFile: /etc/elsewhere/serving.crt\n",
+                   0644);
+        START(node, "certificates");
+        health_node_wait_check(node, "certificates", "Warn", "CertificateExpiresSoon");
+        report = health_node_report(node);
+        ca = certificate_of(report, "/etc/kubernetes/controller-manager.conf");
+        assert_true(json_object_get_boolean(json_member(ca, "isCA", json_type_boolean)));
+        assert_non_null(certificate_of(report, "/etc/elsewhere/client.crt"));
+        assert_non_null(certificate_of(report, "/etc/elsewhere/serving.crt"));
+        assert_int_equal(json_object_array_length(json_member(report->info, "certificates", json_type_array)),
+                         3);
+}
+
 static void an_expired_certificate_fails_and_says_which(void **state)
 {
         struct health_node *node = *state;
@@ -270,15 +318,15 @@ static bool units_message_has(void *userdata)
 static void units_that_are_not_as_they_should_be_are_named_with_gardeners_exclusions(void **state)
 {
         struct health_node *node = *state;
-        struct awaited_message expected = {
-                node,
-                "failed: broken.service; still starting: slow.service; enabled, but not running: gone.service"
-        };
+        struct awaited_message expected = { node, "failed: broken.service; still starting: slow.service; "
+                                                  "still stopping: stuck.service; enabled, "
+                                                  "but not running: gone.service" };
         struct fake_unit *unit;
 
         fake_systemd_start(&node->systemd, node->root);
         fake_systemd_add(&node->systemd, "broken.service")->active_state = "failed";
         fake_systemd_add(&node->systemd, "slow.service")->active_state = "activating";
+        fake_systemd_add(&node->systemd, "stuck.service")->active_state = "deactivating";
         fake_systemd_add(&node->systemd, "gone.service")->active_state = "inactive";
         unit = fake_systemd_add(&node->systemd, "job.service");
         unit->active_state = "activating";
@@ -290,7 +338,7 @@ static void units_that_are_not_as_they_should_be_are_named_with_gardeners_exclus
         unit->active_state = "inactive";
         unit->triggered_by = "on-timer.timer";
         START(node, "units");
-        wait_until(units_message_has, &expected, "the three units");
+        wait_until(units_message_has, &expected, "the four units");
 }
 
 static void services_that_are_as_they_should_be_are_fine(void **state)
@@ -333,6 +381,7 @@ int main(void)
                 NODE_TEST(a_refused_credential_is_a_warning_of_its_own),
                 NODE_TEST(a_scheduler_with_a_certificate_of_its_own_is_asked_and_believed),
                 NODE_TEST(a_certificate_that_expires_is_told_in_time_and_one_inside_a_kubeconfig_too),
+                NODE_TEST(what_a_kubeconfig_or_the_kubelets_configuration_names_is_looked_at_too),
                 NODE_TEST(an_expired_certificate_fails_and_says_which),
                 NODE_TEST(a_bootstrap_that_failed_is_told_before_the_node_has_joined),
                 NODE_TEST(units_that_are_not_as_they_should_be_are_named_with_gardeners_exclusions),

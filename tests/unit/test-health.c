@@ -343,6 +343,67 @@ static void metrics_of_a_late_plugin_are_left_out(void **state)
         }
 }
 
+/* xorshift64*: the same numbers in every run. */
+static uint64_t random_next(uint64_t *state)
+{
+        *state ^= *state >> 12;
+        *state ^= *state << 25;
+        *state ^= *state >> 27;
+        return *state * UINT64_C(2685821657736338717);
+}
+
+/* A plugin that renews its report, dies, comes back, while the clock that people set is set: 5,000 hours. */
+static void silence_is_told_in_time_and_only_silence_through_thousands_of_hours(void **state)
+{
+        struct world *world = *state;
+        struct capability *capability = add_capability(world, "x");
+        uint64_t random = 20261121, renewed_usec, dead_until_usec = 0, distrusted = 0;
+        const uint64_t end_usec = world->boottime_usec + 5000 * USEC_PER_HOUR;
+
+        set_report(world, "x", CONDITION_TRUE, SEVERITY_FATAL);
+        renewed_usec = world->boottime_usec;
+        while (world->boottime_usec < end_usec) {
+                const char *distrust;
+
+                pass(world, 1 + random_next(&random) % (30 * USEC_PER_SEC));
+                if (random_next(&random) % 1000 == 0)
+                        world->realtime_usec = random_next(&random) % (2 * REAL);
+                if (random_next(&random) % 500 == 0)
+                        dead_until_usec = world->boottime_usec + random_next(&random) % USEC_PER_HOUR;
+                if (world->boottime_usec >= dead_until_usec) {
+                        capability->report->generated_usec = world->realtime_usec;
+                        capability->seen_usec = renewed_usec = world->boottime_usec;
+                }
+                distrust = capability_distrust(capability, world->boottime_usec);
+                assert_int_equal(distrust != NULL, world->boottime_usec - renewed_usec > 2 * USEC_PER_MIN);
+                distrusted += distrust != NULL;
+                if (random_next(&random) % 1000 == 0)
+                        assert_string_equal(json_string(condition_of(make(world), "XReady"), "status"),
+                                            distrust ? "Unknown" : "True");
+        }
+        assert_true(distrusted > 10000);
+}
+
+static void the_page_tells_how_the_agent_itself_is(void **state)
+{
+        struct world *world = *state;
+        struct health_input input = {
+                .capabilities = &world->capabilities,
+                .boottime_usec = world->boottime_usec,
+                .started_usec = REAL,
+                .busy_usec = 250 * USEC_PER_MSEC,
+        };
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+
+        add_capability(world, "x")->restarts = 2;
+        set_report(world, "x", CONDITION_TRUE, SEVERITY_FATAL);
+        assert_int_equal(health_metrics(&input, make(world), &text, &size), 0);
+        assert_non_null(strstr(text, "capi_node_agent_start_time_seconds 1795255200\n"));
+        assert_non_null(strstr(text, "capi_node_agent_loop_seconds 0.25\n"));
+        assert_non_null(strstr(text, "capi_node_plugin_restarts_total{capability=\"x\"} 2\n"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -370,6 +431,11 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_disabled_plugin_claims_nothing_and_never_grows_old,
                                                 make_world, free_world),
                 cmocka_unit_test_setup_teardown(the_first_of_two_plugins_has_a_type, make_world, free_world),
+                cmocka_unit_test_setup_teardown(
+                        silence_is_told_in_time_and_only_silence_through_thousands_of_hours, make_world,
+                        free_world),
+                cmocka_unit_test_setup_teardown(the_page_tells_how_the_agent_itself_is, make_world,
+                                                free_world),
                 cmocka_unit_test_setup_teardown(metrics_of_a_late_plugin_are_left_out, make_world,
                                                 free_world),
         };

@@ -13,6 +13,21 @@
 
 #define GIB (UINT64_C(1) << 30)
 
+static unsigned finished;
+
+void check_finish(struct check_run *run, const struct check_result *result)
+{
+        (void)run;
+        (void)result;
+        finished++;
+}
+
+void check_finish_absent(struct check_run *run)
+{
+        (void)run;
+        fail();
+}
+
 static char *paths[] = { "/", "/var/lib/etcd", "/var/log" };
 static const struct space_config config = {
         .enabled = true,
@@ -139,6 +154,40 @@ static void looks_at_this_machine(void **state)
         assert_int_equal(found.error, ENOENT);
 }
 
+static void only_what_may_hang_is_looked_at_in_a_child(void **state)
+{
+        static const char *const types[] = { "ext4", "xfs", "tmpfs" };
+        static const char *const others[] = { "nfs4", "fuse.sshfs", "btrfs", "overlay", "9p", "" };
+        char *looked_at[] = { "/proc", "/nowhere/on/this/machine" };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(types); i++)
+                assert_true(type_answers_at_once(types[i]));
+        for (size_t i = 0; i < ELEMENTS(others); i++)
+                assert_false(type_answers_at_once(others[i]));
+        /* One that may hang is enough, also where the path does not exist: it may tomorrow. */
+        assert_false(all_answer_at_once("/", &(struct config_strings){ looked_at, 1 }));
+        assert_false(all_answer_at_once("/", &(struct config_strings){ looked_at, 2 }));
+}
+
+static void a_local_file_system_is_looked_at_without_a_child(void **state)
+{
+        struct node_health_config all = { .checks.disk_space = config };
+        struct node node;
+        struct check_run run = { .node = &node };
+
+        (void)state;
+        node_init(&node, NULL, "/"); /* without a loop no child could answer */
+        node_configure(&node, &all);
+        node.space.at_once = true;
+        node.space.at_once_until_usec = UINT64_MAX;
+        finished = 0;
+        assert_int_equal(disk_space_start(&run), 0);
+        assert_int_equal(finished, 1);
+        assert_int_equal(node.space.probe.pid, 0);
+        assert_int_equal(node.space.count, ELEMENTS(paths));
+}
+
 /* ---- the child that looks ---- */
 
 struct answer {
@@ -256,6 +305,8 @@ int main(void)
                 cmocka_unit_test(a_file_system_that_cannot_be_read_is_unknown),
                 cmocka_unit_test(a_file_system_without_inodes_is_left_out),
                 cmocka_unit_test(looks_at_this_machine),
+                cmocka_unit_test(only_what_may_hang_is_looked_at_in_a_child),
+                cmocka_unit_test(a_local_file_system_is_looked_at_without_a_child),
                 cmocka_unit_test(a_child_answers_or_is_known_to_have_died),
                 cmocka_unit_test(a_child_that_hangs_is_killed_and_reaped_before_the_next),
                 cmocka_unit_test(no_second_child_is_started_beside_one_that_cannot_be_killed),

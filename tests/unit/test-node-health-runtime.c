@@ -45,6 +45,25 @@ static void a_runtime_that_is_not_ready_fails_and_one_without_a_network_warns(vo
         check_status(false, false, CHECK_FAIL, "ContainerRuntimeNotReady");
 }
 
+static void only_the_word_for_serving_counts_as_serving(void **state)
+{
+        static const struct {
+                const char *message;
+                size_t size;
+                bool serving;
+        } rows[] = {
+                { "\x08\x01", 2, true }, { "\x08\x02", 2, false }, { "", 0, false }, { "\x08\x00", 2, false }
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                bool serving = !rows[i].serving;
+
+                assert_int_equal(read_serving((const uint8_t *)rows[i].message, rows[i].size, &serving), 0);
+                assert_int_equal(serving, rows[i].serving);
+        }
+}
+
 static void a_status_without_conditions_is_not_ready(void **state)
 {
         struct check_result result;
@@ -98,6 +117,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_runtime_that_is_not_ready_fails_and_one_without_a_network_warns),
+                cmocka_unit_test(only_the_word_for_serving_counts_as_serving),
                 cmocka_unit_test(a_status_without_conditions_is_not_ready),
                 cmocka_unit_test(pods_of_kube_system_are_known_by_their_names),
                 cmocka_unit_test(the_version_is_the_third_field),

@@ -14,12 +14,14 @@
 #define ETCD_MANIFEST       "/etc/kubernetes/manifests/etcd.yaml"
 
 static char *root;
+static struct node node;
 
 static int open_root(void **state)
 {
         (void)state;
         root = strdup("/tmp/scs-XXXXXX");
         assert_non_null(mkdtemp(root));
+        node = (struct node){ .root = root };
         return 0;
 }
 
@@ -58,6 +60,22 @@ static enum scs_status status(const struct scs_standard *standard, const char *n
         return found->status;
 }
 
+static void put_backup_report(uint64_t age_usec)
+{
+        _cleanup_free_ char *text = NULL;
+        char time[TIMESTAMP_SIZE];
+
+        (void)timestamp_format(now_realtime_usec() - age_usec, time);
+        assert_true(asprintf(&text,
+                             "{\"apiVersion\":\"capi-node-agent/v1\",\"plugin\":\"etcd-backup\","
+                             "\"version\":\"1\",\"pid\":1,\"bootId\":\"b\",\"generatedAt\":\"%s\","
+                             "\"validFor\":\"2m\",\"config\":{},\"conditions\":[],"
+                             "\"info\":{\"copies\":[{\"finishedAt\":\"2020-01-01T00:00:00Z\"},"
+                             "{\"finishedAt\":\"%s\"}]}}",
+                             time, time) > 0);
+        put(BACKUP_REPORT, text);
+}
+
 #define API_SERVER(arguments)                                                                             \
         "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - command:\n    - kube-apiserver\n" arguments \
         "    image: registry/kube-apiserver:v1.33.4\n"
@@ -86,9 +104,46 @@ static void what_kubeadm_makes_meets_only_a_part_of_the_standards(void **state)
         assert_int_equal(status(&standard, TEST("Authorization_Methods")), SCS_PASS);
         assert_int_equal(status(&standard, "scs-0217-etcd-client-cert-auth"), SCS_PASS);
 
-        look_0215(root, &standard);
-        assert_int_equal(standard.count, 7);
-        assert_int_equal(count_status(&standard, SCS_FAIL), 7);
+        assert_int_equal(status(&standard, TEST("Authentication_Methods")), SCS_FAIL);
+        assert_int_equal(status(&standard, "Test_scs_0217_etcd_tls_communication"), SCS_FAIL);
+
+        look_0215(&node, &standard);
+        assert_int_equal(count_status(&standard, SCS_FAIL), 5);
+        assert_string_equal(fact(&standard, TEST_0215("requestLimits"))->message,
+                            "not set: --max-requests-inflight, --max-mutating-requests-inflight, "
+                            "--min-request-timeout, EventRateLimit");
+        assert_int_equal(status(&standard, TEST_0215("apiPriorityAndFairness")), SCS_PASS);
+        assert_int_equal(status(&standard, TEST_0215("etcdBackup")), SCS_UNKNOWN);
+        assert_int_equal(status(&standard, TEST_0215("certificateRotation")), SCS_UNKNOWN);
+}
+
+static void a_backup_is_weekly_and_a_certificate_yearly(void **state)
+{
+        struct scs_standard standard;
+        struct check_result result;
+
+        (void)state;
+        put(ETCD_MANIFEST, "- --auto-compaction-mode=periodic\n- --auto-compaction-retention=8h\n");
+        put_backup_report(6 * USEC_PER_DAY);
+        node.certificates = (struct certificate_files){
+                .items = { { .path = (char *)"ca.crt" },
+                           { .path = (char *)"old.crt",
+                             .issued_usec = now_realtime_usec() - 360 * USEC_PER_DAY } },
+                .count = 2,
+        };
+        look_0215(&node, &standard);
+        assert_int_equal(status(&standard, TEST_0215("etcdBackup")), SCS_PASS);
+        assert_int_equal(status(&standard, TEST_0215("certificateRotation")), SCS_PASS);
+        judge("SCS-0215", &standard, &result);
+        assert_string_equal(result.message,
+                            "cannot read the manifest of kube-apiserver: No such file or directory");
+
+        put_backup_report(8 * USEC_PER_DAY);
+        node.certificates.items[1].issued_usec -= 10 * USEC_PER_DAY;
+        look_0215(&node, &standard);
+        assert_int_equal(status(&standard, TEST_0215("etcdBackup")), SCS_FAIL);
+        assert_string_equal(fact(&standard, TEST_0215("certificateRotation"))->message,
+                            "old.crt is older than a year; type: kubeadm certs renew all");
 }
 
 static void a_node_that_is_as_asked_passes(void **state)
@@ -98,15 +153,29 @@ static void a_node_that_is_as_asked_passes(void **state)
 
         (void)state;
         put(API_SERVER_MANIFEST,
-            API_SERVER("    - --max-requests-inflight=400\n    - --max-mutating-requests-inflight=200\n"
-                       "    - --min-request-timeout=1800\n"
-                       "    - --enable-admission-plugins=NodeRestriction,EventRateLimit,PodSecurity\n"
-                       "    - \"--admission-control-config-file=/etc/kubernetes/admission.yaml\"\n"));
-        put(ETCD_MANIFEST, "- --auto-compaction-mode=periodic\n- --auto-compaction-retention=8h\n");
-        look_0215(root, &standard);
+            API_SERVER(
+                    "    - --max-requests-inflight=400\n    - --max-mutating-requests-inflight=200\n"
+                    "    - --min-request-timeout=1800\n"
+                    "    - --enable-admission-plugins=NodeRestriction,EventRateLimit,PodSecurity\n"
+                    "    - --service-account-issuer=https://kubernetes.default.svc\n"
+                    "    - --oidc-issuer-url=https://id.example.org\n    - --authorization-mode=Node,RBAC\n"
+                    "    - --etcd-servers=https://127.0.0.1:2379\n    - --etcd-cafile=/a\n"
+                    "    - --etcd-certfile=/b\n    - --etcd-keyfile=/c\n"
+                    "    - \"--admission-control-config-file=/etc/kubernetes/admission.yaml\"\n"));
+        put(ETCD_MANIFEST,
+            "- --auto-compaction-mode=periodic\n- --auto-compaction-retention=8h\n- --cert-file=/a\n"
+            "- --key-file=/b\n- --client-cert-auth=true\n- --peer-client-cert-auth=true\n");
+        put(KUBELET_CONFIG, "{}");
+        put_backup_report(USEC_PER_DAY);
+        node.certificates =
+                (struct certificate_files){ .items = { { .path = (char *)"ca.crt" } }, .count = 1 };
+        look_0215(&node, &standard);
         judge("SCS-0215", &standard, &result);
         assert_int_equal(result.status, CHECK_OK);
-        assert_string_equal(result.message, "all 7 that can be seen on the node hold");
+        assert_string_equal(result.message, "all 8 that can be seen on the node hold");
+        look_0217(root, &standard);
+        judge("SCS-0217", &standard, &result);
+        assert_string_equal(result.message, "all 13 that can be seen on the node hold");
 }
 
 static void a_weak_kubelet_is_told_with_what_was_found(void **state)
@@ -179,6 +248,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 SCS_TEST(what_kubeadm_makes_meets_only_a_part_of_the_standards),
+                SCS_TEST(a_backup_is_weekly_and_a_certificate_yearly),
                 SCS_TEST(a_node_that_is_as_asked_passes),
                 SCS_TEST(a_weak_kubelet_is_told_with_what_was_found),
                 SCS_TEST(the_first_plugin_has_to_be_the_one_that_the_test_looks_for),

@@ -61,6 +61,43 @@ static void a_change_after_quiet_is_written_at_once_and_later_ones_together(void
         assert_in_range(writes, 3600 / 16, 3600 / 15 + 1);
 }
 
+static void a_few_changes_are_each_written_at_once_and_no_change_waits_for_more_than_a_batch(void **state)
+{
+        struct publish_schedule schedule = make_schedule("cp-0");
+        uint64_t now = NOW, writes = 0, longest = 0;
+
+        schedule.burst = 3;
+        for (unsigned i = 0; i < 3; i++, now += USEC_PER_SEC) {
+                schedule_changed(&schedule, now);
+                assert_true(schedule_due(&schedule) == now + SCHEDULE_SETTLE_USEC);
+                write_now(&schedule, now);
+        }
+        schedule_changed(&schedule, now);
+        assert_true(schedule_due(&schedule) == NOW + SCHEDULE_BATCH_USEC);
+        write_now(&schedule, now); /* a heartbeat in between */
+        write_now(&schedule, now);
+
+        for (unsigned tenths = 0; tenths < 36000; tenths++, now += 100 * USEC_PER_MSEC) {
+                uint64_t wait;
+
+                schedule_changed(&schedule, now);
+                wait = schedule_due(&schedule) > now ? schedule_due(&schedule) - now : 0;
+                longest = wait > longest ? wait : longest;
+                if (wait == 0) {
+                        write_now(&schedule, now);
+                        writes++;
+                }
+        }
+        assert_true(longest <= SCHEDULE_BATCH_USEC);
+        assert_in_range(writes, 3600 / 16, 3600 / 15 + 1);
+
+        now += USEC_PER_MIN; /* quiet gives the burst back */
+        write_now(&schedule, now);
+        write_now(&schedule, now);
+        schedule_changed(&schedule, now + USEC_PER_SEC);
+        assert_true(schedule_due(&schedule) == now + USEC_PER_SEC + SCHEDULE_SETTLE_USEC);
+}
+
 static void a_change_while_a_write_is_under_way_is_not_lost(void **state)
 {
         struct publish_schedule schedule = make_schedule("cp-0");
@@ -226,6 +263,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(nothing_is_written_until_there_is_something),
                 cmocka_unit_test(a_change_after_quiet_is_written_at_once_and_later_ones_together),
+                cmocka_unit_test(
+                        a_few_changes_are_each_written_at_once_and_no_change_waits_for_more_than_a_batch),
                 cmocka_unit_test(a_change_while_a_write_is_under_way_is_not_lost),
                 cmocka_unit_test(the_heartbeat_is_within_a_tenth_stable_for_a_node_and_spread_over_nodes),
                 cmocka_unit_test(a_quiet_node_beats_and_an_hour_has_eleven_to_fourteen_writes),

@@ -326,6 +326,31 @@ static void gives_the_first_common_name_as_utf8(void **state)
         assert_common_name(&none, 0, -ENODATA, NULL);
 }
 
+static void knows_a_nodes_name_by_a_kubelets_subject(void **state)
+{
+        static const struct {
+                const char *common_name, *node;
+        } rows[] = {
+                { "system:node:cp-0", "cp-0" }, { "system:node:cp-0.example.org", "cp-0.example.org" },
+                { "system:node:", NULL },       { "system:node:a/b?c", NULL },
+                { "system:node:.", NULL },      { "System:node:cp-0", NULL },
+                { "kubernetes-admin", NULL },
+        };
+        static const struct entry none = { "O", "system:nodes", -1, 0 };
+        _cleanup_x509_ X509 *nameless = make(&none, 1, NULL, X509_VERSION_3);
+        char *unset = NULL;
+
+        for (size_t i = 0; i < ELEMENTS(rows); i++) {
+                _cleanup_x509_ X509 *certificate = make_named(rows[i].common_name);
+                _cleanup_free_ char *name = NULL;
+
+                assert_int_equal(certificate_node_name(certificate, &name), rows[i].node ? 0 : -EINVAL);
+                assert_true(rows[i].node ? strcmp(name, rows[i].node) == 0 : name == NULL);
+        }
+        assert_int_equal(certificate_node_name(nameless, &unset), -EINVAL);
+        assert_null(unset);
+}
+
 static void refuses_a_common_name_with_a_nul(void **state)
 {
         static const struct entry hidden = { "CN", "management\0.evil.example", 24, 0 };
@@ -384,6 +409,7 @@ int main(void)
                 cmocka_unit_test(tells_an_authority_from_a_leaf),
                 cmocka_unit_test(gives_validity_in_microseconds),
                 cmocka_unit_test(gives_the_first_common_name_as_utf8),
+                cmocka_unit_test(knows_a_nodes_name_by_a_kubelets_subject),
                 cmocka_unit_test(refuses_a_common_name_with_a_nul),
                 cmocka_unit_test(visits_every_organization_that_is_text),
         };
