@@ -30,5 +30,8 @@ struct ca_watch {
         pid_t pid;
 };
 
+#define REPAIRS_METRIC "capi_node_custom_ca_repairs_total"
+
 int ca_watch_start(struct plugin_context *ctx, const void *config);
+bool ca_watch_rests(const struct plugin_context *ctx);
 void ca_watch_close(struct plugin_context *ctx);

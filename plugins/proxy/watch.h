@@ -17,6 +17,7 @@ struct proxy_watch {
         struct config_strings shadowing, overridden, stale;
         bool kubelet_runs;
         char *direct; /* of NO_PROXY, as it was last written */
+        bool is_good;
         uint64_t repairs;
 
         struct child *child; /* a probe that runs */
@@ -29,6 +30,9 @@ struct proxy_watch {
         sd_event_source *recheck, *ask;
 };
 
+#define CHANGES_METRIC "capi_node_proxy_changes_total"
+
 int proxy_watch_start(struct plugin_context *ctx, const void *config);
+bool proxy_watch_rests(const struct plugin_context *ctx);
 void proxy_watch_close(struct plugin_context *ctx);
 int proxy_report(struct plugin_context *ctx, struct report *report);
