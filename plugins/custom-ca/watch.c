@@ -14,7 +14,8 @@
 #include "timestamp.h"
 #include "unit-processes.h"
 
-#define RECHECK_USEC (5 * USEC_PER_MIN)
+#define RECHECK_USEC (5 * USEC_PER_MIN)  /* while the store is not right */
+#define STALE_USEC   (15 * USEC_PER_MIN) /* while a unit has not been restarted, which may be for ever */
 /* It reads all authorities, which takes 0.1 s; a change of theirs is seen at once. */
 #define LOOK_USEC   (30 * USEC_PER_MIN)
 #define LOCKED_USEC (20 * USEC_PER_SEC)
@@ -49,12 +50,12 @@ static struct ca_watch *watch_free(struct ca_watch *watch)
 }
 DEFINE_CLEANUP(struct ca_watch *, watch_free)
 
-/* The store is right, and so is every unit: what is left to look for is files that change. */
+/* What is left to look for is files that change, and now and then whether a unit was restarted. */
 bool ca_watch_rests(const struct plugin_context *ctx)
 {
         const struct ca_watch *watch = ctx->userdata;
 
-        return watch && !watch->child && watch->is_good && watch->stale.count == 0;
+        return watch && !watch->child && watch->is_good;
 }
 
 static void tell(struct ca_watch *watch, const struct failure *failure)
@@ -78,8 +79,9 @@ static void tell(struct ca_watch *watch, const struct failure *failure)
         plugin_set_condition(watch->ctx, CONDITION_CUSTOM_CAS, verdict.status, verdict.reason, "%s",
                              verdict.message);
         plugin_touch_report(watch->ctx);
-        sd_event_source_set_time_relative(watch->recheck,
-                                          failure || watch->stale.count > 0 ? RECHECK_USEC : LOOK_USEC);
+        sd_event_source_set_time_relative(watch->recheck, failure                  ? RECHECK_USEC
+                                                          : watch->stale.count > 0 ? STALE_USEC
+                                                                                   : LOOK_USEC);
         sd_event_source_set_enabled(watch->recheck, SD_EVENT_ONESHOT);
 }
 

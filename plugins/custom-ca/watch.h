@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Keeps the trust store right while the plugin runs: looks when something below it changes, and every
- * minute; repairs in the event loop; tells the condition. */
+/* Keeps the trust store right while the plugin runs: looks when something below it changes, and now and
+ * then; repairs in the event loop; tells the condition. */
 
 #include "apply.h"
 #include "desired.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 /* Keeps the proxy in force while the plugin runs: looks when a file changes that the settings are made of,
- * and every minute; writes what is different; asks the proxy; tells the condition. */
+ * and now and then; writes what is different; asks the proxy; tells the condition. */
 
 #include "apply.h"
 #include "child.h"
