@@ -271,15 +271,16 @@ int http_start(struct http_client *client, const struct http_request *request, h
 
         if (request->body_file || request->unverified || request->proxy_user)
                 return -EINVAL;
-        transfer = calloc(1, sizeof(*transfer));
-        if (!transfer)
-                return -ENOMEM;
-        *transfer = (struct http_transfer){
-                .client = client, .done = done, .on_body = request->on_body, .fd = -EBADF
-        };
         in = request_file(request);
         if (in < 0)
                 return in;
+        transfer = calloc(1, sizeof(*transfer));
+        if (!transfer)
+                return -ENOMEM;
+        transfer->client = client;
+        transfer->done = done;
+        transfer->on_body = request->on_body;
+        transfer->fd = -EBADF;
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return -errno;
         transfer->fd = fds[0];

@@ -218,6 +218,8 @@ static int become_ready(struct plugin_daemon *daemon)
         if (daemon->ready)
                 return 0;
         daemon->ready = true;
+        /* It would end a rest. */
+        (void)sd_event_source_set_enabled(daemon->ready_limit, SD_EVENT_OFF);
         (void)sd_notify(false, "READY=1");
         if (daemon->config && daemon->ctx->plugin->watch) {
                 r = daemon->ctx->plugin->watch(daemon->ctx, daemon->config);

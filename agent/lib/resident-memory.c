@@ -36,9 +36,11 @@ static int unmap_object(struct dl_phdr_info *object, size_t size, void *userdata
                 const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
                 uintptr_t begin = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
                 uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
+                void *memory =
+                        (void *)begin; /* NOLINT(performance-no-int-to-ptr): the linker tells numbers */
 
                 if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
-                        (void)madvise((void *)begin, (end - begin + page - 1) & ~(page - 1), MADV_DONTNEED);
+                        (void)madvise(memory, (end - begin + page - 1) & ~(page - 1), MADV_DONTNEED);
         }
         return 0;
 }

@@ -15,7 +15,9 @@
 #include "cleanup.h"
 #include "files.h"
 #include "program.h"
+#include "quantity.h"
 #include "report.h"
+#include "timestamp.h"
 
 #define CONFIG "etc/capi-node-agent/hello.json"
 #define REPORT "run/capi-node-agent/reports/hello.json"
@@ -306,6 +308,24 @@ static void at_rest_its_report_stays_fresh_and_otherwise_the_same(void **state)
         assert_int_equal(after->conditions[0].transition_usec, before->conditions[0].transition_usec);
 }
 
+static bool stands_in_for_long(void *userdata)
+{
+        struct renewal *renewal = userdata;
+
+        return !is_at_rest((void *)renewal->node) || now_boottime_usec() > renewal->after_usec;
+}
+
+/* No timer of the loop itself is left that would. */
+static void nothing_ends_its_rest_but_an_event(void **state)
+{
+        struct node *node = *state;
+
+        start_and_rest(node);
+        wait_until(stands_in_for_long, &(struct renewal){ node, now_boottime_usec() + 12 * USEC_PER_SEC },
+                   "twelve seconds");
+        assert_true(is_at_rest(node));
+}
+
 static void a_change_ends_its_rest_and_a_new_one_follows(void **state)
 {
         struct node *node = *state;
@@ -373,6 +393,7 @@ int main(void)
                 TEST(applies_once_for_an_image_and_says_what_it_would_do),
                 TEST(exit_statuses_tell_usage_from_configuration),
                 TEST(at_rest_its_report_stays_fresh_and_otherwise_the_same),
+                TEST(nothing_ends_its_rest_but_an_event),
                 TEST(a_change_ends_its_rest_and_a_new_one_follows),
                 TEST(what_is_withdrawn_during_its_rest_is_undone),
                 TEST(ten_lines_of_shell_are_a_plugin),
