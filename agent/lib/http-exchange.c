@@ -266,7 +266,7 @@ int http_start(struct http_client *client, const struct http_request *request, h
                struct http_transfer **ret_transfer)
 {
         _cleanup_(transfer_freep) struct http_transfer *transfer = NULL;
-        _cleanup_close_ int in = -EBADF, out = -EBADF;
+        _cleanup_close_ int in = -EBADF, out = -EBADF, answer = -EBADF;
         int fds[2], r;
 
         if (request->body_file || request->unverified || request->proxy_user)
@@ -274,18 +274,18 @@ int http_start(struct http_client *client, const struct http_request *request, h
         in = request_file(request);
         if (in < 0)
                 return in;
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return -errno;
+        answer = fds[0];
+        out = fds[1];
+        (void)fcntl(answer, F_SETFL, O_NONBLOCK);
         transfer = calloc(1, sizeof(*transfer));
         if (!transfer)
                 return -ENOMEM;
         transfer->client = client;
         transfer->done = done;
         transfer->on_body = request->on_body;
-        transfer->fd = -EBADF;
-        if (pipe2(fds, O_CLOEXEC) < 0)
-                return -errno;
-        transfer->fd = fds[0];
-        out = fds[1];
-        (void)fcntl(transfer->fd, F_SETFL, O_NONBLOCK);
+        transfer->fd = TAKE_FD(answer);
         r = spawn(in, out, &transfer->pid);
         if (r < 0)
                 return r;
