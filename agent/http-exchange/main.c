@@ -27,16 +27,10 @@ static int take_field(struct exchange *exchange, const char *name, const char *v
         const struct {
                 const char *name, **to;
         } texts[] = {
-                { "ca-directory", &request->ca_directory },
-                { "unix-socket", &request->unix_socket },
-                { "method", &request->method },
-                { "url", &request->url },
-                { "ca-file", &request->ca_file },
-                { "cert-file", &request->cert_file },
-                { "key-file", &request->key_file },
-                { "ca-pem", &request->ca_pem },
-                { "cert-pem", &request->cert_pem },
-                { "key-pem", &request->key_pem },
+                { "method", &request->method },     { "url", &request->url },
+                { "ca-file", &request->ca_file },   { "cert-file", &request->cert_file },
+                { "key-file", &request->key_file }, { "ca-pem", &request->ca_pem },
+                { "cert-pem", &request->cert_pem }, { "key-pem", &request->key_pem },
                 { "proxy", &request->proxy },
         };
 
@@ -56,16 +50,10 @@ static int take_field(struct exchange *exchange, const char *name, const char *v
                 request->version = (enum http_version)strtol(value, NULL, 10);
         } else if (strcmp(name, "timeout") == 0) {
                 request->timeout_usec = strtoull(value, NULL, 10);
-        } else if (strcmp(name, "connect-timeout") == 0) {
-                request->connect_timeout_usec = strtoull(value, NULL, 10);
-        } else if (strcmp(name, "stall") == 0) {
-                request->stall_usec = strtoull(value, NULL, 10);
         } else if (strcmp(name, "response-max") == 0) {
                 request->response_max = strtoull(value, NULL, 10);
         } else if (strcmp(name, "discard-body") == 0) {
-                request->discard_body = true;
-        } else if (strcmp(name, "keep-certificate") == 0) {
-                request->keep_certificate = true;
+                request->discard_body = strtol(value, NULL, 10) != 0;
         } else {
                 return -EBADMSG;
         }
@@ -74,18 +62,13 @@ static int take_field(struct exchange *exchange, const char *name, const char *v
 
 static int answer(int error, struct http_transfer *transfer)
 {
-        const char *body, *headers;
         size_t size;
+        const char *body = transfer ? http_body(transfer, &size) : NULL;
 
         exchange_put_number(stdout, "error", (uint64_t)-error);
         if (transfer && error == 0) {
                 exchange_put_number(stdout, "status", (uint64_t)http_status(transfer));
                 exchange_put_number(stdout, "retry-after", http_retry_after_usec(transfer));
-                exchange_put_text(stdout, "redirect", http_redirect_url(transfer));
-                exchange_put_text(stdout, "certificate", http_certificate(transfer));
-                headers = http_headers(transfer, &size);
-                exchange_put(stdout, "headers", headers, size);
-                body = http_body(transfer, &size);
                 exchange_put(stdout, "body", body, size);
         } else {
                 exchange_put_text(stdout, "error-text",

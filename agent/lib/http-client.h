@@ -85,8 +85,6 @@ long http_status(struct http_transfer *transfer);
 long http_proxy_status(struct http_transfer *transfer);
 /* A response header or trailer, or NULL. */
 const char *http_header(struct http_transfer *transfer, const char *name);
-/* All of them, as "name\0value\0" pairs; NULL and 0 without any. */
-const char *http_headers(struct http_transfer *transfer, size_t *ret_size);
 /* Where a redirect leads, which is never followed by itself: an absolute URL, whatever Location was; or NULL.
  */
 const char *http_redirect_url(struct http_transfer *transfer);

@@ -2,13 +2,13 @@
 
 /* http-client.h for a program that seldom asks anything: each request is an exchange of its own process
  * (agent/http-exchange), which ends with it. libcurl's forty libraries and OpenSSL's heap are 1.7 MB; a
- * process takes some 10 ms of CPU time. A body comes in one piece, also for on_body. */
+ * process takes some 10 ms of CPU time, which every few minutes is nothing. Of the interface it has what the
+ * agent uses; streamed bodies, other headers than Retry-After and certificates are not among that. */
 
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -26,8 +26,7 @@ struct http_transfer {
         http_done_fn done;
         void (*release)(void *userdata);
         void *userdata;
-        int (*on_body)(struct http_transfer *transfer, const void *data, size_t size, void *userdata);
-        bool finished, canceled;
+        bool finished;
 
         pid_t pid;
         int fd; /* its standard output */
@@ -38,8 +37,8 @@ struct http_transfer {
         /* In the answer. */
         long status;
         uint64_t retry_after_usec;
-        const char *body, *error_text, *headers, *certificate, *redirect;
-        size_t body_size, headers_size;
+        const char *body, *error_text;
+        size_t body_size;
 };
 
 struct http_client {
@@ -118,16 +117,9 @@ static void put_request(FILE *stream, const struct http_request *request)
         exchange_put_text(stream, "cert-pem", request->cert_pem);
         exchange_put_text(stream, "key-pem", request->key_pem);
         exchange_put_text(stream, "proxy", request->proxy);
-        exchange_put_text(stream, "ca-directory", request->ca_directory);
-        exchange_put_text(stream, "unix-socket", request->unix_socket);
         exchange_put_number(stream, "timeout", request->timeout_usec);
-        exchange_put_number(stream, "connect-timeout", request->connect_timeout_usec);
-        exchange_put_number(stream, "stall", request->stall_usec);
         exchange_put_number(stream, "response-max", request->response_max);
-        if (request->discard_body)
-                exchange_put_text(stream, "discard-body", "");
-        if (request->keep_certificate)
-                exchange_put_text(stream, "keep-certificate", "");
+        exchange_put_number(stream, "discard-body", request->discard_body);
 }
 
 /* A file in memory: what reads it need not be waited for. */
@@ -208,14 +200,7 @@ static int take_answer(struct http_transfer *transfer)
                         transfer->retry_after_usec = strtoull(value, NULL, 10);
                 else if (strcmp(name, "error-text") == 0)
                         transfer->error_text = value;
-                else if (strcmp(name, "redirect") == 0)
-                        transfer->redirect = value;
-                else if (strcmp(name, "certificate") == 0)
-                        transfer->certificate = value;
-                else if (strcmp(name, "headers") == 0) {
-                        transfer->headers = value;
-                        transfer->headers_size = size;
-                } else if (strcmp(name, "body") == 0) {
+                else if (strcmp(name, "body") == 0) {
                         transfer->body = value;
                         transfer->body_size = size;
                 }
@@ -229,10 +214,7 @@ static void finish(struct http_transfer *transfer, int error)
 
         transfer->finished = true;
         client->calling = true;
-        if (error == 0 && transfer->on_body && transfer->body_size > 0)
-                error = transfer->on_body(transfer, transfer->body, transfer->body_size, transfer->userdata);
-        if (!transfer->canceled && !client->dying)
-                transfer->done(transfer, error, transfer->userdata);
+        transfer->done(transfer, error, transfer->userdata);
         client->calling = false;
         transfer_free(transfer);
         if (client->dying)
@@ -269,7 +251,7 @@ int http_start(struct http_client *client, const struct http_request *request, h
         _cleanup_close_ int in = -EBADF, out = -EBADF, answer = -EBADF;
         int fds[2], r;
 
-        if (request->body_file || request->unverified || request->proxy_user)
+        if (request->on_body || request->body_file)
                 return -EINVAL;
         in = request_file(request);
         if (in < 0)
@@ -284,7 +266,6 @@ int http_start(struct http_client *client, const struct http_request *request, h
                 return -ENOMEM;
         transfer->client = client;
         transfer->done = done;
-        transfer->on_body = request->on_body;
         transfer->fd = TAKE_FD(answer);
         r = spawn(in, out, &transfer->pid);
         if (r < 0)
@@ -306,7 +287,6 @@ int http_start(struct http_client *client, const struct http_request *request, h
 
 void http_cancel(struct http_transfer *transfer)
 {
-        transfer->canceled = true;
         if (!transfer->finished)
                 transfer_free(transfer);
 }
@@ -319,30 +299,6 @@ long http_status(struct http_transfer *transfer)
 uint64_t http_retry_after_usec(struct http_transfer *transfer)
 {
         return transfer->retry_after_usec;
-}
-
-const char *http_header(struct http_transfer *transfer, const char *name)
-{
-        const char *found = NULL, *at = transfer->headers;
-
-        while (at && at < transfer->headers + transfer->headers_size) {
-                const char *value = at + strlen(at) + 1;
-
-                if (strcasecmp(at, name) == 0)
-                        found = value; /* the last one, so that a trailer wins */
-                at = value + strlen(value) + 1;
-        }
-        return found;
-}
-
-const char *http_certificate(struct http_transfer *transfer)
-{
-        return transfer->certificate;
-}
-
-const char *http_redirect_url(struct http_transfer *transfer)
-{
-        return transfer->redirect;
 }
 
 const char *http_body(struct http_transfer *transfer, size_t *ret_size)

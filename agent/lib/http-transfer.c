@@ -433,12 +433,6 @@ const char *http_header(struct http_transfer *transfer, const char *name)
         return found;
 }
 
-const char *http_headers(struct http_transfer *transfer, size_t *ret_size)
-{
-        *ret_size = transfer->header_lines_size;
-        return transfer->header_lines;
-}
-
 uint64_t http_retry_after_usec(struct http_transfer *transfer)
 {
         const char *text = http_header(transfer, "Retry-After");
