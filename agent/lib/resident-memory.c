@@ -32,8 +32,9 @@ static int unmap_object(struct dl_phdr_info *object, size_t size, void *userdata
 {
         uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 
-        for (size_t i = 0; i < object->dlpi_phnum; i++) {
-                const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        /* Backwards: the table that is read here lies in the first one. */
+        for (size_t i = object->dlpi_phnum; i > 0; i--) {
+                const ElfW(Phdr) *segment = &object->dlpi_phdr[i - 1];
                 uintptr_t begin = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
                 uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
                 void *memory =
