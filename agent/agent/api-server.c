@@ -4,7 +4,6 @@
 
 #include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "http-client.h"
 #include "kubeconfig.h"
@@ -40,19 +39,11 @@ uint64_t api_outcome_backoff_usec(enum api_outcome outcome)
         return outcomes[outcome].backoff_usec;
 }
 
-/* Which file, and which state of it, a connection was made with. */
-struct stamp {
-        dev_t device;
-        ino_t inode;
-        struct timespec changed;
-};
-
 struct api_server {
         sd_event *event;
         struct kubeconfig kubeconfig;
         char *node;
         struct http_client *http;
-        struct stamp stamps[2]; /* of certificate and key */
         bool busy;
 };
 
@@ -63,7 +54,6 @@ struct api_call {
         uint64_t timeout_usec;
         api_done_fn done;
         void *userdata;
-        bool again; /* the second try after 401 */
 };
 
 static void call_free(struct api_call *call)
@@ -97,38 +87,6 @@ const char *api_server_node(const struct api_server *server)
         return server->node;
 }
 
-static struct stamp stamp_of(const struct kubeconfig_material *material)
-{
-        struct stat st;
-
-        if (material->pem || stat(material->path, &st) < 0)
-                return (struct stamp){};
-        return (struct stamp){ st.st_dev, st.st_ino, st.st_mtim };
-}
-
-static bool same_stamp(const struct stamp *a, const struct stamp *b)
-{
-        return a->device == b->device && a->inode == b->inode && a->changed.tv_sec == b->changed.tv_sec &&
-               a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
-/* A new client has no connection to reuse, so the next request is made with the credential as it is now. */
-static int reconnect(struct api_server *server)
-{
-        server->http = http_client_free(server->http);
-        server->stamps[0] = stamp_of(&server->kubeconfig.certificate);
-        server->stamps[1] = stamp_of(&server->kubeconfig.key);
-        return http_client_new(server->event, &server->http);
-}
-
-static bool credential_changed(const struct api_server *server)
-{
-        struct stamp certificate = stamp_of(&server->kubeconfig.certificate),
-                     key = stamp_of(&server->kubeconfig.key);
-
-        return !same_stamp(&certificate, &server->stamps[0]) || !same_stamp(&key, &server->stamps[1]);
-}
-
 int api_server_open(sd_event *event, const char *root, const char *kubeconfig, struct api_server **ret,
                     struct failure *failure)
 {
@@ -145,7 +103,7 @@ int api_server_open(sd_event *event, const char *root, const char *kubeconfig, s
         if (r < 0)
                 /* -ENOENT is the kubeconfig's alone. */
                 return r == -ENOENT ? -ENOKEY : r;
-        r = reconnect(server);
+        r = http_client_new(event, &server->http);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(server);
@@ -182,25 +140,6 @@ static enum api_outcome status_outcome(long status, bool has_retry_after)
         }
 }
 
-static int start(struct api_server *server, struct api_call *call);
-
-/* A 401 may only mean that the credential was renewed behind our connection's back. */
-static bool try_again(struct api_call *call)
-{
-        _cleanup_(call_freep) struct api_call *again = malloc(sizeof(*again));
-        struct api_server *server = call->server;
-
-        if (!again)
-                return false;
-        *again = *call;
-        call->url = call->content_type = call->body = NULL;
-        again->again = true;
-        if (reconnect(server) < 0 || start(server, again) < 0)
-                return false;
-        again = NULL; /* the transfer's now */
-        return true;
-}
-
 static void answer_status(struct http_transfer *transfer, struct api_call *call)
 {
         _cleanup_json_ json_object *object = NULL;
@@ -211,8 +150,6 @@ static void answer_status(struct http_transfer *transfer, struct api_call *call)
         size_t size;
 
         answer.outcome = status_outcome(status, answer.retry_after_usec > 0);
-        if (answer.outcome == API_UNAUTHORIZED && !call->again && try_again(call))
-                return;
         body = http_body(transfer, &size);
         if (size > 0)
                 (void)json_parse(body, size, &object, NULL);
@@ -298,11 +235,6 @@ int api_server_send(struct api_server *server, const struct api_request *request
                 call->content_type = NULL;
         if (!call->url || (request->body && !call->body) || (request->content_type && !call->content_type))
                 return -ENOMEM;
-        if (credential_changed(server)) {
-                r = reconnect(server);
-                if (r < 0)
-                        return r;
-        }
         r = start(server, call);
         if (r < 0)
                 return r;

@@ -2,7 +2,7 @@
 #pragma once
 
 /* The Kubernetes API server as this node's kubelet reaches it: its kubeconfig, its client certificate, one
- * request at a time. The credential is read for each connection, and a renewed one makes a new connection. */
+ * request at a time. Each has a connection of its own, with the credential as it is then. */
 
 #include <stdint.h>
 #include <systemd/sd-event.h>
@@ -16,7 +16,7 @@ enum api_outcome {
         API_UNREACHABLE,  /* no connection, or it broke */
         API_TIMEOUT,      /* no whole answer in time */
         API_TLS_REFUSED,  /* its certificate or ours */
-        API_UNAUTHORIZED, /* 401, also on a new connection with the credential read again */
+        API_UNAUTHORIZED, /* 401, with the credential as it was just read */
         API_FORBIDDEN,    /* 403: not this node's to write */
         API_NOT_FOUND,    /* 404: no such Node; the kubelet has not registered it, or somebody deleted it */
         API_CONFLICT,     /* 409: it changed meanwhile */

@@ -158,12 +158,6 @@ static void on_done(struct http_transfer *transfer, int error, void *userdata)
         arm(push);
 }
 
-/* What a receiver answers beyond its status is nobody's business here. */
-static int drop(struct http_transfer *transfer, const void *data, size_t size, void *userdata)
-{
-        return 0;
-}
-
 /* ---- a POST ---- */
 
 /* "Authorization: Bearer TOKEN"; NULL in *ret without a tokenFile. Cleansed and freed by the caller. */
@@ -253,7 +247,8 @@ static int start(struct report_push *push, const char *authorization, struct fai
                                   .key_file = key,
                                   .proxy = config->proxy,
                                   .timeout_usec = REQUEST_TIMEOUT_USEC,
-                                  .on_body = drop,
+                                  /* What it answers beyond its status is nobody's business here. */
+                                  .discard_body = true,
                                   .userdata = push,
                           },
                           on_done, NULL);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
 #include "command.h"
@@ -301,7 +300,7 @@ int config_parse(const struct config_type *type, const char *file, const char *t
 static void free_string(char *string)
 {
         if (string)
-                OPENSSL_cleanse(string, strlen(string));
+                explicit_bzero(string, strlen(string));
         free(string);
 }
 

@@ -3,7 +3,6 @@
 #include "files.h"
 
 #include <fcntl.h>
-#include <openssl/crypto.h>
 #include <string.h>
 
 /* Between the file's name and mkostemp's six characters; new_file_sweep knows a leftover by it. */
@@ -42,7 +41,7 @@ static int read_whole(int fd, size_t max, char **ret_data, size_t *ret_size)
                                 return -ENOMEM;
                         if (data) {
                                 memcpy(grown, data, size);
-                                OPENSSL_cleanse(data, size);
+                                explicit_bzero(data, size);
                                 free(data);
                         }
                         data = grown;

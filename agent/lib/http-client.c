@@ -287,6 +287,7 @@ int http_start(struct http_client *client, const struct http_request *request, h
                 return -ENOMEM;
         transfer->done = done;
         transfer->on_body = request->on_body;
+        transfer->discards = request->discard_body;
         transfer->has_certificate = request->cert_file || request->cert_pem;
         transfer->body_max = request->response_max ?: RESPONSE_MAX;
 

@@ -50,6 +50,7 @@ struct http_request {
 
         /* With on_body NULL the body is collected up to this size (0: 1 MiB), -EFBIG beyond. */
         size_t response_max;
+        bool discard_body; /* instead of either */
         /* Called with each piece as it comes. Negative errno ends the transfer and is its result. May cancel
          * any transfer and free the client; http_start is refused here with -EBUSY. */
         int (*on_body)(struct http_transfer *transfer, const void *data, size_t size, void *userdata);

@@ -136,8 +136,9 @@ static size_t on_write(char *data, size_t unit, size_t count, void *userdata)
         if (transfer->canceled || transfer->result < 0)
                 return 0;
 
-        r = transfer->on_body ? transfer->on_body(transfer, data, size, transfer->userdata)
-                              : collect(transfer, data, size);
+        r = transfer->discards  ? 0
+            : transfer->on_body ? transfer->on_body(transfer, data, size, transfer->userdata)
+                                : collect(transfer, data, size);
         if (r < 0)
                 transfer->result = r;
         /* libcurl takes 0 for an empty piece as well written. */

@@ -25,6 +25,7 @@ struct http_transfer {
 
         char *body;
         size_t body_size, body_max;
+        bool discards;
         char *header_lines; /* "name\0value\0" pairs of the last response, trailers behind */
         size_t header_lines_size;
 

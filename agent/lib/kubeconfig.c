@@ -2,7 +2,6 @@
 
 #include "kubeconfig.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <string.h>
@@ -25,7 +24,7 @@ struct reader {
 static void secret_free(char *text)
 {
         if (text)
-                OPENSSL_cleanse(text, strlen(text));
+                explicit_bzero(text, strlen(text));
         free(text);
 }
 
@@ -138,7 +137,7 @@ static int decode(struct reader *reader, const char *key, char *base64, char **r
         n = length % 4 == 0 ? EVP_DecodeBlock((unsigned char *)text, (unsigned char *)base64, (int)length)
                             : -1;
         if (n < (int)padding || memchr(text, '\0', (size_t)n - padding)) {
-                OPENSSL_cleanse(text, length / 4 * 3 + 1);
+                explicit_bzero(text, length / 4 * 3 + 1);
                 free(text);
                 return failure_set(reader->failure, -EINVAL, REASON, "%s: %s is not PEM in base64",
                                    reader->name, key);
@@ -323,7 +322,7 @@ int kubeconfig_load(const char *root, const char *path, struct kubeconfig *ret, 
                 return failure_set(failure, r, "KubeconfigUnreadable", "cannot read %s: %s", below,
                                    strerror(-r));
         r = kubeconfig_parse(below, text, size, &kubeconfig, failure);
-        OPENSSL_cleanse(text, size);
+        explicit_bzero(text, size);
         free(text);
         if (r < 0)
                 return r;

@@ -63,6 +63,17 @@ int metric_add(json_object *metrics, enum metric_type type, const char *name, co
         return json_append(json_member(family, "samples", json_type_array), TAKE_PTR(sample));
 }
 
+uint64_t metric_counter(json_object *metrics, const char *name)
+{
+        json_object *family = find_family(metrics, name), *value = NULL;
+        json_object *samples = family ? json_member(family, "samples", json_type_array) : NULL;
+
+        if (!samples || json_object_array_length(samples) == 0 ||
+            !json_object_object_get_ex(json_object_array_get_idx(samples, 0), "value", &value))
+                return 0;
+        return (uint64_t)json_object_get_int64(value);
+}
+
 static bool is_name(const char *name)
 {
         return name && name[0] && name[strspn(name, NAME_CHARACTERS)] == '\0';

@@ -18,6 +18,9 @@ enum metric_type { METRIC_GAUGE, METRIC_COUNTER };
 int metric_add(json_object *metrics, enum metric_type type, const char *name, const char *help, double value,
                ...) __attribute__((sentinel));
 
+/* The value of a counter without labels; 0 when there is none. */
+uint64_t metric_counter(json_object *metrics, const char *name);
+
 /* Whether a family from a report is well-formed: name with our prefix and of [a-z0-9_], type, help, label
  * names, numbers. Returns 0 or -EINVAL with a failure. */
 int metric_check(json_object *family, struct failure *failure);

@@ -2,6 +2,7 @@
 
 #include "plugin-daemon.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -10,6 +11,7 @@
 #include "files.h"
 #include "log.h"
 #include "quantity.h"
+#include "stand-in.h"
 #include "timestamp.h"
 
 #define VALID_FOR_USEC (2 * USEC_PER_MIN)
@@ -76,12 +78,15 @@ static int apply_config(struct plugin_daemon *daemon, const char *text, void *co
 {
         struct plugin_context *ctx = daemon->ctx;
         char digest[SHA256_TEXT_SIZE];
+        bool in_force;
         int r;
 
         r = digest_text(text, strlen(text), digest);
-        if (r >= 0 && ctx->plugin->apply)
+        in_force = daemon->resumed && strcmp(daemon->previous, digest) == 0;
+        daemon->resumed = false;
+        if (r >= 0 && ctx->plugin->apply && !in_force)
                 r = ctx->plugin->apply(ctx, config, failure);
-        if (r >= 0)
+        if (r >= 0 && !in_force)
                 r = plugin_save_applied(ctx, text);
         if (r < 0) {
                 config_free(ctx->plugin->config, config);
@@ -213,6 +218,8 @@ static int become_ready(struct plugin_daemon *daemon)
         if (daemon->ready)
                 return 0;
         daemon->ready = true;
+        /* It would end a rest. */
+        (void)sd_event_source_set_enabled(daemon->ready_limit, SD_EVENT_OFF);
         (void)sd_notify(false, "READY=1");
         if (daemon->config && daemon->ctx->plugin->watch) {
                 r = daemon->ctx->plugin->watch(daemon->ctx, daemon->config);
@@ -227,6 +234,21 @@ static int on_ready_limit(sd_event_source *source, uint64_t usec, void *userdata
         return become_ready(userdata);
 }
 
+/* After one quiet refresh when it has been at rest before, else after two: a node that comes up has more to
+ * tell soon. */
+static bool may_rest(const struct plugin_daemon *daemon)
+{
+        const struct plugin_context *ctx = daemon->ctx;
+
+        if (!ctx->plugin->rests || daemon->without_stand_in || !daemon->ready || !daemon->config ||
+            daemon->retry || daemon->last_error || daemon->stopping)
+                return false;
+        for (size_t i = 0; i < daemon->n_conditions; i++)
+                if (!daemon->conditions[i].set && !daemon->conditions[i].dropped)
+                        return false;
+        return daemon->quiet >= (daemon->was_resting ? 1 : 2) && ctx->plugin->rests(ctx);
+}
+
 static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct plugin_daemon *daemon = userdata;
@@ -239,6 +261,8 @@ static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
                         return r;
         }
         (void)plugin_report_write(daemon);
+        daemon->quiet++;
+        daemon->resting = may_rest(daemon);
         /* Four times within validFor. sd-event puts what may be late onto moments that all processes share,
          * so that the plugins and the agent wake a quiet machine together (for 10 s at least: each 10 s). */
         r = sd_event_source_set_time_relative(source, plugin_valid_for(daemon) / 6);
@@ -318,9 +342,56 @@ static int daemon_open(struct plugin_daemon *daemon)
         return r < 0 ? r : watch_other(daemon);
 }
 
-int plugin_daemon_run(struct plugin_context *ctx)
+/* Returns when there is something to do. */
+static int rest(struct plugin_daemon *daemon)
 {
-        _cleanup_(daemon_clear) struct plugin_daemon daemon = { .ctx = ctx };
+        struct plugin_context *ctx = daemon->ctx;
+        char program[PATH_MAX];
+        const char *const again[] = { program, "--root", ctx->root, "daemon", PLUGIN_RESUMED, NULL };
+        ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+        int r;
+
+        daemon->resting = false;
+        if (n < 0)
+                return -errno;
+        program[n] = '\0';
+        /* Both are the stand-in's from here. */
+        (void)sd_event_source_set_enabled(daemon->refresh, SD_EVENT_OFF);
+        (void)sd_event_set_watchdog(ctx->event, false);
+        r = stand_in_wait(ctx->event, &(struct stand_in){ .report_path = ctx->report_path,
+                                                          .refresh_usec = plugin_valid_for(daemon) / 6,
+                                                          .again = again });
+        (void)sd_event_set_watchdog(ctx->event, true);
+        (void)sd_event_source_set_enabled(daemon->refresh, SD_EVENT_ONESHOT);
+        return r;
+}
+
+static int run_loop(struct plugin_daemon *daemon)
+{
+        sd_event *event = daemon->ctx->event;
+        int r, code;
+
+        while (sd_event_get_state(event) != SD_EVENT_FINISHED) {
+                r = sd_event_run(event, UINT64_MAX);
+                if (r < 0)
+                        return r;
+                if (!daemon->resting)
+                        continue;
+                r = rest(daemon);
+                if (r < 0) {
+                        daemon->without_stand_in = true;
+                        (void)log_error(r, "Cannot rest, and stay as large as this");
+                }
+        }
+        r = sd_event_get_exit_code(event, &code);
+        return r < 0 ? r : code;
+}
+
+int plugin_daemon_run(struct plugin_context *ctx, bool resumed)
+{
+        _cleanup_(daemon_clear) struct plugin_daemon daemon = { .ctx = ctx,
+                                                                .resumed = resumed,
+                                                                .was_resting = resumed };
         int r;
 
         ctx->daemon = &daemon;
@@ -334,7 +405,7 @@ int plugin_daemon_run(struct plugin_context *ctx)
         if (r >= 0)
                 r = become_ready(&daemon);
         if (r >= 0)
-                r = sd_event_loop(ctx->event);
+                r = run_loop(&daemon);
         (void)sd_notify(false, "STOPPING=1");
         ctx->daemon = NULL;
         if (r < 0) {

@@ -10,6 +10,9 @@
 #include "file-watch.h"
 #include "plugin.h"
 
+/* The argument of `daemon` after a rest. */
+#define PLUGIN_RESUMED "resumed"
+
 struct reported_condition {
         struct condition condition;
         bool set;     /* by this process; until then it holds what the process before it reported */
@@ -35,10 +38,16 @@ struct plugin_daemon {
         struct file_watch *config_watch, *other_watch;
         uint64_t hold_until_usec; /* CLOCK_BOOTTIME; see hold_report */
         bool ready, settled, stopping;
+        bool was_resting; /* this process took over from the stand-in */
+        bool resumed; /* … and has not looked at the configuration yet, which is in force if it is the same */
+        unsigned quiet;        /* refreshes since the plugin last had something to tell */
+        bool resting;          /* to be handed to the stand-in */
+        bool without_stand_in; /* it cannot be run */
 };
 
-/* Runs until the configuration is withdrawn or SIGTERM comes. Returns an exit status. */
-int plugin_daemon_run(struct plugin_context *ctx);
+/* Runs until the configuration is withdrawn or SIGTERM comes. resumed: after a rest. Returns an exit status.
+ */
+int plugin_daemon_run(struct plugin_context *ctx, bool resumed);
 
 /* How long a report may be believed. */
 uint64_t plugin_valid_for(const struct plugin_daemon *daemon);

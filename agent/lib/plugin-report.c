@@ -4,6 +4,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "log.h"
+#include "metric.h"
 #include "plugin-daemon.h"
 #include "quantity.h"
 #include "resident-memory.h"
@@ -140,8 +141,20 @@ int plugin_report_write(struct plugin_daemon *daemon)
 
 void plugin_touch_report(struct plugin_context *ctx)
 {
-        if (ctx->daemon)
-                (void)sd_event_source_set_enabled(ctx->daemon->report_now, SD_EVENT_ONESHOT);
+        if (!ctx->daemon)
+                return;
+        ctx->daemon->quiet = 0;
+        (void)sd_event_source_set_enabled(ctx->daemon->report_now, SD_EVENT_ONESHOT);
+}
+
+uint64_t plugin_counter(const struct plugin_context *ctx, const char *metric)
+{
+        _cleanup_(report_freep) struct report *report = NULL;
+
+        if (report_load(ctx->report_path, &report, NULL) < 0 || !report->boot_id ||
+            strcmp(report->boot_id, boot_id()) != 0)
+                return 0;
+        return metric_counter(report->metrics, metric);
 }
 
 static void log_condition(const struct condition *condition)

@@ -139,9 +139,11 @@ static int run_daemon(int argc, char *argv[], void *userdata)
 {
         struct plugin_context *ctx = userdata;
 
-        if (argc > 1)
+        bool resumed = argc == 2 && strcmp(argv[1], PLUGIN_RESUMED) == 0;
+
+        if (argc > 1 && !resumed)
                 return usage_error(program_of(ctx->plugin), "daemon takes no arguments");
-        return plugin_daemon_run(ctx);
+        return plugin_daemon_run(ctx, resumed);
 }
 
 static int run_validate(int argc, char *argv[], void *userdata)

@@ -50,6 +50,11 @@ struct plugin {
         /* Adds metrics, requests, checks, versions and info to a report that is about to be written. May be
          * NULL. */
         int (*report)(struct plugin_context *ctx, struct report *report);
+        /* Whether nothing is to be done until a file changes or a timer of its own is due. The process is
+         * then handed to a small program (stand-in.h) and starts anew: with the report's conditions and
+         * counters, and with watch, but without apply when the configuration is the same. May be NULL: never.
+         */
+        bool (*rests)(const struct plugin_context *ctx);
         /* Frees ctx userdata, at exit. May be NULL. */
         void (*close)(struct plugin_context *ctx);
 
@@ -79,6 +84,9 @@ void plugin_set_condition(struct plugin_context *ctx, const char *type, enum con
 /* Leaves a declared condition out of the report until it is set again: what is switched off claims nothing.
  */
 void plugin_drop_condition(struct plugin_context *ctx, const char *type);
+
+/* A counter, as the report in this boot had it before this process wrote one; 0 without. */
+uint64_t plugin_counter(const struct plugin_context *ctx, const char *metric);
 
 /* Has the report written in this iteration of the loop (metrics or requests changed). */
 void plugin_touch_report(struct plugin_context *ctx);

@@ -2,18 +2,55 @@
 
 #include "resident-memory.h"
 
+#include <link.h>
 #include <malloc.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "quantity.h"
+#include "timestamp.h"
 
 /* glibc's default is 128 KiB, but grows to the largest piece that was ever freed; a fixed one does not. */
 #define LARGE (64 * 1024)
 
+/* By then a program has looked at everything for the first time. */
+#define START_USEC USEC_PER_MIN
+
+static uint64_t started_usec;
+
 void resident_memory_limit(void)
 {
+        started_usec = now_boottime_usec();
         (void)mallopt(M_MMAP_THRESHOLD, LARGE);
         (void)mallopt(M_ARENA_MAX, 1);
 }
 
+/* Segments that nobody may write are their file's pages and nothing else; relocations are done in the others.
+ */
+static int unmap_object(struct dl_phdr_info *object, size_t size, void *userdata)
+{
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+        /* Backwards: the table that is read here lies in the first one. */
+        for (size_t i = object->dlpi_phnum; i > 0; i--) {
+                const ElfW(Phdr) *segment = &object->dlpi_phdr[i - 1];
+                uintptr_t begin = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+                uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
+                void *memory =
+                        (void *)begin; /* NOLINT(performance-no-int-to-ptr): the linker tells numbers */
+
+                if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
+                        (void)madvise(memory, (end - begin + page - 1) & ~(page - 1), MADV_DONTNEED);
+        }
+        return 0;
+}
+
 void resident_memory_release(void)
 {
+        if (started_usec && now_boottime_usec() - started_usec > START_USEC) {
+                (void)dl_iterate_phdr(unmap_object, NULL);
+                started_usec = 0;
+        }
         (void)malloc_trim(0);
 }

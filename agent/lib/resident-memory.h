@@ -8,5 +8,7 @@
  * threads (libcurl's look-ups of names) use the heap that is there. */
 void resident_memory_limit(void);
 
-/* After such a moment: gives the heap's free pages back. Takes tens of microseconds. */
+/* After such a moment: gives the heap's free pages back, in tens of microseconds. The first time a minute
+ * after the start it also lets go of the code and tables that only the start needed, such as what the dynamic
+ * linker read: they stay in the page cache, and what is used once more is mapped again. */
 void resident_memory_release(void);

@@ -104,8 +104,8 @@ int ca_report(struct plugin_context *ctx, struct report *report)
                                "Units that started before the trust store last changed.",
                                (double)watch->stale.count, NULL);
         if (r >= 0)
-                r = metric_add(report->metrics, METRIC_COUNTER, PREFIX "repairs_total",
-                               "Changes and repairs of the trust store since the plugin started.",
+                r = metric_add(report->metrics, METRIC_COUNTER, REPAIRS_METRIC,
+                               "Changes and repairs of the trust store since the node booted.",
                                (double)watch->repairs, NULL);
         if (r < 0)
                 return r;

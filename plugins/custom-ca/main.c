@@ -19,6 +19,7 @@ static const struct plugin plugin = {
         .undo = custom_ca_undo,
         .watch = ca_watch_start,
         .report = ca_report,
+        .rests = ca_watch_rests,
         .close = ca_watch_close,
         .commands =
                 (const struct command[]){

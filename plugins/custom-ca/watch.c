@@ -14,7 +14,8 @@
 #include "timestamp.h"
 #include "unit-processes.h"
 
-#define RECHECK_USEC (5 * USEC_PER_MIN)
+#define RECHECK_USEC (5 * USEC_PER_MIN)  /* while the store is not right */
+#define STALE_USEC   (15 * USEC_PER_MIN) /* while a unit has not been restarted, which may be for ever */
 /* It reads all authorities, which takes 0.1 s; a change of theirs is seen at once. */
 #define LOOK_USEC   (30 * USEC_PER_MIN)
 #define LOCKED_USEC (20 * USEC_PER_SEC)
@@ -49,6 +50,14 @@ static struct ca_watch *watch_free(struct ca_watch *watch)
 }
 DEFINE_CLEANUP(struct ca_watch *, watch_free)
 
+/* What is left to look for is files that change, and now and then whether a unit was restarted. */
+bool ca_watch_rests(const struct plugin_context *ctx)
+{
+        const struct ca_watch *watch = ctx->userdata;
+
+        return watch && !watch->child && watch->is_good;
+}
+
 static void tell(struct ca_watch *watch, const struct failure *failure)
 {
         _cleanup_free_ char *services = services_directory(watch->ctx->root);
@@ -70,6 +79,10 @@ static void tell(struct ca_watch *watch, const struct failure *failure)
         plugin_set_condition(watch->ctx, CONDITION_CUSTOM_CAS, verdict.status, verdict.reason, "%s",
                              verdict.message);
         plugin_touch_report(watch->ctx);
+        sd_event_source_set_time_relative(watch->recheck, failure                  ? RECHECK_USEC
+                                                          : watch->stale.count > 0 ? STALE_USEC
+                                                                                   : LOOK_USEC);
+        sd_event_source_set_enabled(watch->recheck, SD_EVENT_ONESHOT);
 }
 
 static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
@@ -164,19 +177,19 @@ static int look(struct ca_watch *watch)
                 return 0;
         }
         watch->looked_usec = now_boottime_usec();
-        sd_event_source_set_time_relative(watch->recheck, RECHECK_USEC);
-        sd_event_source_set_enabled(watch->recheck, SD_EVENT_ONESHOT);
         r = begin(watch, &failure);
         if (r >= 0)
                 return go_on(watch);
         end_change(watch);
         if (r == -ENOMEM)
                 return r;
-        if (r != -EBUSY)
+        if (r != -EBUSY) {
                 tell(watch, &failure);
-        else /* whoever holds the lock is making it right; the next look tells */
-                sd_event_source_set_time_relative(watch->recheck, LOCKED_USEC);
-        return 0;
+                return 0;
+        }
+        /* Whoever holds the lock is making it right; the next look tells. */
+        sd_event_source_set_time_relative(watch->recheck, LOCKED_USEC);
+        return sd_event_source_set_enabled(watch->recheck, SD_EVENT_ONESHOT);
 }
 
 static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata)
@@ -187,8 +200,7 @@ static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata)
                 return look(watch);
         /* Units that were restarted, and the time that passed. */
         tell(watch, NULL);
-        sd_event_source_set_time_relative(source, RECHECK_USEC);
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        return 0;
 }
 
 static void on_change(void *userdata)
@@ -232,6 +244,7 @@ int ca_watch_start(struct plugin_context *ctx, const void *config)
         watch->ctx = ctx;
         watch->config = config;
         watch->lock = -EBADF;
+        watch->repairs = plugin_counter(ctx, REPAIRS_METRIC);
         /* sd_event_add_child(3) wants it blocked. */
         sigemptyset(&child);
         sigaddset(&child, SIGCHLD);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Keeps the trust store right while the plugin runs: looks when something below it changes, and every
- * minute; repairs in the event loop; tells the condition. */
+/* Keeps the trust store right while the plugin runs: looks when something below it changes, and now and
+ * then; repairs in the event loop; tells the condition. */
 
 #include "apply.h"
 #include "desired.h"
@@ -30,5 +30,8 @@ struct ca_watch {
         pid_t pid;
 };
 
+#define REPAIRS_METRIC "capi_node_custom_ca_repairs_total"
+
 int ca_watch_start(struct plugin_context *ctx, const void *config);
+bool ca_watch_rests(const struct plugin_context *ctx);
 void ca_watch_close(struct plugin_context *ctx);

@@ -68,6 +68,7 @@ static const struct plugin plugin = {
         .undo = backup_undo,
         .watch = backup_watch_start,
         .report = backup_report,
+        .rests = backup_watch_rests,
         .close = backup_watch_close,
         .commands = commands,
 };

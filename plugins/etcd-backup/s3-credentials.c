@@ -2,7 +2,6 @@
 
 #include "s3-credentials.h"
 
-#include <openssl/crypto.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -14,7 +13,7 @@
 static void forget(char *secret)
 {
         if (secret)
-                OPENSSL_cleanse(secret, strlen(secret));
+                explicit_bzero(secret, strlen(secret));
         free(secret);
 }
 
@@ -129,7 +128,7 @@ int s3_credentials_load(const char *path, struct s3_credentials *ret, struct fai
                                    found.message ? "" : strerror(-r));
         r = strlen(text) == size ? parse(text, path, &credentials, failure)
                                  : failure_set(failure, -EINVAL, REASON, "%s holds a NUL byte", path);
-        OPENSSL_cleanse(text, size);
+        explicit_bzero(text, size);
         free(text);
         if (r < 0)
                 return r;

@@ -103,11 +103,13 @@ static void judge(struct backup_watch *watch, struct health_verdict *ret)
                 ret);
 }
 
+/* How old the metric of a copy's age may be. */
+#define AGE_STEP_USEC (5 * USEC_PER_MIN)
+
 static int arm_recheck(struct backup_watch *watch, uint64_t after_usec)
 {
-        if (after_usec == UINT64_MAX)
-                return sd_event_source_set_enabled(watch->recheck, SD_EVENT_OFF);
-        sd_event_source_set_time_relative(watch->recheck, after_usec);
+        sd_event_source_set_time_relative(watch->recheck,
+                                          after_usec < AGE_STEP_USEC ? after_usec : AGE_STEP_USEC);
         return sd_event_source_set_enabled(watch->recheck, SD_EVENT_ONESHOT);
 }
 
@@ -218,6 +220,12 @@ static int watch_targets(struct backup_watch *watch)
                         return r;
         }
         return 0;
+}
+
+/* All that it knows, it has from files. */
+bool backup_watch_rests(const struct plugin_context *ctx)
+{
+        return ctx->userdata != NULL;
 }
 
 int backup_watch_start(struct plugin_context *ctx, const void *config)

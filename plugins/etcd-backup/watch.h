@@ -39,4 +39,5 @@ struct backup_watch {
 };
 
 int backup_watch_start(struct plugin_context *ctx, const void *config);
+bool backup_watch_rests(const struct plugin_context *ctx);
 void backup_watch_close(struct plugin_context *ctx);

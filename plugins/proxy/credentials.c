@@ -2,7 +2,6 @@
 
 #include "credentials.h"
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,7 +15,7 @@
 char *credentials_free(char *credentials)
 {
         if (credentials)
-                OPENSSL_cleanse(credentials, strlen(credentials));
+                explicit_bzero(credentials, strlen(credentials));
         free(credentials);
         return NULL;
 }
@@ -51,7 +50,7 @@ int credentials_load(const char *root, const char *path, char **ret, struct fail
         if (r < 0)
                 return r;
         r = credentials_parse(text, size, ret);
-        OPENSSL_cleanse(text, size);
+        explicit_bzero(text, size);
         free(text);
         if (r == -EINVAL)
                 return failure_set(failure, r, "CredentialsRefused",

@@ -17,6 +17,7 @@ static const struct plugin plugin = {
         .undo = proxy_undo,
         .watch = proxy_watch_start,
         .report = proxy_report,
+        .rests = proxy_watch_rests,
         .close = proxy_watch_close,
         .commands =
                 (const struct command[]){

@@ -75,8 +75,8 @@ static int add_metrics(json_object *metrics, const struct proxy_watch *watch)
                                "Drop-ins of others that make the proxy's variables worth nothing.",
                                (double)watch->shadowing.count, NULL);
         if (r >= 0)
-                r = metric_add(metrics, METRIC_COUNTER, PREFIX "changes_total",
-                               "Times that files were written anew since the plugin started.",
+                r = metric_add(metrics, METRIC_COUNTER, CHANGES_METRIC,
+                               "Times that files were written anew since the node booted.",
                                (double)watch->repairs, NULL);
         if (r < 0 || !target || !watch->probed)
                 return r;

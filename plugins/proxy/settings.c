@@ -2,7 +2,6 @@
 
 #include "settings.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
 #include "cidr.h"

@@ -12,14 +12,23 @@
 #include "unit-processes.h"
 #include "verdict.h"
 
-#define RECHECK_USEC  (60 * USEC_PER_SEC)
+#define RECHECK_USEC (60 * USEC_PER_SEC)
+/* When no unit has to be restarted; a change of a file is seen at once. */
+#define LOOK_USEC     (30 * USEC_PER_MIN)
 #define PROBE_SECONDS 10
 
 /* What the settings are made of, besides the configuration. */
 static const char *const sources[] = {
-        "/etc/kubernetes/manifests",    "/etc/kubernetes/kubelet.conf",
-        "/run/kubeadm/kubeadm.yaml",    "/run/kubeadm/kubeadm-join-config.yaml",
+        "/etc/kubernetes/manifests",
+        "/etc/kubernetes/kubelet.conf",
+        "/run/kubeadm/kubeadm.yaml",
+        "/run/kubeadm/kubeadm-join-config.yaml",
         "/var/lib/kubelet/config.yaml",
+        /* Where they are written. */
+        "/etc/apt/apt.conf.d",
+        "/etc/environment.d",
+        "/etc/profile.d",
+        ENVIRONMENT_DIR,
 };
 
 static struct proxy_watch *watch_free(struct proxy_watch *watch)
@@ -115,19 +124,28 @@ static int keep(struct proxy_watch *watch, struct failure *failure)
         return 0;
 }
 
+bool proxy_watch_rests(const struct plugin_context *ctx)
+{
+        const struct proxy_watch *watch = ctx->userdata;
+
+        return watch && watch->is_good && watch->stale.count == 0 && !watch->config->probe.target;
+}
+
 static int look(struct proxy_watch *watch)
 {
         _cleanup_failure_ failure = {};
         int r;
 
-        (void)sd_event_source_set_time_relative(watch->recheck, RECHECK_USEC);
-        (void)sd_event_source_set_enabled(watch->recheck, SD_EVENT_ONESHOT);
         r = keep(watch, &failure);
         if (r < 0 && !failure.reason)
                 failure_set(&failure, r, "FileNotWritten", "cannot keep the proxy's files: %s", strerror(-r));
+        watch->is_good = !failure.reason;
         r = look_at_drop_ins(watch);
         if (r >= 0)
                 r = look_at_units(watch);
+        (void)sd_event_source_set_time_relative(watch->recheck,
+                                                proxy_watch_rests(watch->ctx) ? LOOK_USEC : RECHECK_USEC);
+        (void)sd_event_source_set_enabled(watch->recheck, SD_EVENT_ONESHOT);
         if (r < 0)
                 return r;
         tell(watch, failure.reason ? &failure : NULL);
@@ -234,6 +252,7 @@ int proxy_watch_start(struct plugin_context *ctx, const void *config)
                 return -ENOMEM;
         watch->ctx = ctx;
         watch->config = config;
+        watch->repairs = plugin_counter(ctx, CHANGES_METRIC);
         r = sd_event_add_time(ctx->event, &watch->recheck, CLOCK_BOOTTIME, UINT64_MAX, USEC_PER_SEC,
                               on_recheck, watch);
         if (r >= 0 && watch->config->probe.target)

@@ -2,7 +2,7 @@
 #pragma once
 
 /* Keeps the proxy in force while the plugin runs: looks when a file changes that the settings are made of,
- * and every minute; writes what is different; asks the proxy; tells the condition. */
+ * and now and then; writes what is different; asks the proxy; tells the condition. */
 
 #include "apply.h"
 #include "child.h"
@@ -17,6 +17,7 @@ struct proxy_watch {
         struct config_strings shadowing, overridden, stale;
         bool kubelet_runs;
         char *direct; /* of NO_PROXY, as it was last written */
+        bool is_good;
         uint64_t repairs;
 
         struct child *child; /* a probe that runs */
@@ -29,6 +30,9 @@ struct proxy_watch {
         sd_event_source *recheck, *ask;
 };
 
+#define CHANGES_METRIC "capi_node_proxy_changes_total"
+
 int proxy_watch_start(struct plugin_context *ctx, const void *config);
+bool proxy_watch_rests(const struct plugin_context *ctx);
 void proxy_watch_close(struct plugin_context *ctx);
 int proxy_report(struct plugin_context *ctx, struct report *report);

@@ -3,7 +3,6 @@
 #include "headers-file.h"
 
 #include <ctype.h>
-#include <openssl/crypto.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,7 +16,7 @@ void headers_free(struct mirror_header *headers, size_t count)
         for (size_t i = 0; i < count; i++) {
                 free(headers[i].name);
                 if (headers[i].value)
-                        OPENSSL_cleanse(headers[i].value, strlen(headers[i].value));
+                        explicit_bzero(headers[i].value, strlen(headers[i].value));
                 free(headers[i].value);
         }
         free(headers);
@@ -162,7 +161,7 @@ int header_line_add(char *lines[], const char *name, const char *value)
 void header_lines_clear(char *lines[])
 {
         for (size_t i = 0; lines[i]; i++) {
-                OPENSSL_cleanse(lines[i], strlen(lines[i]));
+                explicit_bzero(lines[i], strlen(lines[i]));
                 free(lines[i]);
                 lines[i] = NULL;
         }

@@ -2,7 +2,6 @@
 
 #include "plan.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
 #include "files.h"
@@ -15,7 +14,7 @@
 static void free_secret(char *text)
 {
         if (text)
-                OPENSSL_cleanse(text, strlen(text));
+                explicit_bzero(text, strlen(text));
         free(text);
 }
 
@@ -97,7 +96,7 @@ static int read_certificates(const char *root, const char *file, char **ret, str
                 return failure_set(failure, r, "CertificateUnreadable", "cannot read %s: %s", path,
                                    strerror(-r));
         r = canonical(path, text, size, ret, failure);
-        OPENSSL_cleanse(text, size); /* keys may stand beside the certificates */
+        explicit_bzero(text, size); /* keys may stand beside the certificates */
         return r;
 }
 

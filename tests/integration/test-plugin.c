@@ -13,8 +13,11 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "files.h"
 #include "program.h"
+#include "quantity.h"
 #include "report.h"
+#include "timestamp.h"
 
 #define CONFIG "etc/capi-node-agent/hello.json"
 #define REPORT "run/capi-node-agent/reports/hello.json"
@@ -249,6 +252,112 @@ static void exit_statuses_tell_usage_from_configuration(void **state)
         assert_int_equal(run(node, "status", NULL), 1);
 }
 
+/* ---- at rest ---- */
+
+/* What its process runs is in the first word of its command line. */
+static bool runs(const struct node *node, const char *name)
+{
+        _cleanup_free_ char *path = NULL, *line = NULL;
+        size_t size;
+
+        assert_true(asprintf(&path, "/proc/%d/cmdline", (int)node->plugin) > 0);
+        assert_int_equal(file_read(path, 4096, &line, &size), 0);
+        return strstr(line, name) != NULL;
+}
+
+static bool is_at_rest(void *userdata)
+{
+        return runs(userdata, "stand-in");
+}
+
+static void start_and_rest(struct node *node)
+{
+        root_write(node->root, CONFIG, "{}", 0644);
+        node->plugin =
+                program_start(HELLO_HASTY, (const char *const[]){ "--root", node->root, "daemon", NULL });
+        wait_until(is_at_rest, node, "rest");
+}
+
+struct renewal {
+        const struct node *node;
+        uint64_t after_usec;
+};
+
+static bool is_renewed(void *userdata)
+{
+        const struct renewal *renewal = userdata;
+        _cleanup_(report_freep) struct report *report = load(renewal->node, REPORT);
+
+        return report && report->generated_usec > renewal->after_usec;
+}
+
+static void at_rest_its_report_stays_fresh_and_otherwise_the_same(void **state)
+{
+        struct node *node = *state;
+        _cleanup_(report_freep) struct report *before = NULL, *after = NULL;
+
+        start_and_rest(node);
+        before = load(node, REPORT);
+        wait_until(is_renewed, &(struct renewal){ node, before->generated_usec }, "a fresh report");
+        assert_true(is_at_rest(node));
+        after = load(node, REPORT);
+        assert_int_equal(after->pid, node->plugin);
+        assert_int_equal(after->applied_usec, before->applied_usec);
+        assert_string_equal(after->applied, before->applied);
+        assert_string_equal(after->conditions[0].message, before->conditions[0].message);
+        assert_int_equal(after->conditions[0].transition_usec, before->conditions[0].transition_usec);
+}
+
+static bool stands_in_for_long(void *userdata)
+{
+        struct renewal *renewal = userdata;
+
+        return !is_at_rest((void *)renewal->node) || now_boottime_usec() > renewal->after_usec;
+}
+
+/* No timer of the loop itself is left that would. */
+static void nothing_ends_its_rest_but_an_event(void **state)
+{
+        struct node *node = *state;
+
+        start_and_rest(node);
+        wait_until(stands_in_for_long, &(struct renewal){ node, now_boottime_usec() + 12 * USEC_PER_SEC },
+                   "twelve seconds");
+        assert_true(is_at_rest(node));
+}
+
+static void a_change_ends_its_rest_and_a_new_one_follows(void **state)
+{
+        struct node *node = *state;
+        _cleanup_(report_freep) struct report *before = NULL, *after = NULL;
+        _cleanup_free_ char *greeting = NULL;
+
+        start_and_rest(node);
+        before = load(node, REPORT);
+        root_write(node->root, CONFIG, "{\"greeting\":\"Moin\"}", 0644);
+        wait_for(node, NULL, "Moin");
+        greeting = root_read(node->root, "run/greeting");
+        assert_string_equal(greeting, "Moin");
+        wait_until(is_at_rest, node, "another rest");
+        after = load(node, REPORT);
+        assert_int_equal(after->pid, before->pid);
+        assert_int_equal(after->conditions[0].transition_usec, before->conditions[0].transition_usec);
+        assert_true(after->applied_usec > before->applied_usec);
+}
+
+static void what_is_withdrawn_during_its_rest_is_undone(void **state)
+{
+        struct node *node = *state;
+        _cleanup_free_ char *path = NULL;
+
+        start_and_rest(node);
+        assert_true(asprintf(&path, "%s/" CONFIG, node->root) > 0);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(program_wait(node->plugin), 0);
+        node->plugin = 0;
+        assert_false(root_has(node->root, "run/greeting"));
+}
+
 static bool has_shell_report(void *userdata)
 {
         const struct node *node = userdata;
@@ -283,6 +392,10 @@ int main(void)
                 TEST(an_exposed_configuration_is_refused_only_after_it_has_settled),
                 TEST(applies_once_for_an_image_and_says_what_it_would_do),
                 TEST(exit_statuses_tell_usage_from_configuration),
+                TEST(at_rest_its_report_stays_fresh_and_otherwise_the_same),
+                TEST(nothing_ends_its_rest_but_an_event),
+                TEST(a_change_ends_its_rest_and_a_new_one_follows),
+                TEST(what_is_withdrawn_during_its_rest_is_undone),
                 TEST(ten_lines_of_shell_are_a_plugin),
         };
 

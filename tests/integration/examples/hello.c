@@ -8,6 +8,11 @@
 #include "files.h"
 #include "plugin.h"
 
+/* How long its report may be believed; 0: two minutes. Tests do not wait so long. */
+#ifndef VALID_FOR_USEC
+#define VALID_FOR_USEC 0
+#endif
+
 struct hello_config {
         char *greeting;
 };
@@ -73,15 +78,23 @@ static int hello_watch(struct plugin_context *ctx, const void *config)
         return 0;
 }
 
+/* There is nothing to be done until the configuration changes, so its process may shrink meanwhile. */
+static bool hello_rests(const struct plugin_context *ctx)
+{
+        return true;
+}
+
 static const struct plugin plugin = {
         .name = "hello",
         .summary = "Keep a greeting in a file",
         .example = "capi-node hello status",
         .config = &hello_config_type,
         .conditions = (const struct condition_type[]){ { "HelloSaid", SEVERITY_WARNING, false }, {} },
+        .valid_for_usec = VALID_FOR_USEC,
         .apply = hello_apply,
         .undo = hello_undo,
         .watch = hello_watch,
+        .rests = hello_rests,
 };
 
 int main(int argc, char *argv[])
