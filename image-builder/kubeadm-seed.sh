@@ -20,12 +20,12 @@ KUBERNETES_PROGRAMS=(kube-apiserver kube-controller-manager kube-scheduler kubea
 kubeadm_base() {
         # Kubelets on one host share its cgroup hierarchies and would sweep each other's pods away. The node inherits the
         # lock and holds it as long as it runs.
-        local lock
         mkdir -p "$NODE_CACHE/kubernetes"
-        exec {lock}>"$NODE_CACHE/kubernetes/lock"
-        if ! flock --nonblock "$lock"; then
+        exec {KUBEADM_LOCK}>"$NODE_CACHE/kubernetes/lock"
+        export KUBEADM_LOCK
+        if ! flock --nonblock "$KUBEADM_LOCK"; then
                 echo "${0##*/}: waiting for another kubeadm node on this machine to end" >&2
-                flock "$lock"
+                flock "$KUBEADM_LOCK"
         fi
         "$(dirname "${BASH_SOURCE[0]}")/build-kubernetes" "$NODE_CACHE/kubernetes" "${KUBERNETES_PROGRAMS[@]}"
         NODE_PACKAGES+=(kubernetes-client containernetworking-plugins)

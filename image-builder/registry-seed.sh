@@ -87,8 +87,12 @@ http:
   addr: $MANAGEMENT_ADDRESS:$REGISTRY_PORT
   tls: { certificate: $BED/pki/registry.crt, key: $BED/pki/registry.key }
 YAML
-        ip netns exec "$NODE_INSTANCE-management" setsid "$REGISTRY_PROGRAM" serve "$BED/registry.yaml" \
-                >"$BED/registry.log" 2>"$BED/registry.error" </dev/null &
+        # It may outlive a test that was killed, and must not hold the lock of the kubeadm node then.
+        {
+                [[ ! ${KUBEADM_LOCK-} ]] || exec {KUBEADM_LOCK}>&-
+                exec ip netns exec "$NODE_INSTANCE-management" setsid "$REGISTRY_PROGRAM" serve "$BED/registry.yaml" \
+                        >"$BED/registry.log" 2>"$BED/registry.error" </dev/null
+        } &
         echo $! >"$BED/registry.pid"
         disown
 }
