@@ -66,7 +66,8 @@ int restore_ask_consent(const struct restore *restore)
         return 0;
 }
 
-static int read_without_echo(FILE *terminal, char *line, int size)
+/* What is typed as soon as the prompt is there is hidden, and kept. */
+static int read_without_echo(FILE *terminal, const char *prompt, char *line, int size)
 {
         struct termios shown, hidden;
         bool read;
@@ -77,6 +78,7 @@ static int read_without_echo(FILE *terminal, char *line, int size)
         hidden.c_lflag &= ~(tcflag_t)ECHO;
         if (tcsetattr(fileno(terminal), TCSAFLUSH, &hidden) < 0)
                 return -errno;
+        fputs(prompt, terminal);
         read = fgets(line, size, terminal) != NULL;
         (void)tcsetattr(fileno(terminal), TCSAFLUSH, &shown);
         return read ? 0 : -ECANCELED;
@@ -92,8 +94,9 @@ int restore_ask_identity(struct age_identities *ret, struct failure *failure)
                 return failure_set(failure, -ENOTTY, "IdentityMissing",
                                    "the copy is encrypted: give the identity with --identity FILE");
         setvbuf(terminal, NULL, _IONBF, 0); /* no copy of it in a buffer that nobody zeroes */
-        fputs("The copy is encrypted. Identity (AGE-SECRET-KEY-1..., not shown): ", terminal);
-        r = read_without_echo(terminal, line, sizeof(line));
+        r = read_without_echo(terminal,
+                              "The copy is encrypted. Identity (AGE-SECRET-KEY-1..., not shown): ", line,
+                              sizeof(line));
         fputs("\n", terminal);
         if (r >= 0)
                 r = age_identities_parse(line, ret, failure);
