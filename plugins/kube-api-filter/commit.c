@@ -203,27 +203,36 @@ static int sweep_once(struct commit *commit, struct netlink *netlink, const stru
         return r < 0 ? r : 1;
 }
 
+/* What another look puts right: somebody was faster, or the kernel's answers were lost. */
+static bool is_passing(int r)
+{
+        return r == -ERESTART || r == -EAGAIN || r == -ENOENT || r == -ENOBUFS;
+}
+
 int commit_sweep(struct commit *commit, struct netlink *netlink, struct table *ret_table)
 {
         const uint64_t deadline_usec = now_boottime_usec() + COMMIT_USEC;
         int r;
 
-        /* When nobody came between, what was there is still what has to go. */
+        /* When nobody came between, what was there is still what has to go; and else by its name, which
+         * nothing that is wanted can have. */
         r = sweep_once(commit, netlink, commit->before, commit->generation);
-        if (r < 0 && r != -ERESTART && r != -EAGAIN)
+        if (r == -ERESTART)
+                r = sweep_once(commit, netlink, commit->before, ANY_GENERATION);
+        if (r < 0 && !is_passing(r))
                 return r;
         do {
                 _cleanup_table_ now = {};
 
                 r = table_read(netlink, &now);
                 if (r >= 0)
-                        r = sweep_once(commit, netlink, &now, now.generation);
+                        r = sweep_once(commit, netlink, &now, ANY_GENERATION);
                 if (r == 0) {
                         *ret_table = now;
                         now = (struct table){};
                         return 0;
                 }
-        } while ((r == 1 || r == -ERESTART || r == -EAGAIN) && now_boottime_usec() < deadline_usec);
+        } while ((r == 1 || is_passing(r)) && now_boottime_usec() < deadline_usec);
         return r < 0 ? r : -EAGAIN;
 }
 

@@ -14,7 +14,7 @@
 
 #define CHAIN_INPUT "input" /* the base chain */
 
-/* Another writer who never rests lets us in by chance alone, a try in fifty: so long it is tried again. */
+/* So long something is tried again that others, or lost answers, keep from coming through. */
 #define COMMIT_USEC (5 * USEC_PER_SEC)
 
 struct commit {

@@ -368,7 +368,7 @@ int ruleset_remove(struct netlink *netlink)
                 if (r >= 0)
                         r = commit_put_table_removal(batch);
                 if (r >= 0)
-                        r = netlink_commit(netlink, batch, table.generation);
-        } while ((r == -ERESTART || r == -EAGAIN) && now_boottime_usec() < deadline_usec);
+                        r = netlink_commit(netlink, batch, ANY_GENERATION);
+        } while ((r == -ENOENT || r == -EAGAIN) && now_boottime_usec() < deadline_usec);
         return r;
 }

@@ -11,13 +11,14 @@
 #include "ruleset.h"
 #include "rule.h"
 
-#define READ_ATTEMPTS 10
+#define READ_ATTEMPTS 20
 /* In every message about a chain, rule, set, element or object the first attribute names the table. */
 #define ATTRIBUTE_TABLE 1
 
 struct reading {
         struct table *table;
-        struct hasher *hasher;
+        struct hasher *hasher; /* of what was taken; NULL: nothing was */
+        void (*forget)(struct table *table);
 };
 
 static bool is_ours(const struct nlmsghdr *message)
@@ -67,7 +68,7 @@ bool table_names_have(const struct table_names *names, const char *name)
 static int add_attributes(struct reading *reading, const struct nlmsghdr *message, const uint16_t *types,
                           size_t n)
 {
-        int r = 0;
+        int r = reading->hasher ? 0 : hasher_new(&reading->hasher);
 
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 const struct nlattr *attribute = netlink_attribute(message, types[i]);
@@ -205,6 +206,41 @@ static void fill_table(struct nlmsghdr *message, const void *userdata)
         mnl_attr_put_strz(message, ATTRIBUTE_TABLE, TABLE_NAME);
 }
 
+static void forget_table(struct table *table)
+{
+        table->exists = false;
+}
+
+static void forget_chains(struct table *table)
+{
+        names_clear(&table->chains);
+        free(table->other_drops);
+        table->other_drops = NULL;
+}
+
+static void forget_rules(struct table *table)
+{
+        table->rules = 0;
+}
+
+static void forget_sets(struct table *table)
+{
+        names_clear(&table->sets);
+}
+
+static void forget_objects(struct table *table)
+{
+        names_clear(&table->objects);
+}
+
+static void restart(void *userdata)
+{
+        struct reading *reading = userdata;
+
+        reading->hasher = hasher_free(reading->hasher);
+        reading->forget(reading->table);
+}
+
 void table_clear(struct table *table)
 {
         names_clear(&table->chains);
@@ -214,73 +250,94 @@ void table_clear(struct table *table)
         *table = (struct table){};
 }
 
-static int read_parts(struct netlink *netlink, struct reading *reading)
-{
-        const struct {
-                uint16_t type;
-                uint8_t family;
-                bool of_table;
-                int (*take)(const struct nlmsghdr *message, void *userdata);
-        } parts[] = {
-                { NFT_MSG_GETTABLE, NFPROTO_INET, false, take_table },
-                { NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, false, take_chain },
-                { NFT_MSG_GETRULE, NFPROTO_INET, true, take_rule },
-                { NFT_MSG_GETSET, NFPROTO_INET, true, take_set },
-                { NFT_MSG_GETOBJ, NFPROTO_INET, true, take_object },
-        };
-        int r = 0;
+/* What there is, and the dump that tells of it. */
+struct part {
+        uint16_t type;
+        uint8_t family;
+        bool of_table;
+        int (*take)(const struct nlmsghdr *message, void *userdata);
+        void (*forget)(struct table *table);
+};
 
-        for (size_t i = 0; r >= 0 && i < ELEMENTS(parts); i++) {
-                if (parts[i].of_table && !reading->table->exists)
-                        continue;
-                r = netlink_dump(netlink, &(struct netlink_dump){
-                                                  .type = parts[i].type,
-                                                  .family = parts[i].family,
-                                                  .fill = parts[i].of_table ? fill_table : NULL,
-                                                  .on_message = parts[i].take,
-                                                  .userdata = reading,
-                                          });
-        }
-        return r;
-}
-
-static int read_once(struct netlink *netlink, struct table *ret)
+static int read_part(struct netlink *netlink, const struct part *part, struct table *table,
+                     struct hasher *hasher)
 {
-        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
-        _cleanup_table_ table = {};
-        uint8_t digest[SHA256_SIZE];
-        uint32_t after;
+        struct reading reading = { .table = table, .forget = part->forget };
+        uint8_t digest[SHA256_SIZE] = {};
         int r;
 
-        r = netlink_generation(netlink, &table.generation);
-        if (r >= 0)
-                r = hasher_new(&hasher);
-        if (r >= 0)
-                r = read_parts(netlink, &(struct reading){ &table, hasher });
-        /* Between two dumps, too, nothing may have happened. */
-        if (r >= 0)
-                r = netlink_generation(netlink, &after);
-        if (r >= 0 && after != table.generation)
-                r = -EAGAIN;
-        if (r == -ENOENT) /* the table went between two dumps */
-                r = -EAGAIN;
-        if (r >= 0)
-                r = hasher_finish(hasher, digest);
-        if (r < 0)
-                return r;
-        digest_format(digest, table.fingerprint);
-        *ret = table;
-        table = (struct table){};
-        return 0;
+        r = netlink_dump(netlink, &(struct netlink_dump){
+                                          .type = part->type,
+                                          .family = part->family,
+                                          .fill = part->of_table ? fill_table : NULL,
+                                          .on_message = part->take,
+                                          .restart = restart,
+                                          .userdata = &reading,
+                                  });
+        if (r >= 0 && reading.hasher)
+                r = hasher_finish(reading.hasher, digest);
+        hasher_free(reading.hasher);
+        return r < 0 ? r : hasher_add(hasher, digest, sizeof(digest));
 }
 
+/* Each part is as it was at one time, but others may have been at work between two of them. */
+static int collect(struct netlink *netlink, struct table *table)
+{
+        static const struct part parts[] = {
+                { NFT_MSG_GETTABLE, NFPROTO_INET, false, take_table, forget_table },
+                { NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, false, take_chain, forget_chains },
+                { NFT_MSG_GETRULE, NFPROTO_INET, true, take_rule, forget_rules },
+                { NFT_MSG_GETSET, NFPROTO_INET, true, take_set, forget_sets },
+                { NFT_MSG_GETOBJ, NFPROTO_INET, true, take_object, forget_objects },
+        };
+        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
+        uint8_t digest[SHA256_SIZE];
+        int r;
+
+        r = hasher_new(&hasher);
+        for (size_t i = 0; r >= 0 && i < ELEMENTS(parts); i++)
+                if (!parts[i].of_table || table->exists)
+                        r = read_part(netlink, &parts[i], table, hasher);
+        if (r >= 0)
+                r = hasher_finish(hasher, digest);
+        if (r >= 0)
+                digest_format(digest, table->fingerprint);
+        return r;
+}
+
+/* Whose parts were all read in one generation is consistent. Beside a writer who never rests, whose business
+ * is mostly another table, that hardly ever comes to pass; but what is found the same twice, part by part,
+ * was so all the time between the end of the first and the beginning of the second reading (a double collect:
+ * Afek et al., Atomic Snapshots of Shared Memory, 1993), when the generation was asked for. */
 int table_read(struct netlink *netlink, struct table *ret)
 {
-        int r = -EAGAIN;
+        _cleanup_table_ before = {};
 
-        for (unsigned i = 0; r == -EAGAIN && i < READ_ATTEMPTS; i++)
-                r = read_once(netlink, ret);
-        return r;
+        for (unsigned i = 0; i < READ_ATTEMPTS; i++) {
+                _cleanup_table_ now = {};
+                uint32_t after = 0;
+                int r;
+
+                r = netlink_generation(netlink, &now.generation);
+                if (r >= 0)
+                        r = collect(netlink, &now);
+                if (r >= 0)
+                        r = netlink_generation(netlink, &after);
+                if (r >= 0 && (after == now.generation || strcmp(now.fingerprint, before.fingerprint) == 0)) {
+                        *ret = now;
+                        now = (struct table){};
+                        return 0;
+                }
+                /* -ENOENT: the table went between two dumps. */
+                if (r < 0 && r != -EAGAIN && r != -ENOENT)
+                        return r;
+                table_clear(&before);
+                if (r < 0)
+                        continue;
+                before = now;
+                now = (struct table){};
+        }
+        return -EAGAIN;
 }
 
 void table_counters_clear(struct table_counters *counters)

@@ -11,8 +11,22 @@
 /* Before the kernel's headers, which then leave out what it has defined. */
 #include <netinet/in.h>
 
+#include <libmnl/libmnl.h>
+
+/* What others do before each question that the kernel is asked. */
+static void (*meddle)(void);
+
+static ssize_t ask_behind_others(const struct mnl_socket *socket, const void *question, size_t size)
+{
+        if (meddle)
+                meddle();
+        return mnl_socket_sendto(socket, question, size);
+}
+
 #include "../../plugins/kube-api-filter/monitor.c"
+#define mnl_socket_sendto ask_behind_others
 #include "../../plugins/kube-api-filter/netlink.c"
+#undef mnl_socket_sendto
 
 #include "files.h"
 #include "filter.h"
@@ -126,6 +140,64 @@ static void a_dump_is_read_whole_in_small_pieces(void **state)
         assert_int_equal(ruleset_remove(netlink), 0);
 }
 
+static void go_on(void)
+{
+        lab_node("nft 'add table ip lab; delete table ip lab'");
+}
+
+static void beside_others_who_never_rest_the_table_is_read_as_it_is(void **state)
+{
+        _cleanup_(netlink_freep) struct netlink *netlink = NULL;
+        _cleanup_(batch_freep) struct batch *batch = talkative_batch(false);
+        _cleanup_table_ calm = {}, beside = {};
+
+        assert_int_equal(netlink_new(&netlink), 0);
+        lab_node("nft add table inet " TABLE_NAME);
+        assert_int_equal(netlink_commit(netlink, batch, ANY_GENERATION), 0);
+        assert_int_equal(table_read(netlink, &calm), 0);
+        meddle = go_on;
+        assert_int_equal(table_read(netlink, &beside), 0);
+        meddle = NULL;
+        assert_true(beside.generation > calm.generation);
+        assert_string_equal(beside.fingerprint, calm.fingerprint);
+        assert_int_equal(beside.chains.count, calm.chains.count);
+        assert_int_equal(ruleset_remove(netlink), 0);
+}
+
+static unsigned questions, struck; /* which of them the change comes before */
+
+static void change_once(void)
+{
+        if (++questions != struck)
+                go_on();
+        else
+                lab_node("nft 'add set inet " TABLE_NAME
+                         " many { type ipv4_addr; }; add rule inet " TABLE_NAME
+                         " talk ip saddr @many accept'");
+}
+
+/* The rule and its set come in one transaction: a table that has one of them never was. */
+static void a_change_between_two_questions_is_read_whole_or_not_at_all(void **state)
+{
+        _cleanup_(netlink_freep) struct netlink *netlink = NULL;
+
+        assert_int_equal(netlink_new(&netlink), 0);
+        for (struck = 1; struck <= 9; struck++) {
+                _cleanup_table_ table = {};
+
+                lab_node("nft 'add table inet " TABLE_NAME "; add chain inet " TABLE_NAME " talk'");
+                questions = 0;
+                meddle = change_once;
+                assert_int_equal(table_read(netlink, &table), 0);
+                meddle = NULL;
+                assert_true(questions >= struck);
+                if (table.rules != table.sets.count)
+                        fail_msg("before question %u: %zu rules, %zu sets", struck, table.rules,
+                                 table.sets.count);
+                assert_int_equal(ruleset_remove(netlink), 0);
+        }
+}
+
 static struct filter_list *make_list(unsigned n)
 {
         struct filter_list *list;
@@ -165,6 +237,43 @@ static void a_list_that_cannot_be_sent_leaves_the_one_before_in_force(void **sta
                          0);
         assert_int_equal(filter_try(filter, USEC_PER_HOUR, true, NULL), 0);
         assert_int_equal(filter_phase(filter), FILTER_TRIAL);
+        assert_int_equal(ruleset_remove(filter->netlink), 0);
+        root_remove(root);
+}
+
+static bool has_set_of(const struct table *table, uint32_t generation)
+{
+        char end[32];
+
+        (void)snprintf(end, sizeof(end), "_%u_1", generation);
+        for (size_t i = 0; i < table->sets.count; i++)
+                if (strstr(table->sets.items[i].name, end))
+                        return true;
+        return false;
+}
+
+static void beside_others_who_never_rest_a_change_leaves_nothing_behind(void **state)
+{
+        char *root = root_make();
+        _cleanup_(filter_list_unrefp) struct filter_list *before = make_list(3), *after = make_list(2);
+        _cleanup_(filter_freep) struct filter *filter = NULL;
+        _cleanup_table_ table = {};
+        uint32_t generation;
+
+        assert_int_equal(filter_open(root, &filter, NULL), 0);
+        meddle = go_on;
+        (void)filter_want(filter, before, NULL);
+        assert_int_equal(filter_try(filter, USEC_PER_HOUR, true, NULL), 0);
+        assert_int_equal(filter_confirm(filter, NULL), 0);
+        generation = filter->current->shards[CLASS_ALLOW][IP_V4].items[0].generation;
+        assert_true(has_set_of(&filter->table, generation));
+        assert_int_equal(filter_want(filter, after, NULL), 0);
+        assert_int_equal(filter_try(filter, USEC_PER_HOUR, true, NULL), 0);
+        assert_int_equal(filter_confirm(filter, NULL), 0);
+        meddle = NULL;
+        assert_int_equal(table_read(filter->netlink, &table), 0);
+        assert_string_equal(table.fingerprint, filter->table.fingerprint);
+        assert_false(has_set_of(&table, generation));
         assert_int_equal(ruleset_remove(filter->netlink), 0);
         root_remove(root);
 }
@@ -209,6 +318,9 @@ int main(void)
                 cmocka_unit_test(one_whose_refusal_was_lost_has_not),
                 cmocka_unit_test(one_bound_to_no_generation_is_made_again_when_its_answers_were_lost),
                 cmocka_unit_test(a_dump_is_read_whole_in_small_pieces),
+                cmocka_unit_test(beside_others_who_never_rest_the_table_is_read_as_it_is),
+                cmocka_unit_test(a_change_between_two_questions_is_read_whole_or_not_at_all),
+                cmocka_unit_test(beside_others_who_never_rest_a_change_leaves_nothing_behind),
                 cmocka_unit_test(a_list_that_cannot_be_sent_leaves_the_one_before_in_force),
                 cmocka_unit_test(lost_notifications_are_taken_for_a_change_of_everything),
         };
