@@ -120,17 +120,26 @@ pid_t program_start(const char *program, const char *const *arguments)
         return pid;
 }
 
+unsigned test_patience(void)
+{
+        const char *text = getenv("TEST_PATIENCE");
+        unsigned long times = text ? strtoul(text, NULL, 10) : 1;
+
+        return times > 0 && times < 100 ? (unsigned)times : 1;
+}
+
 int program_wait(pid_t pid)
 {
+        const unsigned seconds = DEADLINE_SECONDS * test_patience();
         _cleanup_close_ int fd = pidfd_open(pid, 0);
         struct pollfd ended = { .fd = fd, .events = POLLIN };
         int status;
 
         assert_true(fd >= 0);
-        if (poll(&ended, 1, DEADLINE_SECONDS * 1000) != 1) {
+        if (poll(&ended, 1, (int)seconds * 1000) != 1) {
                 kill(pid, SIGKILL);
                 (void)waitpid(pid, &status, 0);
-                fail_msg("process %d did not end in %d s", (int)pid, DEADLINE_SECONDS);
+                fail_msg("process %d did not end in %u s", (int)pid, seconds);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
         return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
@@ -144,8 +153,10 @@ int program_stop(pid_t pid, int signal)
 
 void wait_longer(unsigned seconds, bool (*done)(void *userdata), void *userdata, const char *what)
 {
-        uint64_t deadline = now_boottime_usec() + seconds * USEC_PER_SEC;
+        uint64_t deadline;
 
+        seconds *= test_patience();
+        deadline = now_boottime_usec() + seconds * USEC_PER_SEC;
         while (!done(userdata)) {
                 if (now_boottime_usec() > deadline)
                         fail_msg("%s did not come in %u s", what, seconds);

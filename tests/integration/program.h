@@ -8,6 +8,9 @@
 
 /* Nothing that is waited for takes long; a sanitizer on a busy machine does. */
 #define DEADLINE_SECONDS 60
+/* How many times as long everything may take on this machine: TEST_PATIENCE in the environment, or 1.
+ * tests/kernels sets it, whose machine has no processor of its own. What this file waits for heeds it. */
+unsigned test_patience(void);
 
 /* A fresh directory with etc/capi-node-agent, run/capi-node-agent/reports and var/lib/capi-node-agent. Fails
  * the test when that is not possible. Owned by the caller, removed by root_remove. */

@@ -129,7 +129,7 @@ static bool has_condition(void *userdata)
 
 static void wait_for(const char *reason)
 {
-        wait_longer(60, has_condition, &(struct wanted_condition){ reason, NULL }, reason);
+        wait_until(has_condition, &(struct wanted_condition){ reason, NULL }, reason);
 }
 
 static void configure(const char *text)
@@ -241,9 +241,9 @@ static void a_list_is_not_confirmed_before_a_talking_node_was_heard_of(void **st
                  "add rule inet lab in ip saddr " ROUTER_V4 " drop'");
         configure(
                 "{ \"ports\": [6443, 6444], \"nodes\": [\"10.9.0.0/24\"], \"allow\": [\"203.0.113.0/25\"] }");
-        wait_longer(60, has_condition,
-                    &(struct wanted_condition){ "AwaitingConfirmation", "not heard of yet: " ROUTER_V4 },
-                    "the node to be missed");
+        wait_until(has_condition,
+                   &(struct wanted_condition){ "AwaitingConfirmation", "not heard of yet: " ROUTER_V4 },
+                   "the node to be missed");
         lab_node("nft delete table inet lab");
         assert_int_equal(send(node, "x", 1, MSG_NOSIGNAL), 1);
         wait_for("ListInForce");
@@ -271,9 +271,8 @@ static void take_back_when_silent(const char *class)
         lab_node("nft 'add table inet lab; add chain inet lab in { type filter hook input priority 10; }; "
                  "add rule inet lab in ip saddr " STRANGER " drop'");
         configure(after);
-        wait_longer(60, has_condition,
-                    &(struct wanted_condition){ "RolledBack", "not heard of since: " STRANGER },
-                    "the rollback");
+        wait_until(has_condition, &(struct wanted_condition){ "RolledBack", "not heard of since: " STRANGER },
+                   "the rollback");
         lab_node("nft delete table inet lab");
         assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
         assert_int_equal(lab_reach(OTHER, API_PORT), REACH_DROPPED);
@@ -468,7 +467,7 @@ static void the_report_counts_by_reason_and_family_and_knows_the_lists_length(vo
         assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
         assert_int_equal(lab_reach(STRANGER_SIX, API_PORT), REACH_DROPPED);
         for (size_t i = 0; i < ELEMENTS(metrics); i++)
-                wait_longer(60, report_has, (void *)metrics[i], metrics[i]);
+                wait_until(report_has, (void *)metrics[i], metrics[i]);
         assert_true(shows("", "generation .*, repaired [1-9]"));
 }
 
@@ -499,8 +498,8 @@ static void behind_a_masquerading_load_balancer_it_says_that_clients_are_hidden(
         wait_for("ListInForce");
         for (size_t i = 0; i < ELEMENTS(clients); i++)
                 assert_int_equal(lab_reach(clients[i], API_PORT), REACH_CONNECTED);
-        wait_longer(60, has_condition, &(struct wanted_condition){ "ClientAddressHidden", "amphora" },
-                    "the hidden clients");
+        wait_until(has_condition, &(struct wanted_condition){ "ClientAddressHidden", "amphora" },
+                   "the hidden clients");
         lab_clients("nft delete table ip lab");
         assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
         assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
@@ -525,8 +524,8 @@ static void a_storm_of_flushes_is_survived_and_named(void **state)
                 lab_node("nft flush ruleset");
                 poll(NULL, 0, 20);
         }
-        wait_longer(60, has_condition, &(struct wanted_condition){ "AnotherWriter", "nft (pid" },
-                    "the condition that names who fights");
+        wait_until(has_condition, &(struct wanted_condition){ "AnotherWriter", "nft (pid" },
+                   "the condition that names who fights");
         wait_until(stranger_is_out, NULL, "the last repair");
 }
 

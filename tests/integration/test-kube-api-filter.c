@@ -124,7 +124,7 @@ static bool is_answered(int fd)
         int unsent = 0;
 
         assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
-        for (unsigned i = 0; i < 50; i++) {
+        for (unsigned i = 0; i < 300; i++) {
                 struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 
                 assert_int_equal(ioctl(fd, SIOCOUTQ, &unsent), 0);
@@ -159,7 +159,7 @@ static void the_kernel_goes_back_by_itself_when_nobody_confirms(void **state)
 {
         put_in_force("{\"allow\": [\"198.51.100.0/24\"], \"nodes\": []}");
         configure("{\"allow\": [\"203.0.113.0/24\"], \"nodes\": []}");
-        assert_int_equal(run("apply", "--confirm", "2s"), 0);
+        assert_int_equal(run("apply", "--confirm", "4s"), 0);
         /* From here on no process of ours runs. */
         assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
         assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
@@ -177,10 +177,10 @@ static void a_rollback_and_a_pause_take_effect_at_once(void **state)
         assert_int_equal(run("rollback", NULL, NULL), 0);
         assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
         assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_DROPPED);
-        assert_int_equal(run("disable", "--for", "2s"), 0);
+        assert_int_equal(run("disable", "--for", "4s"), 0);
         assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
         /* The kernel ends it. */
-        for (uint64_t deadline = now_boottime_usec() + DEADLINE_SECONDS * USEC_PER_SEC;
+        for (uint64_t deadline = now_boottime_usec() + test_patience() * DEADLINE_SECONDS * USEC_PER_SEC;
              lab_passes(FRIEND, API_PORT);)
                 assert_true(now_boottime_usec() < deadline);
         assert_int_equal(run("disable", "--for", "1h"), 0);
