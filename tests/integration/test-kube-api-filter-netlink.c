@@ -140,6 +140,47 @@ static void a_dump_is_read_whole_in_small_pieces(void **state)
         assert_int_equal(ruleset_remove(netlink), 0);
 }
 
+struct counted {
+        unsigned messages, restarts;
+};
+
+/* After the first piece of a dump, somebody changes something. */
+static int count_and_change(const struct nlmsghdr *message, void *userdata)
+{
+        struct counted *counted = userdata;
+
+        if (counted->messages++ == 0 && counted->restarts == 0)
+                lab_node("nft add chain inet " TABLE_NAME " late");
+        return 0;
+}
+
+static void count_anew(void *userdata)
+{
+        struct counted *counted = userdata;
+
+        counted->messages = 0;
+        counted->restarts++;
+}
+
+static void a_dump_that_a_writer_interrupts_is_read_again_from_its_start(void **state)
+{
+        _cleanup_(netlink_freep) struct netlink *netlink = deaf_netlink(), *other = NULL;
+        _cleanup_(batch_freep) struct batch *batch = talkative_batch(false);
+        struct counted counted = {};
+
+        assert_int_equal(netlink_new(&other), 0);
+        assert_int_equal(netlink_commit(other, batch, ANY_GENERATION), 0);
+        assert_int_equal(netlink_dump(netlink, &(struct netlink_dump){ .type = NFT_MSG_GETCHAIN,
+                                                                       .family = NFPROTO_INET,
+                                                                       .on_message = count_and_change,
+                                                                       .restart = count_anew,
+                                                                       .userdata = &counted }),
+                         0);
+        assert_int_equal(counted.restarts, 1);
+        assert_int_equal(counted.messages, CHAINS + 1);
+        assert_int_equal(ruleset_remove(netlink), 0);
+}
+
 static void go_on(void)
 {
         lab_node("nft 'add table ip lab; delete table ip lab'");
@@ -318,6 +359,7 @@ int main(void)
                 cmocka_unit_test(one_whose_refusal_was_lost_has_not),
                 cmocka_unit_test(one_bound_to_no_generation_is_made_again_when_its_answers_were_lost),
                 cmocka_unit_test(a_dump_is_read_whole_in_small_pieces),
+                cmocka_unit_test(a_dump_that_a_writer_interrupts_is_read_again_from_its_start),
                 cmocka_unit_test(beside_others_who_never_rest_the_table_is_read_as_it_is),
                 cmocka_unit_test(a_change_between_two_questions_is_read_whole_or_not_at_all),
                 cmocka_unit_test(beside_others_who_never_rest_a_change_leaves_nothing_behind),

@@ -204,6 +204,83 @@ static void a_list_that_cuts_off_the_management_side_is_refused(void **state)
         close(management);
 }
 
+/* Standard output of a command, and its exit status. */
+static int say(const char *command, const char *argument, char **ret_text)
+{
+        _cleanup_free_ char *line = NULL;
+        int status;
+
+        assert_true(asprintf(&line, "%s --root %s %s %s >%s/said 2>&1", KUBE_API_FILTER, root, command,
+                             argument, root) > 0);
+        status = system(line);
+        assert_true(WIFEXITED(status));
+        *ret_text = root_read(root, "said");
+        assert_non_null(*ret_text);
+        return WEXITSTATUS(status);
+}
+
+static void says(const char *command, const char *argument, int status, const char *text)
+{
+        _cleanup_free_ char *said = NULL;
+        int found = say(command, argument, &said);
+
+        if (found != status || !strstr(said, text))
+                fail_msg("%s %s: %d, %s", command, argument, found, said);
+}
+
+static void a_preview_of_a_file_names_who_would_be_cut_off_and_changes_nothing(void **state)
+{
+        _cleanup_free_ char *file = NULL, *lacking = NULL;
+        int stranger, node;
+
+        assert_true(asprintf(&file, "%s/new.json", root) > 0 && asprintf(&lacking, "%s/lacks", root) > 0);
+        put_in_force("{\"allow\": [\"198.51.100.0/24\"], \"nodes\": [\"auto\"]}");
+        stranger = lab_connect(STRANGER, API_PORT);
+        says("preview", "", 0, "nobody who is connected now would be cut off");
+        root_write(root, "new.json", "{\"allow\": [\"203.0.113.0/24\"], \"nodes\": [\"auto\"]}", 0644);
+        says("preview", file, 0, STRANGER);
+        node = lab_connect(ROUTER_V4, API_PORT);
+        root_write(root, "new.json", "{\"allow\": [\"203.0.113.0/24\"], \"nodes\": []}", 0644);
+        says("preview", file, 1, "refused unless forced, because of " ROUTER_V4 " (nodes)");
+        root_write(root, "new.json", "{\"allow\": [\"203.0.113.0/33\"]}", 0644);
+        says("preview", file, 78, "/allow/0");
+        says("preview", lacking, 78, "");
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_DROPPED);
+        close(stranger);
+        close(node);
+}
+
+static void a_test_says_which_entry_decides_and_the_packets_agree(void **state)
+{
+        static const struct {
+                const char *source, *text;
+                int status;
+        } sources[] = {
+                { FRIEND, "let in: allow 203.0.113.0/24 of the confirmed list", 0 },
+                { "203.0.113.5:6443", "let in: allow 203.0.113.0/24 of the confirmed list", 0 },
+                { "[" FRIEND_SIX "]:6443", "let in: allow 2001:db8:a::/48", 0 },
+                { ROUTER_V4, "let in: nodes 10.9.0.2", 0 },
+                { "127.0.0.1", "loopback", 0 },
+                { "fe80::1", "link-local", 0 },
+                { NODE_V4, "an address of this node", 0 },
+                { STRANGER, "drop", 1 },
+                { STRANGER_SIX, "drop", 1 },
+                { STRANGER ":6444", "let in: the port is not filtered", 0 },
+                { "nonsense", "", 64 },
+                { STRANGER ":65536", "", 64 },
+        };
+
+        put_in_force("{" FRIENDS "}");
+        for (size_t i = 0; i < ELEMENTS(sources); i++)
+                says("test", sources[i].source, sources[i].status, sources[i].text);
+        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
+        configure("{\"allow\": [\"198.51.100.0/24\"], \"nodes\": []}");
+        assert_int_equal(run("apply", "--confirm", "1h"), 0);
+        says("test", STRANGER, 0, "let in: allow 198.51.100.0/24 of the list on trial");
+}
+
 static void a_list_that_cuts_off_a_connected_node_is_refused(void **state)
 {
         int node = lab_connect(ROUTER_V4, API_PORT);
@@ -450,6 +527,8 @@ int main(void)
                 TEST(the_kernel_goes_back_by_itself_when_nobody_confirms),
                 TEST(a_rollback_and_a_pause_take_effect_at_once),
                 TEST(a_list_that_cuts_off_the_management_side_is_refused),
+                TEST(a_preview_of_a_file_names_who_would_be_cut_off_and_changes_nothing),
+                TEST(a_test_says_which_entry_decides_and_the_packets_agree),
                 TEST(a_list_that_cuts_off_a_connected_node_is_refused),
                 TEST(an_audit_only_counts),
                 TEST(a_list_that_only_grows_needs_no_confirmation),
