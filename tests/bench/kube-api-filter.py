@@ -51,6 +51,7 @@ def message(type, flags, family, resource, body=b""):
     return struct.pack("=IHHII", size, type, flags | 1, 1, 0) + struct.pack("=BBH", family, 0, socket.htons(resource)) + body
 name = struct.pack("=HH", 4 + 16, 1) + b"capi_node_agent\0"
 batch = message(16, 0, 0, 10) + message(0x0A02, 4, 1, 0, name) + message(17, 0, 0, 10)
+INPUT = struct.pack("=HH", 4 + 6, 2) + b"input\0"  # the chain that a rule is of
 link, events = (socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) for _ in range(2))
 link.bind((0, 0))
 events.bind((0, 0))
@@ -60,12 +61,12 @@ for _ in range(%d):
     began, rules = time.monotonic(), 0
     link.send(batch)
     link.recv(65536)
-    # Its end: the event behind the rules that were made anew.
+    # Its end: the event behind the rules of the chain that judges.
     while True:
         data, at = events.recv(1 << 20), 0
         while at < len(data):
             size, type = struct.unpack_from("=IH", data, at)
-            if type == 0x0A06:
+            if type == 0x0A06 and INPUT in data[at:at + size]:
                 rules += 1
             if type == 0x0A0F and rules:
                 break
