@@ -273,7 +273,11 @@ int filter_list_save(const struct filter_list *list, const char *path)
         put_list(list, stream);
         if (fflush(stream) != 0 || ferror(stream))
                 return -EIO;
-        return new_file_publish(&file);
+        if (fsync(file.fd) < 0)
+                return -errno;
+        /* Its name reaches the disk with that of the state which names it, written right behind it: file
+         * systems with a journal keep that order. */
+        return new_file_publish_volatile(&file);
 }
 
 struct list_bytes {

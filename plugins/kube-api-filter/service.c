@@ -158,16 +158,15 @@ static int digest_inputs(const char *root, const struct filter_config *config,
         return r;
 }
 
-static int want(struct service *service, const struct filter_config *config, struct failure *failure)
+/* inputs: digested before, so that what changes while the list is made is seen the next time. */
+static int want(struct service *service, const struct filter_config *config,
+                const char inputs[static SHA256_TEXT_SIZE], struct failure *failure)
 {
         _cleanup_(filter_list_unrefp) struct filter_list *list = NULL;
         int r;
 
-        /* First: what changes while the list is made is seen the next time. */
-        r = digest_inputs(service->ctx->root, config, service->inputs);
-        if (r >= 0)
-                r = sources_collect(service->ctx->root, config, &service->filter->state.names, &list,
-                                    failure);
+        memcpy(service->inputs, inputs, SHA256_TEXT_SIZE);
+        r = sources_collect(service->ctx->root, config, &service->filter->state.names, &list, failure);
         if (r < 0)
                 return r;
         service_pause(service);
@@ -196,6 +195,7 @@ static int print_plan(struct plugin_context *ctx, const struct filter_config *co
 int service_apply(struct plugin_context *ctx, const void *config, struct failure *failure)
 {
         struct service *service = ctx->userdata;
+        char inputs[SHA256_TEXT_SIZE];
         int r;
 
         if (ctx->dry_run)
@@ -205,7 +205,8 @@ int service_apply(struct plugin_context *ctx, const void *config, struct failure
                 if (r < 0)
                         return r;
         }
-        return want(service, config, failure);
+        r = digest_inputs(ctx->root, config, inputs);
+        return r < 0 ? r : want(service, config, inputs, failure);
 }
 
 int service_undo(struct plugin_context *ctx, struct failure *failure)
@@ -358,7 +359,7 @@ void service_follow(struct service *service)
         if (digest_inputs(service->ctx->root, service->config, inputs) < 0 ||
             strcmp(inputs, service->inputs) == 0)
                 return;
-        r = want(service, service->config, &failure);
+        r = want(service, service->config, inputs, &failure);
         if (r < 0)
                 log_message(LOG_ERR, MESSAGE_APPLY_FAILED, "%s",
                             failure.message ? failure.message : strerror(-r));
