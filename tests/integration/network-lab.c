@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -333,6 +334,11 @@ pid_t lab_storm_start(const char *source, unsigned port)
                 _exit(0);
         }
         return pid;
+}
+
+int lab_storm_connections(void)
+{
+        return storm->slowest_msec < 0 ? INT_MAX : storm->connections;
 }
 
 int lab_storm_stop(pid_t pid, int *ret_slowest_msec, int *ret_connections)

@@ -43,6 +43,7 @@ void lab_reach_all(const char *const *sources, size_t n, unsigned port, bool *re
 /* The slowest of the connections that a client opens one after the other until *stop is set, in milliseconds;
  * -1: one failed. Run in a process of its own. */
 pid_t lab_storm_start(const char *source, unsigned port);
+int lab_storm_connections(void); /* so far; INT_MAX: one failed */
 int lab_storm_stop(pid_t pid, int *ret_slowest_msec, int *ret_connections);
 
 /* A connection from a client that stays open: its socket, non-blocking. */
