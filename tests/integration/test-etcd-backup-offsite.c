@@ -51,6 +51,8 @@ static const struct wrong {
             .answer = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<ListBucketResult>" } },
 };
 
+static pid_t resident;
+
 static size_t count_whole_there(void)
 {
         _cleanup_(store_closep) struct store *store = open_store();
@@ -66,7 +68,6 @@ static size_t count_whole_there(void)
 static void whatever_the_server_does_no_copy_is_lost_and_the_next_run_succeeds(void **state)
 {
         _cleanup_free_ char *two = offsite_keeping("{ \"keepLast\": 2 }");
-        pid_t resident;
 
         configure("{ \"name\": \"local\", \"path\": \"/" SNAPSHOTS
                   "\", \"retention\": { \"keepLast\": 2 } }, %s",
@@ -101,7 +102,6 @@ static void whatever_the_server_does_no_copy_is_lost_and_the_next_run_succeeds(v
                 assert_arrived(2); /* and nothing else */
                 wait_for_message("is verified");
         }
-        (void)program_stop(resident, SIGTERM);
 }
 
 #define LOCKED                                                \
@@ -112,9 +112,9 @@ static void what_an_object_lock_keeps_is_tried_again_and_fails_no_run(void **sta
 {
         _cleanup_free_ char *one = offsite_keeping("{ \"keepLast\": 1 }");
         struct fault locked = { .method = "DELETE", .answer = LOCKED };
-        pid_t resident = start_daemon();
 
         configure("%s", one);
+        resident = start_daemon();
         offsite_proxy.fault = &locked;
         for (unsigned i = 0; i < 2; i++)
                 assert_int_equal(take_snapshot(), 0);
@@ -125,7 +125,6 @@ static void what_an_object_lock_keeps_is_tried_again_and_fails_no_run(void **sta
         assert_int_equal(take_snapshot(), 0);
         assert_arrived(1);
         wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
-        (void)program_stop(resident, SIGTERM);
 }
 
 /* Two parts, of what the build for tests makes. */
@@ -139,10 +138,18 @@ static int set_up(void **state)
         if (!running || strcmp(running, suite) != 0)
                 backup_node_use(suite, MIB, true);
         running = suite;
+        resident = 0;
         return offsite_begin(state);
 }
 
-#define OFFSITE_TEST(suite, f) TEST_OF(suite, f, set_up, NULL)
+static int tear_down(void **state)
+{
+        if (resident > 0)
+                (void)program_stop(resident, SIGTERM);
+        return 0;
+}
+
+#define OFFSITE_TEST(suite, f) TEST_OF(suite, f, set_up, tear_down)
 #define OFFSITE_TESTS(suite)                                                                     \
         OFFSITE_TEST(suite, whatever_the_server_does_no_copy_is_lost_and_the_next_run_succeeds), \
                 OFFSITE_TEST(suite, what_an_object_lock_keeps_is_tried_again_and_fails_no_run)
