@@ -248,16 +248,14 @@ static int run_locked(const struct arguments *arguments, const char *state_dir,
                       const struct backup_config *config)
 {
         _cleanup_close_ int lock = -EBADF;
-        struct lock_holder holder;
+        char who[LOCK_WHO_SIZE];
         int r;
 
         r = directory_make(state_dir, 0700);
         if (r >= 0)
-                r = lock_take(state_dir, arguments->drill ? "drill" : "restore", &lock, &holder);
+                r = lock_take(state_dir, arguments->drill ? "drill" : "restore", &lock, who);
         if (r == -EBUSY) {
-                log_message(arguments->drill ? LOG_NOTICE : LOG_ERR, MESSAGE_MEMBER_BUSY,
-                            "Not now: a %s of this member is under way (pid %d)", holder.work,
-                            (int)holder.pid);
+                log_message(arguments->drill ? LOG_NOTICE : LOG_ERR, MESSAGE_MEMBER_BUSY, "Not now: %s", who);
                 return EXIT_UNHEALTHY;
         }
         if (r < 0) {
