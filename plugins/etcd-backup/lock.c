@@ -41,6 +41,12 @@ static int restore_is_unfinished(const char *state_dir)
 
 int lock_take(const char *state_dir, const char *work, int *ret_fd, char ret_who[static LOCK_WHO_SIZE])
 {
+        return lock_wait(state_dir, work, 0, ret_fd, ret_who);
+}
+
+int lock_wait(const char *state_dir, const char *work, unsigned seconds, int *ret_fd,
+              char ret_who[static LOCK_WHO_SIZE])
+{
         _cleanup_free_ char *path = copy_path(state_dir, "lock", "");
         _cleanup_close_ int fd = -EBADF;
         char text[TEXT_SIZE];
@@ -51,11 +57,14 @@ int lock_take(const char *state_dir, const char *work, int *ret_fd, char ret_who
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return -errno;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
                 if (errno != EWOULDBLOCK)
                         return -errno;
-                tell_holder(fd, path, ret_who);
-                return -EBUSY;
+                if (seconds-- == 0) {
+                        tell_holder(fd, path, ret_who);
+                        return -EBUSY;
+                }
+                sleep(1);
         }
 
         /* One that was cut off, which lets nobody else near until it went on or was taken back. */
@@ -66,7 +75,7 @@ int lock_take(const char *state_dir, const char *work, int *ret_fd, char ret_who
                 (void)snprintf(ret_who, LOCK_WHO_SIZE,
                                "a restore of this member is unfinished: capi-node etcd-backup restore, or "
                                "restore --abort");
-                return -EBUSY;
+                return -EALREADY;
         }
 
         n = snprintf(text, sizeof(text), "%d %s\n", (int)getpid(), work);

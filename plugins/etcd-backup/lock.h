@@ -12,3 +12,7 @@
 /* Returns 0 with a descriptor that holds the lock for this work; or -EBUSY and, for a person, who has it: one
  * of ours with its work and process, or a program that takes it by flock(1) and does not say what for. */
 int lock_take(const char *state_dir, const char *work, int *ret_fd, char ret_who[static LOCK_WHO_SIZE]);
+
+/* The same, after up to so many seconds in which another holds it. */
+int lock_wait(const char *state_dir, const char *work, unsigned seconds, int *ret_fd,
+              char ret_who[static LOCK_WHO_SIZE]);

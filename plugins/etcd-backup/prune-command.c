@@ -219,7 +219,7 @@ int prune_run(int argc, char *argv[], void *userdata)
         if (status != EXIT_GOOD)
                 return status;
         r = pruning.dry_run ? 0 : lock_take(pruning.state_dir, "prune", &lock, who);
-        if (r == -EBUSY) {
+        if (r == -EBUSY || r == -EALREADY) {
                 fprintf(stderr, "not now: %s\n", who);
                 return EXIT_UNHEALTHY;
         }

@@ -241,7 +241,7 @@ static int run_locked(const struct arguments *arguments, const char *state_dir)
         r = directory_make(state_dir, 0700);
         if (r >= 0)
                 r = lock_take(state_dir, "snapshot", &lock, who);
-        if (r == -EBUSY) {
+        if (r == -EBUSY || r == -EALREADY) {
                 log_message(arguments->scheduled ? LOG_NOTICE : LOG_ERR, MESSAGE_MEMBER_BUSY, "Not now: %s",
                             who);
                 r = arguments->scheduled ? EXIT_GOOD : EXIT_UNHEALTHY;
