@@ -210,7 +210,7 @@ int prune_run(int argc, char *argv[], void *userdata)
 {
         _cleanup_(pruning_clear) struct pruning pruning = { .root = userdata };
         _cleanup_close_ int lock = -EBADF;
-        struct lock_holder holder = {};
+        char who[LOCK_WHO_SIZE];
         int status, r;
 
         status = parse_arguments(argc, argv, &pruning);
@@ -218,10 +218,9 @@ int prune_run(int argc, char *argv[], void *userdata)
                 status = load(&pruning);
         if (status != EXIT_GOOD)
                 return status;
-        r = pruning.dry_run ? 0 : lock_take(pruning.state_dir, "prune", &lock, &holder);
-        if (r == -EBUSY) {
-                fprintf(stderr, "not now: a %s of this member is under way (pid %d)\n", holder.work,
-                        (int)holder.pid);
+        r = pruning.dry_run ? 0 : lock_take(pruning.state_dir, "prune", &lock, who);
+        if (r == -EBUSY || r == -EALREADY) {
+                fprintf(stderr, "not now: %s\n", who);
                 return EXIT_UNHEALTHY;
         }
         if (r < 0) {

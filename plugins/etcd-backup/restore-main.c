@@ -19,6 +19,10 @@
 #include "restore.h"
 #include "timestamp.h"
 
+/* The delays of the timers of a node are always the same: a drill that met a snapshot would meet it each
+ * week. */
+#define DRILL_WAIT_SECONDS 600
+
 static const struct program program = { .name = "capi-node etcd-backup" };
 
 struct arguments {
@@ -248,16 +252,18 @@ static int run_locked(const struct arguments *arguments, const char *state_dir,
                       const struct backup_config *config)
 {
         _cleanup_close_ int lock = -EBADF;
-        struct lock_holder holder;
+        char who[LOCK_WHO_SIZE];
         int r;
 
         r = directory_make(state_dir, 0700);
         if (r >= 0)
-                r = lock_take(state_dir, arguments->drill ? "drill" : "restore", &lock, &holder);
-        if (r == -EBUSY) {
-                log_message(arguments->drill ? LOG_NOTICE : LOG_ERR, MESSAGE_MEMBER_BUSY,
-                            "Not now: a %s of this member is under way (pid %d)", holder.work,
-                            (int)holder.pid);
+                r = lock_take(state_dir, arguments->drill ? "drill" : "restore", &lock, who);
+        if (r == -EBUSY && arguments->drill) {
+                log_info("Waiting for at most ten minutes: %s", who);
+                r = lock_wait(state_dir, "drill", DRILL_WAIT_SECONDS, &lock, who);
+        }
+        if (r == -EBUSY || r == -EALREADY) {
+                log_message(arguments->drill ? LOG_NOTICE : LOG_ERR, MESSAGE_MEMBER_BUSY, "Not now: %s", who);
                 return EXIT_UNHEALTHY;
         }
         if (r < 0) {

@@ -18,7 +18,7 @@
 #include "timestamp.h"
 
 #define ANSWER_MAX         (4 * 1024 * 1024) /* a page of a listing with 1000 long keys */
-#define TRIES_MAX          6
+#define TRIES_MAX          S3_TRIES
 #define RETRY_BUDGET       30 /* of one run; a server in trouble is not to be hit for an hour */
 #define STALL_USEC         (S3_STALL_SECONDS * USEC_PER_SEC)
 #define RATE_MIN           (64 * 1024)        /* bytes per second, below which a transfer is not waited for */
@@ -33,6 +33,9 @@
 #endif
 #ifndef S3_BACKOFF_MSEC
 #define S3_BACKOFF_MSEC 500
+#endif
+#ifndef S3_TRIES
+#define S3_TRIES 6
 #endif
 
 struct s3 {

@@ -228,7 +228,7 @@ static int run_locked(const struct arguments *arguments, const char *state_dir)
         _cleanup_close_ int lock = -EBADF;
         struct backup_config *config = NULL;
         _cleanup_failure_ failure = {};
-        struct lock_holder holder;
+        char who[LOCK_WHO_SIZE];
         int r;
 
         r = backup_config_load(arguments->root, &config, &failure);
@@ -240,11 +240,10 @@ static int run_locked(const struct arguments *arguments, const char *state_dir)
 
         r = directory_make(state_dir, 0700);
         if (r >= 0)
-                r = lock_take(state_dir, "snapshot", &lock, &holder);
-        if (r == -EBUSY) {
-                log_message(arguments->scheduled ? LOG_NOTICE : LOG_ERR, MESSAGE_MEMBER_BUSY,
-                            "Not now: a %s of this member is under way (pid %d)", holder.work,
-                            (int)holder.pid);
+                r = lock_take(state_dir, "snapshot", &lock, who);
+        if (r == -EBUSY || r == -EALREADY) {
+                log_message(arguments->scheduled ? LOG_NOTICE : LOG_ERR, MESSAGE_MEMBER_BUSY, "Not now: %s",
+                            who);
                 r = arguments->scheduled ? EXIT_GOOD : EXIT_UNHEALTHY;
         } else if (r < 0) {
                 log_message(LOG_ERR, MESSAGE_SNAPSHOT_FAILED, "No snapshot: cannot lock %s/lock: %s",

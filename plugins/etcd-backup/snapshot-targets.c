@@ -10,6 +10,7 @@
 #include "log.h"
 #include "quantity.h"
 #include "resident-memory.h"
+#include "target-state.h"
 #include "timestamp.h"
 
 static bool has_remote(const struct job *job)
@@ -83,17 +84,30 @@ int snapshot_any_target(struct job *job)
                            result->destinations[first].failure.message);
 }
 
+static bool directory_has(const char *directory, const char *name)
+{
+        _cleanup_free_ char *archive = copy_path(directory, name, ""),
+                            *manifest = copy_path(directory, name, MANIFEST_SUFFIX);
+
+        return !archive || !manifest || access(archive, F_OK) == 0 || access(manifest, F_OK) == 0;
+}
+
+/* As the last run saw it: only that one's name can be within the same second. */
+static bool remote_has(const struct job *job, const char *target, const char *name)
+{
+        _cleanup_target_state_ state = {};
+
+        return target_state_load(job->request->state_dir, target, &state) >= 0 && state.newest &&
+               strcmp(state.newest->stored_file, name) == 0;
+}
+
 static bool name_is_free(const struct job *job, const char *name)
 {
         for (size_t i = 0; i < job->result->count; i++) {
-                const char *directory = job->result->destinations[i].directory;
-                _cleanup_free_ char *archive = directory ? copy_path(directory, name, "") : NULL;
-                _cleanup_free_ char *manifest =
-                        directory ? copy_path(directory, name, MANIFEST_SUFFIX) : NULL;
+                const struct destination *destination = &job->result->destinations[i];
 
-                if (!directory)
-                        continue;
-                if (!archive || !manifest || access(archive, F_OK) == 0 || access(manifest, F_OK) == 0)
+                if (destination->directory ? directory_has(destination->directory, name)
+                                           : remote_has(job, destination->target->name, name))
                         return false;
         }
         return true;

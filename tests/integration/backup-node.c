@@ -49,14 +49,22 @@ void configure_port(unsigned port)
         configure_endpoint(endpoint);
 }
 
+void backup_node_use(const char *suite, unsigned mib, bool tls)
+{
+        if (member.pid > 0)
+                etcd_stop(&member, SIGKILL);
+        assert_true(shell("rm -rf var/lib/etcd"));
+        etcd_start_of(suite, &member, root, tls);
+        etcd_put(&member, "greeting", "hello", 5);
+        etcd_put_many(&member, "filling", mib, 1024 * 1024);
+}
+
 int backup_node_set_up(void **state)
 {
         signal(SIGPIPE, SIG_IGN);
         root = root_make();
         etcd_make_pki(root);
-        etcd_start(&member, root, true);
-        etcd_put(&member, "greeting", "hello", 5);
-        etcd_put_many(&member, "filling", 24, 1024 * 1024);
+        backup_node_use(NULL, 24, true);
         return 0;
 }
 

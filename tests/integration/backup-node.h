@@ -20,12 +20,22 @@ extern char *root; /* may be exchanged for a test's own */
 extern struct etcd member;
 
 int backup_node_set_up(void **state); /* of the group */
+/* The same with an empty etcd of another Debian suite's version, of so many MiB; no etcd before. */
+void backup_node_use(const char *suite, unsigned mib, bool tls);
 int backup_node_tear_down(void **state);
 int backup_node_reset(void **state); /* of each test: no state, no copies, the configuration for the member */
 
 char *under(const char *path); /* ROOT/path, owned by the caller */
 void configure_endpoint(const char *endpoint);
 void configure_port(unsigned port); /* the member's, or a proxy's in front of it */
+
+/* A test's row with the etcd of a suite, which its set_up gets as *state. Tests of each of the three
+ * versions, 3.4, Debian 13's 3.5, and the newest that Debian has, are rows of "bookworm", "trixie" and "sid".
+ */
+#define TEST_OF(suite, f, set_up, tear_down)                         \
+        {                                                            \
+                suite ": " #f, f, set_up, tear_down, (void *)(suite) \
+        }
 
 /* Whether a shell command, run in the root with set -e, succeeds. */
 bool shell(const char *format, ...) __attribute__((format(printf, 1, 2)));

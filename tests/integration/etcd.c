@@ -131,6 +131,7 @@ void etcd_start(struct etcd *etcd, const char *root, bool tls)
 /* Starts it as it is described. */
 static void launch(struct etcd *etcd, const char *name, const char *cluster, bool existing)
 {
+        bool is_alone = !strchr(cluster, ',') && !existing;
         _cleanup_free_ char *log_path = path_under(etcd->root, "/etcd.log");
         struct arguments arguments = {};
         _cleanup_close_ int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -150,6 +151,10 @@ static void launch(struct etcd *etcd, const char *name, const char *cluster, boo
         argument(&arguments, "--initial-cluster=%s", cluster);
         argument(&arguments, "--initial-cluster-state=%s", existing ? "existing" : "new");
         argument(&arguments, "--unsafe-no-fsync");
+        if (is_alone) { /* nobody contests its election: it need not wait a second for that */
+                argument(&arguments, "--heartbeat-interval=20");
+                argument(&arguments, "--election-timeout=200");
+        }
         if (etcd->tls) {
                 argument(&arguments, "--client-cert-auth=true");
                 argument(&arguments, "--trusted-ca-file=%s/" PKI "/ca.crt", etcd->root);

@@ -8,15 +8,30 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "files.h"
 #include "program.h"
 
+/* RFC 9113 */
+enum { FRAME_DATA = 0, FRAME_HEADERS = 1 };
+enum { FLAG_END_STREAM = 1, FLAG_END_HEADERS = 4 };
+#define FRAME_HEAD 9
+
+/* Where in its frames the server is. */
+struct frames {
+        uint8_t head[FRAME_HEAD];
+        size_t have, left; /* bytes of the head; of the payload that are to come */
+        size_t data;       /* bytes of all payloads of DATA */
+        bool ended;        /* by another trailer */
+};
+
 struct connection {
         struct proxy *proxy;
         int client;
+        struct frames frames;
 };
 
 static int connect_to(unsigned port)
@@ -34,10 +49,66 @@ static int connect_to(unsigned port)
 
 static void change(struct proxy *proxy, char *data, size_t size)
 {
-        char *at = proxy->flip_in ? memmem(data, size, proxy->flip_in, strlen(proxy->flip_in)) : NULL;
+        char *at = proxy->flip.in ? memmem(data, size, proxy->flip.in, proxy->flip.size) : NULL;
 
         if (at && !atomic_exchange(&proxy->flipped, true))
-                at[0] ^= 1;
+                at[proxy->flip.at] = (char)(at[proxy->flip.at] ^ proxy->flip.by);
+}
+
+/* Ends the stream, whose id stands in the head of its trailer. The status is a literal field without a name
+ * from the table (RFC 7541 6.2.2). */
+static void send_end(const struct frames *frames, const char *status, int to)
+{
+        uint8_t frame[FRAME_HEAD + 64] = {};
+        int n = 0;
+
+        if (status[0])
+                n = snprintf((char *)frame + FRAME_HEAD, sizeof(frame) - FRAME_HEAD, "%c\vgrpc-status%c%s", 0,
+                             (char)strlen(status), status);
+        frame[2] = (uint8_t)n;
+        frame[3] = n > 0 ? FRAME_HEADERS : FRAME_DATA;
+        frame[4] = n > 0 ? FLAG_END_STREAM | FLAG_END_HEADERS : FLAG_END_STREAM;
+        memcpy(frame + 5, frames->head + 5, 4);
+        (void)write_all(to, frame, FRAME_HEAD + (size_t)n);
+}
+
+/* Returns whether the head that is now whole is that of the trailer which the test wants to be another. */
+static bool begins_trailer(struct frames *frames)
+{
+        const uint8_t *head = frames->head;
+
+        frames->have = 0;
+        frames->left = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+        frames->data += head[3] == FRAME_DATA ? frames->left : 0;
+        return head[3] == FRAME_HEADERS && (head[4] & FLAG_END_STREAM) && frames->data > TRAILER_BEHIND;
+}
+
+/* Sends whole heads and their payloads on, up to the trailer, behind which nothing comes any more. */
+static ssize_t move_frames(struct connection *connection, const uint8_t *data, size_t size, int to)
+{
+        struct frames *frames = &connection->frames;
+
+        for (size_t at = 0, n; at < size && !frames->ended; at += n) {
+                if (frames->left > 0) {
+                        n = frames->left < size - at ? frames->left : size - at;
+                        frames->left -= n;
+                        if (write_all(to, data + at, n) < 0)
+                                return -1;
+                        continue;
+                }
+                n = 1;
+                frames->head[frames->have++] = data[at];
+                if (frames->have < FRAME_HEAD)
+                        continue;
+                if (begins_trailer(frames)) {
+                        atomic_store(&connection->proxy->flipped, true);
+                        send_end(frames, connection->proxy->trailer, to);
+                        frames->ended = true;
+                } else if (write_all(to, frames->head, FRAME_HEAD) < 0) {
+                        return -1;
+                }
+        }
+        return (ssize_t)size;
 }
 
 static void hold(struct proxy *proxy)
@@ -48,16 +119,25 @@ static void hold(struct proxy *proxy)
 }
 
 /* Moves what is there from one to the other. Returns the number of bytes, 0 or less at the end. */
-static ssize_t move(struct proxy *proxy, int from, int to, bool from_server)
+static ssize_t move(int from, int to)
+{
+        char data[64 * 1024];
+        ssize_t n = read(from, data, sizeof(data));
+
+        return n <= 0 ? n : write_all(to, data, (size_t)n) < 0 ? -1 : n;
+}
+
+static ssize_t move_answer(struct connection *connection, int from)
 {
         char data[64 * 1024];
         ssize_t n = read(from, data, sizeof(data));
 
         if (n <= 0)
                 return n;
-        if (from_server)
-                change(proxy, data, (size_t)n);
-        return write_all(to, data, (size_t)n) < 0 ? -1 : n;
+        change(connection->proxy, data, (size_t)n);
+        if (connection->proxy->trailer)
+                return move_frames(connection, (const uint8_t *)data, (size_t)n, connection->client);
+        return write_all(connection->client, data, (size_t)n) < 0 ? -1 : n;
 }
 
 static void *relay(void *userdata)
@@ -71,9 +151,9 @@ static void *relay(void *userdata)
 
         while (server >= 0 && n > 0 && poll(fds, ELEMENTS(fds), -1) > 0) {
                 if (fds[0].revents)
-                        n = move(proxy, client, server, false);
+                        n = move(client, server);
                 if (n > 0 && fds[1].revents) {
-                        n = move(proxy, server, client, true);
+                        n = move_answer(connection, server);
                         from_server += n > 0 ? (size_t)n : 0;
                 }
                 if (proxy->hold_at > 0 && from_server >= proxy->hold_at && !atomic_load(&proxy->released)) {
@@ -92,7 +172,8 @@ static void *accept_all(void *userdata)
                 struct connection *connection = malloc(sizeof(*connection));
                 pthread_t thread;
 
-                *connection = (struct connection){ proxy, accept4(proxy->fd, NULL, NULL, SOCK_CLOEXEC) };
+                *connection = (struct connection){ .proxy = proxy,
+                                                   .client = accept4(proxy->fd, NULL, NULL, SOCK_CLOEXEC) };
                 if (connection->client < 0) {
                         free(connection);
                         return NULL;

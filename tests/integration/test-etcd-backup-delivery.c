@@ -334,22 +334,6 @@ static void five_rollouts_leave_a_bounded_bucket_that_is_listed_over_several_pag
         "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n" \
         "<Error><Code>AccessDenied</Code><Message>Object is protected by object lock.</Message></Error>"
 
-static void what_an_object_lock_keeps_is_tried_again_and_fails_no_run(void **state)
-{
-        _cleanup_free_ char *one = offsite_keeping("{ \"keepLast\": 1 }");
-        struct fault locked = { .method = "DELETE", .answer = LOCKED };
-
-        configure("%s", one);
-        offsite_proxy.fault = &locked;
-        for (unsigned i = 0; i < 2; i++)
-                assert_int_equal(take_snapshot(), 0);
-        assert_true(atomic_load(&locked.seen) > 0);
-        assert_arrived(2);
-        offsite_proxy.fault = NULL;
-        assert_int_equal(take_snapshot(), 0);
-        assert_arrived(1);
-}
-
 static void what_cannot_be_removed_is_told_and_the_copy_is_there(void **state)
 {
         _cleanup_free_ char *one = offsite_keeping("{ \"keepLast\": 1 }");
@@ -414,7 +398,6 @@ int main(void)
                 TEST(copies_leave_the_node_in_plain_only_when_that_is_allowed),
                 TEST(copies_from_before_they_were_encrypted_stay_on_the_node),
                 TEST(five_rollouts_leave_a_bounded_bucket_that_is_listed_over_several_pages),
-                TEST(what_an_object_lock_keeps_is_tried_again_and_fails_no_run),
                 TEST(what_cannot_be_removed_is_told_and_the_copy_is_there),
                 TEST(an_orphan_that_cannot_be_removed_keeps_no_copy_away),
         };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A snapshot that dies, wherever that is, a disk that fills, a clock that jumps. */
+/* A snapshot of each version of etcd that dies, wherever that is, a disk that fills, a clock that jumps. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -218,25 +218,46 @@ static void a_clock_that_jumps_costs_no_copy_and_the_next_run_succeeds(void **st
         (void)program_stop(resident, SIGTERM);
 }
 
+#define MIB 4
+
+static const char *running; /* the suite whose etcd it is; NULL: none */
+
 static int set_up(void **state)
+{
+        const char *suite = *state;
+
+        if (!running || strcmp(running, suite) != 0)
+                backup_node_use(suite, MIB, true);
+        running = suite;
+        return backup_node_reset(state);
+}
+
+static int set_up_group(void **state)
 {
         /* For the test that mounts a disk: nothing of it is left, however that one ends. */
         if (geteuid() == 0 &&
             (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
                 return -1;
-        return backup_node_set_up(state);
+        signal(SIGPIPE, SIG_IGN);
+        root = root_make();
+        etcd_make_pki(root);
+        return 0;
 }
 
-#define FAULTS_TEST(f) cmocka_unit_test_setup(f, backup_node_reset)
+#define FAULTS_TEST(suite, f) TEST_OF(suite, f, set_up, NULL)
+#define FAULTS_TESTS(suite)                                                                             \
+        FAULTS_TEST(suite, killed_at_any_state_no_copy_is_lost_and_the_next_run_succeeds),              \
+                FAULTS_TEST(suite, killed_before_there_was_a_copy_none_is_claimed),                     \
+                FAULTS_TEST(suite, a_disk_that_fills_anywhere_costs_no_copy_and_the_next_run_succeeds), \
+                FAULTS_TEST(suite, a_clock_that_jumps_costs_no_copy_and_the_next_run_succeeds)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                FAULTS_TEST(killed_at_any_state_no_copy_is_lost_and_the_next_run_succeeds),
-                FAULTS_TEST(killed_before_there_was_a_copy_none_is_claimed),
-                FAULTS_TEST(a_disk_that_fills_anywhere_costs_no_copy_and_the_next_run_succeeds),
-                FAULTS_TEST(a_clock_that_jumps_costs_no_copy_and_the_next_run_succeeds),
+                FAULTS_TESTS("bookworm"),
+                FAULTS_TESTS("trixie"),
+                FAULTS_TESTS("sid"),
         };
 
-        return cmocka_run_group_tests(tests, set_up, backup_node_tear_down);
+        return cmocka_run_group_tests(tests, set_up_group, backup_node_tear_down);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Whole runs with a target at an S3 server that does what no good one does. */
+/* Whole runs, with each version of etcd, and a target at an S3 server that does what no good one does. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "backup-node.h"
 #include "files.h"
@@ -28,7 +29,10 @@ static const struct wrong {
         { "a storm of 500",
           "TargetFailing",
           { .method = "PUT", .answer = ANSWER("500 Internal Server Error", "InternalError") } },
-        { "a part that is cut",
+        { "the first part is cut",
+          "TargetUnreachable",
+          { .method = "PUT", .match = "partNumber=1", .body_bytes = 100000 } },
+        { "the last part is cut",
           "TargetUnreachable",
           { .method = "PUT", .match = "partNumber=2", .body_bytes = 100000 } },
         { "a part that stands still",
@@ -47,6 +51,8 @@ static const struct wrong {
             .answer = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<ListBucketResult>" } },
 };
 
+static pid_t resident;
+
 static size_t count_whole_there(void)
 {
         _cleanup_(store_closep) struct store *store = open_store();
@@ -62,7 +68,6 @@ static size_t count_whole_there(void)
 static void whatever_the_server_does_no_copy_is_lost_and_the_next_run_succeeds(void **state)
 {
         _cleanup_free_ char *two = offsite_keeping("{ \"keepLast\": 2 }");
-        pid_t resident;
 
         configure("{ \"name\": \"local\", \"path\": \"/" SNAPSHOTS
                   "\", \"retention\": { \"keepLast\": 2 } }, %s",
@@ -97,14 +102,64 @@ static void whatever_the_server_does_no_copy_is_lost_and_the_next_run_succeeds(v
                 assert_arrived(2); /* and nothing else */
                 wait_for_message("is verified");
         }
-        (void)program_stop(resident, SIGTERM);
 }
+
+#define LOCKED                                                \
+        "HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n" \
+        "<Error><Code>AccessDenied</Code><Message>Object is protected by object lock.</Message></Error>"
+
+static void what_an_object_lock_keeps_is_tried_again_and_fails_no_run(void **state)
+{
+        _cleanup_free_ char *one = offsite_keeping("{ \"keepLast\": 1 }");
+        struct fault locked = { .method = "DELETE", .answer = LOCKED };
+
+        configure("%s", one);
+        resident = start_daemon();
+        offsite_proxy.fault = &locked;
+        for (unsigned i = 0; i < 2; i++)
+                assert_int_equal(take_snapshot(), 0);
+        assert_true(atomic_load(&locked.seen) > 0);
+        assert_arrived(2);
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+        offsite_proxy.fault = NULL;
+        assert_int_equal(take_snapshot(), 0);
+        assert_arrived(1);
+        wait_for_condition(CONDITION_TRUE, "VerifiedCopyFresh");
+}
+
+/* Two parts, of what the build for tests makes. */
+#define MIB 6
+
+static int set_up(void **state)
+{
+        static const char *running;
+        const char *suite = *state;
+
+        if (!running || strcmp(running, suite) != 0)
+                backup_node_use(suite, MIB, true);
+        running = suite;
+        resident = 0;
+        return offsite_begin(state);
+}
+
+static int tear_down(void **state)
+{
+        if (resident > 0)
+                (void)program_stop(resident, SIGTERM);
+        return 0;
+}
+
+#define OFFSITE_TEST(suite, f) TEST_OF(suite, f, set_up, tear_down)
+#define OFFSITE_TESTS(suite)                                                                     \
+        OFFSITE_TEST(suite, whatever_the_server_does_no_copy_is_lost_and_the_next_run_succeeds), \
+                OFFSITE_TEST(suite, what_an_object_lock_keeps_is_tried_again_and_fails_no_run)
 
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup(whatever_the_server_does_no_copy_is_lost_and_the_next_run_succeeds,
-                                       offsite_begin),
+                OFFSITE_TESTS("bookworm"),
+                OFFSITE_TESTS("trixie"),
+                OFFSITE_TESTS("sid"),
         };
 
         return cmocka_run_group_tests(tests, offsite_set_up, offsite_tear_down);

@@ -8,7 +8,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,30 +16,17 @@
 #include "json.h"
 #include "program.h"
 
-static int tear_down(void **state)
+static int set_up(void **state)
 {
-        etcd_stop(&member, SIGTERM);
-        root_remove(root);
-        return 0;
+        backup_node_use(*state, 0, true);
+        return backup_node_reset(state);
 }
 
-static int set_up_of(const char *suite)
+static int set_up_group(void **state)
 {
         root = root_make();
         etcd_make_pki(root);
-        etcd_start_of(suite, &member, root, true);
-        configure_endpoint(member.endpoint);
         return 0;
-}
-
-static int set_up_trixie(void **state)
-{
-        return set_up_of("trixie");
-}
-
-static int set_up_sid(void **state)
-{
-        return set_up_of("sid");
 }
 
 /* Branches, overflow pages, deletions and free pages. */
@@ -97,13 +83,11 @@ static void a_copy_is_what_etcdutl_says_of_it_and_verify_finds_a_flipped_byte(vo
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                { "trixie: a copy is what etcdutl says of it and verify finds a flipped byte",
-                  a_copy_is_what_etcdutl_says_of_it_and_verify_finds_a_flipped_byte, set_up_trixie, tear_down,
-                  NULL },
-                { "sid: a copy is what etcdutl says of it and verify finds a flipped byte",
-                  a_copy_is_what_etcdutl_says_of_it_and_verify_finds_a_flipped_byte, set_up_sid, tear_down,
-                  NULL },
+                TEST_OF("trixie", a_copy_is_what_etcdutl_says_of_it_and_verify_finds_a_flipped_byte, set_up,
+                        NULL),
+                TEST_OF("sid", a_copy_is_what_etcdutl_says_of_it_and_verify_finds_a_flipped_byte, set_up,
+                        NULL),
         };
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, set_up_group, backup_node_tear_down);
 }
