@@ -56,6 +56,13 @@ struct capability *capabilities_find(const struct capabilities *capabilities, co
 int capabilities_scan(struct capabilities *capabilities, struct units *units, const char *config_dir,
                       const char *state_dir, const char *reports_dir);
 
+/* Only loads the reports that changed. Returns whether anybody waits for what they say (report-news.h), or a
+ * report came or went: then capabilities_scan() is to be called. */
+bool capabilities_renew(struct capabilities *capabilities, const char *reports_dir);
+
+/* CLOCK_BOOTTIME: when the next report will be too old, or have failed to come; UINT64_MAX: none. */
+uint64_t capabilities_expiry(const struct capabilities *capabilities, uint64_t now_usec);
+
 /* NULL when the report is to be believed; otherwise the reason why the plugin counts as gone, PluginSilent
  * (no report yet), PluginLate (runs, but the report is older than its validFor) or PluginDead (late, and its
  * unit does not run). */
