@@ -233,12 +233,13 @@ static void take_report(struct capability *capability, struct report *report)
         forget_error(capability);
 }
 
-static int read_report(const char *path, const char *name, struct report **ret, struct failure *failure)
+static int parse_report(const char *name, const char *text, size_t size, struct report **ret,
+                        struct failure *failure)
 {
         _cleanup_(report_freep) struct report *report = NULL;
         int r;
 
-        r = report_load(path, &report, failure);
+        r = report_parse(text, size, &report, failure);
         if (r >= 0 && strcmp(report->plugin, name) != 0)
                 r = failure_set(failure, -EINVAL, "InvalidReport", "\"plugin\" is \"%.64s\"", report->plugin);
         if (r >= 0)
@@ -250,41 +251,63 @@ static int read_report(const char *path, const char *name, struct report **ret, 
         return 0;
 }
 
-/* Returns whether there is news. */
-static bool load_report(struct capability *capability, const char *reports_dir)
+/* Takes the report if it is one. Returns 1 when there is news, 0 when not. */
+static int read_report(struct capability *capability, const char *path, struct failure *failure)
 {
         _cleanup_(report_freep) struct report *report = NULL;
+        _cleanup_free_ char *text = NULL;
+        bool waited = !capability->report || capability->report_error || capability->distrust;
+        uint64_t mark;
+        size_t size;
+        int r;
+
+        r = report_read(path, &text, &size, failure);
+        if (r < 0)
+                return r;
+        mark = report_mark(text, size);
+        if (!waited && mark == capability->report_mark) {
+                capability->seen_usec = now_boottime_usec();
+                return 0;
+        }
+        r = parse_report(capability->name, text, size, &report, failure);
+        if (r < 0)
+                return r;
+        r = waited || report_is_news(capability->report, report);
+        take_report(capability, TAKE_PTR(report));
+        capability->report_mark = mark;
+        return r;
+}
+
+enum report_change { REPORT_UNCHANGED, REPORT_RENEWED, REPORT_NEWS };
+
+static enum report_change load_report(struct capability *capability, const char *reports_dir)
+{
         _cleanup_failure_ failure = {};
         _cleanup_free_ char *path = NULL;
         struct file_stamp stamp;
-        bool news;
         int r;
 
         if (asprintf(&path, "%s/%s" SUFFIX, reports_dir, capability->name) < 0) {
                 path = NULL;
-                return false;
+                return REPORT_UNCHANGED;
         }
         file_stamp_read(path, &stamp);
         if (file_stamp_same(&stamp, &capability->report_stamp))
-                return false;
+                return REPORT_UNCHANGED;
         capability->report_stamp = stamp;
         if (stamp.inode == 0) {
                 capability->report = report_free(capability->report);
                 forget_error(capability);
-                return true;
+                return REPORT_NEWS;
         }
-        r = read_report(path, capability->name, &report, &failure);
-        if (r >= 0) {
-                news = !capability->report || capability->report_error || capability->distrust ||
-                       report_is_news(capability->report, report);
-                take_report(capability, TAKE_PTR(report));
-                return news;
-        }
+        r = read_report(capability, path, &failure);
+        if (r >= 0)
+                return r > 0 ? REPORT_NEWS : REPORT_RENEWED;
         /* The report before stays, and grows old. */
         forget_error(capability);
         capability->report_error = strdup(failure.message ? failure.message : strerror(-r));
         log_message(LOG_ERR, MESSAGE_PLUGIN_SILENT, "%s is not a report: %s", path, capability->report_error);
-        return true;
+        return REPORT_NEWS;
 }
 
 /* Whether a directory lists a report of somebody who is not known. */
@@ -305,12 +328,18 @@ static bool has_stranger(const struct capabilities *capabilities, const char *re
 
 bool capabilities_renew(struct capabilities *capabilities, const char *reports_dir)
 {
-        bool news = has_stranger(capabilities, reports_dir);
+        bool renewed = false, news = false;
 
-        for (size_t i = 0; i < capabilities->count; i++)
+        for (size_t i = 0; i < capabilities->count; i++) {
+                enum report_change change = REPORT_UNCHANGED;
+
                 if (!capabilities->items[i].own)
-                        news |= load_report(&capabilities->items[i], reports_dir);
-        return news;
+                        change = load_report(&capabilities->items[i], reports_dir);
+                renewed |= change == REPORT_RENEWED;
+                news |= change == REPORT_NEWS;
+        }
+        /* A stranger who comes in the moment of a renewal is met at the next one. */
+        return news || (!renewed && has_stranger(capabilities, reports_dir));
 }
 
 static bool is_gone(const struct capability *capability)

@@ -33,6 +33,7 @@ struct capability {
 
         struct report *report; /* NULL: none yet */
         struct file_stamp report_stamp;
+        uint64_t report_mark; /* of the text that report was made from, see report-news.h */
         uint64_t restarts;    /* how often a report came from another process than the one before */
         uint64_t seen_usec;   /* CLOCK_BOOTTIME: when this report was first seen; age counts from here */
         char *report_error;   /* the report file is not a report */
