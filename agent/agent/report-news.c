@@ -4,11 +4,18 @@
 
 #include <string.h>
 
-/* FNV-1a (RFC 9923): plugins are not who tries to deceive the agent. */
+/* FNV-1a (RFC 9923), but eight bytes at a time, for which the shift carries high bits down: plugins are not
+ * who tries to deceive the agent. */
 static uint64_t add(uint64_t mark, const char *text, size_t size)
 {
-        for (size_t i = 0; i < size; i++)
-                mark = (mark ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+        uint64_t word;
+
+        for (; size > 0; size -= size < sizeof(word) ? size : sizeof(word), text += sizeof(word)) {
+                word = 0;
+                memcpy(&word, text, size < sizeof(word) ? size : sizeof(word));
+                mark = (mark ^ word) * UINT64_C(0x100000001b3);
+                mark ^= mark >> 29;
+        }
         return mark;
 }
 
