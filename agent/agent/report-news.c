@@ -4,35 +4,22 @@
 
 #include <string.h>
 
-/* FNV-1a (RFC 9923), but eight bytes at a time, for which the shift carries high bits down: plugins are not
- * who tries to deceive the agent. */
-static uint64_t add(uint64_t mark, const char *text, size_t size)
-{
-        uint64_t word;
-
-        for (; size > 0; size -= size < sizeof(word) ? size : sizeof(word), text += sizeof(word)) {
-                word = 0;
-                memcpy(&word, text, size < sizeof(word) ? size : sizeof(word));
-                mark = (mark ^ word) * UINT64_C(0x100000001b3);
-                mark ^= mark >> 29;
-        }
-        return mark;
-}
+#include "mark.h"
 
 uint64_t report_mark(const char *text, size_t size)
 {
         static const char key[] = "\"generatedAt\":\"";
         const char *time = memmem(text, size, key, strlen(key)), *end;
-        uint64_t mark = UINT64_C(0xcbf29ce484222325);
+        uint64_t mark = MARK_START;
 
         if (time) {
                 time += strlen(key);
                 end = memchr(time, '"', size - (size_t)(time - text));
-                mark = add(mark, text, (size_t)(time - text));
+                mark = mark_add(mark, text, (size_t)(time - text));
                 size -= (size_t)((end ?: time) - text);
                 text = end ?: time;
         }
-        mark = add(mark, text, size);
+        mark = mark_add(mark, text, size);
         return mark ?: 1;
 }
 
