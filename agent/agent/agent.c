@@ -29,6 +29,10 @@
 /* Plugins renew their reports at the same moments; they are taken together. */
 #define REPORTS_SETTLE_USEC (10 * USEC_PER_MSEC)
 
+/* The plugins renew their reports at the moment at which the agent wakes to renew the document, which shall
+ * hold the new numbers. */
+#define GATHER_USEC (200 * USEC_PER_MSEC)
+
 /* Before the bus is there (early boot) the states of units are asked for more often. */
 #define BUS_RETRY_USEC (2 * USEC_PER_SEC)
 
@@ -36,7 +40,7 @@ struct agent {
         const char *root;
         char *config_dir, *state_dir, *run_dir, *reports_dir;
         sd_event *event;
-        sd_event_source *update_now, *refresh;
+        sd_event_source *update_now, *refresh, *gathered, *expiry;
         struct file_watch *config_watch, *reports_watch;
 
         struct capabilities capabilities;
@@ -60,6 +64,8 @@ static void agent_clear(struct agent *agent)
 {
         sd_event_source_disable_unref(agent->update_now);
         sd_event_source_disable_unref(agent->refresh);
+        sd_event_source_disable_unref(agent->gathered);
+        sd_event_source_disable_unref(agent->expiry);
         file_watch_free(agent->config_watch);
         file_watch_free(agent->reports_watch);
         kubernetes_free(agent->kubernetes);
@@ -175,8 +181,7 @@ static void log_silence(struct agent *agent)
         }
 }
 
-/* A plugin that renews its report moves times and numbers only. Nobody waits for those: they go out when the
- * document is due to be renewed, together with those of the other plugins. */
+/* Nobody waits for times and numbers: they go out when the document is due to be renewed. */
 static bool is_news(const struct agent *agent, json_object *document)
 {
         const char *boot = json_string(agent->document, "bootId");
@@ -261,6 +266,18 @@ static int update_health(struct agent *agent)
         return 0;
 }
 
+/* When the next plugin will have been silent for too long. */
+static int watch_silence(struct agent *agent)
+{
+        uint64_t expiry = capabilities_expiry(&agent->capabilities, now_boottime_usec());
+        int r;
+
+        if (expiry == UINT64_MAX)
+                return sd_event_source_set_enabled(agent->expiry, SD_EVENT_OFF);
+        r = sd_event_source_set_time(agent->expiry, expiry);
+        return r < 0 ? r : sd_event_source_set_enabled(agent->expiry, SD_EVENT_ONESHOT);
+}
+
 static int update(struct agent *agent)
 {
         int r;
@@ -283,7 +300,9 @@ static int update(struct agent *agent)
         requests_serve(agent->requests, &agent->capabilities, agent->units);
         start_units(agent);
         log_silence(agent);
-        r = update_health(agent);
+        r = watch_silence(agent);
+        if (r >= 0)
+                r = update_health(agent);
         return r < 0 ? log_error(r, "Cannot make the health document") : 0;
 }
 
@@ -305,22 +324,55 @@ static int on_update_now(sd_event_source *source, void *userdata)
         return 0;
 }
 
+static int on_gathered(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct agent *agent = userdata;
+
+        agent->renew = true;
+        look_again(agent);
+        return 0;
+}
+
+static int gather(struct agent *agent)
+{
+        int r = sd_event_source_set_time_relative(agent->gathered, GATHER_USEC);
+
+        return r < 0 ? r : sd_event_source_set_enabled(agent->gathered, SD_EVENT_ONESHOT);
+}
+
 static int on_refresh(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct agent *agent = userdata;
-        int r;
+        int r = 0;
 
         refresh_units(agent);
-        agent->renew |=
-                !agent->bus_missing || now_boottime_usec() >= agent->published_usec + HEALTH_REFRESH_USEC;
-        look_again(agent);
-        r = sd_event_source_set_time_relative(source,
-                                              agent->bus_missing ? BUS_RETRY_USEC : HEALTH_REFRESH_USEC);
+        if (!agent->bus_missing || now_boottime_usec() >= agent->published_usec + HEALTH_REFRESH_USEC)
+                r = gather(agent);
+        else
+                look_again(agent);
+        if (r >= 0)
+                r = sd_event_source_set_time_relative(source, agent->bus_missing ? BUS_RETRY_USEC
+                                                                                 : HEALTH_REFRESH_USEC);
         if (r >= 0)
                 r = sd_event_source_set_time_accuracy(source, agent->bus_missing ? 1 : HEALTH_SLACK_USEC);
         if (r < 0)
                 return r;
         return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_expiry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        look_again(userdata);
+        return 0;
+}
+
+/* What is no news goes out when the document is renewed. */
+static void on_reports_changed(void *userdata)
+{
+        struct agent *agent = userdata;
+
+        if (capabilities_renew(&agent->capabilities, agent->reports_dir))
+                look_again(agent);
 }
 
 static void on_config_changed(void *userdata)
@@ -379,6 +431,14 @@ static int open_loop(struct agent *agent)
         if (r < 0)
                 return r;
         r = event_loop_add_later(agent->event, on_update_now, agent, &agent->update_now);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time(agent->event, &agent->gathered, CLOCK_BOOTTIME, UINT64_MAX, GATHER_USEC / 2,
+                              on_gathered, agent);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time(agent->event, &agent->expiry, CLOCK_BOOTTIME, UINT64_MAX, USEC_PER_SEC,
+                              on_expiry, agent);
         if (r < 0)
                 return r;
         return sd_event_add_time_relative(agent->event, &agent->refresh, CLOCK_BOOTTIME, 0, 1, on_refresh,
@@ -443,8 +503,8 @@ static int open_parts(struct agent *agent)
                            &agent->config_watch);
         if (r < 0)
                 return r;
-        return file_watch_new(agent->event, agent->reports_dir, REPORTS_SETTLE_USEC, look_again, agent,
-                              &agent->reports_watch);
+        return file_watch_new(agent->event, agent->reports_dir, REPORTS_SETTLE_USEC, on_reports_changed,
+                              agent, &agent->reports_watch);
 }
 
 int agent_run(const char *root)

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "metric.h"
 #include "quantity.h"
+#include "report-news.h"
 #include "shared-authorities.h"
 #include "timestamp.h"
 
@@ -209,6 +210,12 @@ static int scan_lent(struct capabilities *capabilities, struct units *units, con
         return 0;
 }
 
+static void forget_error(struct capability *capability)
+{
+        free(capability->report_error);
+        capability->report_error = NULL;
+}
+
 static void take_report(struct capability *capability, struct report *report)
 {
         uint64_t now = now_realtime_usec(), age = 0;
@@ -223,13 +230,58 @@ static void take_report(struct capability *capability, struct report *report)
                 capability->restarts++;
         report_free(capability->report);
         capability->report = report;
-        free(capability->report_error);
-        capability->report_error = NULL;
+        forget_error(capability);
 }
 
-static void load_report(struct capability *capability, const char *reports_dir)
+static int parse_report(const char *name, const char *text, size_t size, struct report **ret,
+                        struct failure *failure)
 {
         _cleanup_(report_freep) struct report *report = NULL;
+        int r;
+
+        r = report_parse(text, size, &report, failure);
+        if (r >= 0 && strcmp(report->plugin, name) != 0)
+                r = failure_set(failure, -EINVAL, "InvalidReport", "\"plugin\" is \"%.64s\"", report->plugin);
+        if (r >= 0)
+                r = metric_condense(report->metrics, name);
+        if (r < 0)
+                return r;
+        json_object_put(TAKE_PTR(report->info)); /* for `capi-node status`, which reads it itself */
+        *ret = TAKE_PTR(report);
+        return 0;
+}
+
+/* Takes the report if it is one. Returns 1 when there is news, 0 when not. */
+static int read_report(struct capability *capability, const char *path, struct failure *failure)
+{
+        _cleanup_(report_freep) struct report *report = NULL;
+        _cleanup_free_ char *text = NULL;
+        bool waited = !capability->report || capability->report_error || capability->distrust;
+        uint64_t mark;
+        size_t size;
+        int r;
+
+        r = report_read(path, &text, &size, failure);
+        if (r < 0)
+                return r;
+        mark = report_mark(text, size);
+        if (!waited && mark == capability->report_mark) {
+                capability->seen_usec = now_boottime_usec();
+                return 0;
+        }
+        r = parse_report(capability->name, text, size, &report, failure);
+        if (r < 0)
+                return r;
+        r = waited || report_is_news(capability->report, report);
+        take_report(capability, TAKE_PTR(report));
+        capability->report_mark = mark;
+        return r;
+}
+
+enum report_change { REPORT_UNCHANGED, REPORT_RENEWED, REPORT_NEWS };
+
+static enum report_change load_report(struct capability *capability, const char *reports_dir)
+{
         _cleanup_failure_ failure = {};
         _cleanup_free_ char *path = NULL;
         struct file_stamp stamp;
@@ -237,33 +289,57 @@ static void load_report(struct capability *capability, const char *reports_dir)
 
         if (asprintf(&path, "%s/%s" SUFFIX, reports_dir, capability->name) < 0) {
                 path = NULL;
-                return;
+                return REPORT_UNCHANGED;
         }
         file_stamp_read(path, &stamp);
         if (file_stamp_same(&stamp, &capability->report_stamp))
-                return;
+                return REPORT_UNCHANGED;
         capability->report_stamp = stamp;
         if (stamp.inode == 0) {
                 capability->report = report_free(capability->report);
-                free(capability->report_error);
-                capability->report_error = NULL;
-                return;
+                forget_error(capability);
+                return REPORT_NEWS;
         }
-        r = report_load(path, &report, &failure);
-        if (r >= 0 && strcmp(report->plugin, capability->name) != 0)
-                r = failure_set(&failure, -EINVAL, "InvalidReport", "\"plugin\" is \"%.64s\"",
-                                report->plugin);
+        r = read_report(capability, path, &failure);
         if (r >= 0)
-                r = metric_condense(report->metrics, capability->name);
-        if (r >= 0) {
-                json_object_put(TAKE_PTR(report->info)); /* for `capi-node status`, which reads it itself */
-                take_report(capability, TAKE_PTR(report));
-                return;
-        }
+                return r > 0 ? REPORT_NEWS : REPORT_RENEWED;
         /* The report before stays, and grows old. */
-        free(capability->report_error);
+        forget_error(capability);
         capability->report_error = strdup(failure.message ? failure.message : strerror(-r));
         log_message(LOG_ERR, MESSAGE_PLUGIN_SILENT, "%s is not a report: %s", path, capability->report_error);
+        return REPORT_NEWS;
+}
+
+/* Whether a directory lists a report of somebody who is not known. */
+static bool has_stranger(const struct capabilities *capabilities, const char *reports_dir)
+{
+        _cleanup_(closedirp) DIR *dir = opendir(reports_dir);
+
+        while (dir) {
+                _cleanup_free_ char *name = NULL;
+
+                if (next_name(dir, &name) <= 0)
+                        return false;
+                if (!capabilities_find(capabilities, name))
+                        return true;
+        }
+        return false;
+}
+
+bool capabilities_renew(struct capabilities *capabilities, const char *reports_dir)
+{
+        bool renewed = false, news = false;
+
+        for (size_t i = 0; i < capabilities->count; i++) {
+                enum report_change change = REPORT_UNCHANGED;
+
+                if (!capabilities->items[i].own)
+                        change = load_report(&capabilities->items[i], reports_dir);
+                renewed |= change == REPORT_RENEWED;
+                news |= change == REPORT_NEWS;
+        }
+        /* A stranger who comes in the moment of a renewal is met at the next one. */
+        return news || (!renewed && has_stranger(capabilities, reports_dir));
 }
 
 static bool is_gone(const struct capability *capability)
@@ -315,7 +391,7 @@ int capabilities_scan(struct capabilities *capabilities, struct units *units, co
                 struct capability *capability = &capabilities->items[i];
 
                 if (!capability->own)
-                        load_report(capability, reports_dir);
+                        (void)load_report(capability, reports_dir);
                 if (!capability->configured)
                         capability->since_usec = now_boottime_usec();
         }
@@ -344,6 +420,23 @@ const char *capability_distrust(const struct capability *capability, uint64_t no
             (capability->unit->activity == UNIT_ACTIVE || capability->unit->activity == UNIT_UNKNOWN))
                 return "PluginLate";
         return "PluginDead";
+}
+
+uint64_t capabilities_expiry(const struct capabilities *capabilities, uint64_t now_usec)
+{
+        uint64_t expiry = UINT64_MAX;
+
+        for (size_t i = 0; i < capabilities->count; i++) {
+                const struct capability *capability = &capabilities->items[i];
+                const struct report *report = capability->report;
+                bool spoke = report && !is_disabled(report);
+                uint64_t end = spoke ? capability->seen_usec + report->valid_for_usec
+                                     : capability->since_usec + FIRST_REPORT_USEC;
+
+                if (!capability->own && (spoke || capability->configured) && end >= now_usec && end < expiry)
+                        expiry = end;
+        }
+        return expiry;
 }
 
 bool capabilities_awaited(const struct capabilities *capabilities, uint64_t now_usec)

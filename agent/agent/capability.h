@@ -33,6 +33,7 @@ struct capability {
 
         struct report *report; /* NULL: none yet */
         struct file_stamp report_stamp;
+        uint64_t report_mark; /* of the text that report was made from, see report-news.h */
         uint64_t restarts;    /* how often a report came from another process than the one before */
         uint64_t seen_usec;   /* CLOCK_BOOTTIME: when this report was first seen; age counts from here */
         char *report_error;   /* the report file is not a report */
@@ -55,6 +56,13 @@ struct capability *capabilities_find(const struct capabilities *capabilities, co
  * that is new is also asked of units. Returns 0 or -errno. */
 int capabilities_scan(struct capabilities *capabilities, struct units *units, const char *config_dir,
                       const char *state_dir, const char *reports_dir);
+
+/* Only loads the reports that changed. Returns whether anybody waits for what they say (report-news.h), or a
+ * report came or went: then capabilities_scan() is to be called. */
+bool capabilities_renew(struct capabilities *capabilities, const char *reports_dir);
+
+/* CLOCK_BOOTTIME: when the next report will be too old, or have failed to come; UINT64_MAX: none. */
+uint64_t capabilities_expiry(const struct capabilities *capabilities, uint64_t now_usec);
 
 /* NULL when the report is to be believed; otherwise the reason why the plugin counts as gone, PluginSilent
  * (no report yet), PluginLate (runs, but the report is older than its validFor) or PluginDead (late, and its

@@ -4,23 +4,23 @@
 
 #include <grp.h>
 #include <limits.h>
-#include <openssl/crypto.h>
 #include <string.h>
 
+#include "../certificate-exchange/gateway-identity.h"
+#include "certificate-exchange.h"
 #include "file-watch.h"
 #include "files.h"
-#include "gateway-identity.h"
 #include "gateway-config.h"
 #include "log.h"
 #include "own-capability.h"
 #include "quantity.h"
 #include "timestamp.h"
-#include "x509.h"
 
 /* Also when no file changed, because time does: certificates expire, and our own are renewed before. */
 #define RECHECK_USEC (10 * USEC_PER_MIN)
 
-#define ADDRESS_SIZE (6 + CERTIFICATE_PIN_SIZE) /* "65535 " and the pin */
+#define SOURCE_MAX   (1024 * 1024)
+#define ADDRESS_SIZE (6 + 7 + 44 + 1) /* "65535 ", "sha256/" and the pin */
 
 enum part { PART_KEY, PART_CERTIFICATE, PART_CLIENT_CA, PART_CONFIG, PARTS };
 
@@ -56,7 +56,7 @@ struct gateway_material {
 static void blob_clear(struct blob *blob)
 {
         if (blob->data)
-                OPENSSL_cleanse(blob->data, blob->size);
+                explicit_bzero(blob->data, blob->size);
         free(blob->data);
         *blob = (struct blob){};
 }
@@ -135,55 +135,9 @@ static int watch_sources(struct gateway_material *material, const struct gateway
         return 0;
 }
 
-static int check_dates(const char *path, X509 *certificate, struct failure *failure)
-{
-        uint64_t now = now_realtime_usec();
-        char time[TIMESTAMP_SIZE];
-
-        if (now > certificate_not_after(certificate))
-                return failure_set(
-                        failure, -EKEYEXPIRED, "CertificateExpired",
-                        "the certificate in %s expired at %s; renew it, the agent follows the file", path,
-                        timestamp_format(certificate_not_after(certificate), time));
-        return 0;
-}
-
-static int check_server(const struct gateway_config *config, const struct blob *key,
-                        const struct blob *certificate, struct failure *failure)
-{
-        _cleanup_certificates_ chain = {};
-        int r;
-
-        r = certificates_parse(config->cert_file, certificate->data, certificate->size, &chain, failure);
-        if (r < 0)
-                return r;
-        r = certificate_check_key(chain.items[0], config->key_file, key->data, key->size, failure);
-        if (r < 0)
-                return r;
-        return check_dates(config->cert_file, chain.items[0], failure);
-}
-
-static int check_client_ca(const struct gateway_config *config, const struct blob *ca,
-                           struct failure *failure)
-{
-        _cleanup_certificates_ authorities = {};
-        int r;
-
-        r = certificates_parse(config->client_ca_file, ca->data, ca->size, &authorities, failure);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < authorities.count; i++)
-                if (!certificate_is_ca(authorities.items[i]))
-                        return failure_set(
-                                failure, -EINVAL, "NotACertificateAuthority",
-                                "certificate %zu in %s is not a CA (basicConstraints CA:TRUE is missing)",
-                                i + 1, config->client_ca_file);
-        return 0;
-}
-
 static int read_public(const char *path, struct blob *ret, struct failure *failure)
 {
-        int r = file_read(path, X509_FILE_MAX, &ret->data, &ret->size);
+        int r = file_read(path, SOURCE_MAX, &ret->data, &ret->size);
 
         if (r < 0)
                 return failure_set(failure, r, "CertificateUnreadable", "cannot read %s: %s", path,
@@ -196,20 +150,14 @@ static int read_sources(const struct gateway_config *config, struct blob blobs[s
 {
         int r;
 
-        r = file_read_secret(config->key_file, X509_FILE_MAX, &blobs[PART_KEY].data, &blobs[PART_KEY].size,
+        r = file_read_secret(config->key_file, SOURCE_MAX, &blobs[PART_KEY].data, &blobs[PART_KEY].size,
                              failure);
         if (r < 0)
                 return r;
         r = read_public(config->cert_file, &blobs[PART_CERTIFICATE], failure);
         if (r < 0)
                 return r;
-        r = read_public(config->client_ca_file, &blobs[PART_CLIENT_CA], failure);
-        if (r < 0)
-                return r;
-        r = check_server(config, &blobs[PART_KEY], &blobs[PART_CERTIFICATE], failure);
-        if (r < 0)
-                return r;
-        return check_client_ca(config, &blobs[PART_CLIENT_CA], failure);
+        return read_public(config->client_ca_file, &blobs[PART_CLIENT_CA], failure);
 }
 
 /* Leaves a part alone that is already as it should be, so that the gateway reloads only for a change. */
@@ -223,7 +171,7 @@ static int place_part(const struct gateway_material *material, enum part part, c
                 path = NULL;
                 return -ENOMEM;
         }
-        if (file_read(path, CONFIG_SIZE_MAX + X509_FILE_MAX, &placed.data, &placed.size) >= 0 &&
+        if (file_read(path, CONFIG_SIZE_MAX + SOURCE_MAX, &placed.data, &placed.size) >= 0 &&
             placed.size == blob->size && memcmp(placed.data, blob->data, blob->size) == 0)
                 return 0;
         return file_write_group(path, blob->data, blob->size, 0640, gid);
@@ -283,21 +231,26 @@ static void withdraw(struct gateway_material *material)
         drop_watches(material);
 }
 
-static int note_address(struct gateway_material *material, const struct gateway_config *config,
-                        const struct blob *certificate)
+static int judge_sources(const struct gateway_config *config, const struct blob blobs[static PARTS],
+                         char **ret_pin, struct failure *failure)
 {
-        _cleanup_certificates_ chain = {};
-        char address[GATEWAY_ADDRESS_SIZE], pin[CERTIFICATE_PIN_SIZE];
+        const struct blob *key = &blobs[PART_KEY], *certificate = &blobs[PART_CERTIFICATE],
+                          *ca = &blobs[PART_CLIENT_CA];
+
+        return certificate_exchange_judge(
+                &(struct certificate_file){ config->key_file, key->data, key->size },
+                &(struct certificate_file){ config->cert_file, certificate->data, certificate->size },
+                &(struct certificate_file){ config->client_ca_file, ca->data, ca->size }, ret_pin, failure);
+}
+
+static int note_address(struct gateway_material *material, const struct gateway_config *config,
+                        const char *pin)
+{
+        char address[GATEWAY_ADDRESS_SIZE];
         uint16_t port;
         int r;
 
         r = gateway_listen_parse(config->listen.items[0], address, &port);
-        if (r < 0)
-                return r;
-        r = certificates_parse(config->cert_file, certificate->data, certificate->size, &chain, NULL);
-        if (r < 0)
-                return r;
-        r = certificate_pin(chain.items[0], pin);
         if (r < 0)
                 return r;
         (void)snprintf(material->address, sizeof(material->address), "%u %s", port, pin);
@@ -322,7 +275,7 @@ static int use_own_identity(const struct gateway_material *material, struct gate
         if (config->cert_file)
                 return 0;
         own_name(name);
-        r = gateway_identity_ensure(material->state_dir, name, now_realtime_usec(), failure);
+        r = certificate_exchange_own(material->state_dir, name, failure);
         if (r < 0)
                 return r;
         config->cert_file = path_under(material->state_dir, "/" GATEWAY_OWN_CERTIFICATE);
@@ -334,6 +287,7 @@ static int check_and_place(struct gateway_material *material, const struct own_f
                            struct failure *failure)
 {
         struct blob blobs[PARTS] = { [PART_CONFIG] = { file->text, strlen(file->text) } };
+        _cleanup_free_ char *pin = NULL;
         int r;
 
         r = use_own_identity(material, file->config, failure);
@@ -343,9 +297,11 @@ static int check_and_place(struct gateway_material *material, const struct own_f
                 return r;
         r = read_sources(file->config, blobs, failure);
         if (r >= 0)
+                r = judge_sources(file->config, blobs, &pin, failure);
+        if (r >= 0)
                 r = place(material, blobs, failure);
         if (r >= 0)
-                r = note_address(material, file->config, &blobs[PART_CERTIFICATE]);
+                r = note_address(material, file->config, pin);
         for (enum part part = 0; part < PART_CONFIG; part++)
                 blob_clear(&blobs[part]);
         if (r >= 0)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "config.h"
-#include "digest.h"
+#include "mark.h"
 #include "quantity.h"
 #include "timestamp.h"
 
@@ -227,15 +227,17 @@ static int append_capability(const struct health_input *input, json_object *arra
         return r == 0 ? 0 : -ENOMEM;
 }
 
-/* A check of a plugin that is not to be believed is Unknown, like its conditions. */
-static json_object *copy_check(json_object *check, const char *distrust)
+/* A check of a plugin that is not to be believed is Unknown, like its conditions. Others are those of the
+ * report themselves, which nobody changes. */
+static json_object *take_check(json_object *check, const char *distrust)
 {
         json_object *copy = NULL;
 
+        if (!distrust)
+                return json_object_get(check);
         if (json_object_deep_copy(check, &copy, NULL) < 0)
                 return NULL;
-        if (distrust && (json_set_string(copy, "status", "Unknown") < 0 ||
-                         json_set_string(copy, "reason", distrust) < 0)) {
+        if (json_set_string(copy, "status", "Unknown") < 0 || json_set_string(copy, "reason", distrust) < 0) {
                 json_object_put(copy);
                 return NULL;
         }
@@ -247,7 +249,7 @@ static int append_checks(json_object *array, json_object *checks, const char *di
         int r;
 
         for (size_t i = 0; checks && i < json_object_array_length(checks); i++) {
-                r = json_append(array, copy_check(json_object_array_get_idx(checks, i), distrust));
+                r = json_append(array, take_check(json_object_array_get_idx(checks, i), distrust));
                 if (r < 0)
                         return r;
         }
@@ -274,57 +276,44 @@ static const char *const check_keys[] = { "name", "status", "reason", NULL };
 static const char *const condition_keys[] = { "type", "status", "reason", "severity", NULL };
 static const char *const capability_keys[] = { "name", "desired", "applied", "lastError", "state", NULL };
 
-static void add_text(struct hasher *hasher, const char *text)
+static uint64_t add_text(uint64_t mark, const char *text)
 {
-        /* With the NUL, so that no two lists of texts hash alike. */
-        (void)hasher_add(hasher, text ? text : "", text ? strlen(text) + 1 : 1);
+        /* With the NUL, so that no two lists of texts are alike. */
+        return mark_add(mark, text ? text : "", text ? strlen(text) + 1 : 1);
 }
 
-static void add_elements(struct hasher *hasher, json_object *array, const char *const *keys)
+static uint64_t add_elements(uint64_t mark, json_object *array, const char *const *keys)
 {
         for (size_t i = 0; array && i < json_object_array_length(array); i++)
                 for (size_t k = 0; keys[k]; k++)
-                        add_text(hasher, json_string(json_object_array_get_idx(array, i), keys[k]));
+                        mark = add_text(mark, json_string(json_object_array_get_idx(array, i), keys[k]));
+        return mark;
 }
 
 /* What a change of the sequence is about: states and reasons, not times, numbers and texts that move all the
  * while. */
-static int essence(json_object *document, uint8_t ret_digest[static SHA256_SIZE])
+static uint64_t essence(json_object *document)
 {
-        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
         json_object *versions = json_member(document, "versions", json_type_object);
-        int r;
+        uint64_t mark = MARK_START;
 
-        r = hasher_new(&hasher);
-        if (r < 0)
-                return r;
-        add_text(hasher, json_string(document, "status"));
-        add_text(hasher, json_string(document, "phase"));
-        add_text(hasher, json_string(document, "node"));
-        add_text(hasher, json_string(document, "agentVersion"));
-        add_elements(hasher, json_member(document, "conditions", json_type_array), condition_keys);
-        add_elements(hasher, json_member(document, "capabilities", json_type_array), capability_keys);
-        add_elements(hasher, json_member(document, "checks", json_type_array), check_keys);
-        add_text(hasher, versions ? json_object_to_json_string(versions) : NULL);
-        return hasher_finish(hasher, ret_digest);
+        mark = add_text(mark, json_string(document, "status"));
+        mark = add_text(mark, json_string(document, "phase"));
+        mark = add_text(mark, json_string(document, "node"));
+        mark = add_text(mark, json_string(document, "agentVersion"));
+        mark = add_elements(mark, json_member(document, "conditions", json_type_array), condition_keys);
+        mark = add_elements(mark, json_member(document, "capabilities", json_type_array), capability_keys);
+        mark = add_elements(mark, json_member(document, "checks", json_type_array), check_keys);
+        return add_text(mark, versions ? json_object_to_json_string(versions) : NULL);
 }
 
 static int set_sequence(json_object *document, json_object *previous)
 {
-        uint8_t now[SHA256_SIZE], before[SHA256_SIZE];
         const char *boot = json_string(previous, "bootId");
         int64_t sequence = 1;
-        int r;
 
-        if (boot && strcmp(boot, boot_id()) == 0) {
-                r = essence(document, now);
-                if (r < 0)
-                        return r;
-                r = essence(previous, before);
-                if (r < 0)
-                        return r;
-                sequence = json_integer(previous, "sequence", 0) + (memcmp(now, before, sizeof(now)) != 0);
-        }
+        if (boot && strcmp(boot, boot_id()) == 0)
+                sequence = json_integer(previous, "sequence", 0) + (essence(document) != essence(previous));
         return json_set_integer(document, "sequence", sequence);
 }
 

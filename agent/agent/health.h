@@ -9,10 +9,10 @@
 #include "capability.h"
 #include "json.h"
 
-/* The document is rewritten at least three times within the time for which it may be believed: between 10 and
- * 20 s after the last time, at a moment that the plugins' renewals fall on too. */
+/* The document is rewritten at least twice within the time for which it may be believed: between 20 and 30 s
+ * after the last time, at a moment that the plugins' renewals fall on too. */
 #define HEALTH_VALID_FOR_USEC (60 * UINT64_C(1000000))
-#define HEALTH_REFRESH_USEC   (10 * UINT64_C(1000000))
+#define HEALTH_REFRESH_USEC   (20 * UINT64_C(1000000))
 #define HEALTH_SLACK_USEC     (10 * UINT64_C(1000000))
 #define HEALTH_SIZE_MAX       (4 * 1024 * 1024)
 

@@ -3,8 +3,9 @@
 #include "node-identity.h"
 
 #include <limits.h>
+#include <string.h>
 
-#include "x509.h"
+#include "kubeconfig.h"
 
 #define KUBELET_CERTIFICATE "/var/lib/kubelet/pki/kubelet-client-current.pem"
 #define KUBELET_KUBECONFIG  "/etc/kubernetes/kubelet.conf"
@@ -16,15 +17,12 @@ void node_identity_clear(struct node_identity *identity)
         *identity = (struct node_identity){};
 }
 
-static char *node_name(const char *path)
+static char *node_name(char *path)
 {
-        _cleanup_certificates_ certificates = {};
+        const struct kubeconfig kubeconfig = { .certificate = { .path = path } };
         char *name;
 
-        if (certificates_load(path, &certificates, NULL) < 0 ||
-            certificate_node_name(certificates.items[0], &name) < 0)
-                return NULL;
-        return name;
+        return kubeconfig_node_name(&kubeconfig, &name, NULL) < 0 ? NULL : name;
 }
 
 static int update_name(struct node_identity *identity, const char *root)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "digest.h"
+#include "mark.h"
 
 /* 0 to range - 1, from 64 random bits; ranges here are far below 2^32, so that the bias is nothing. */
 static uint64_t part_of(uint64_t range, uint64_t random)
@@ -14,14 +14,7 @@ static uint64_t part_of(uint64_t range, uint64_t random)
 
 static uint64_t random_of(const char *key)
 {
-        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
-        uint8_t digest[SHA256_SIZE] = {};
-        uint64_t random;
-
-        if (hasher_new(&hasher) >= 0 && hasher_add(hasher, key, strlen(key)) >= 0)
-                (void)hasher_finish(hasher, digest);
-        memcpy(&random, digest, sizeof(random));
-        return random;
+        return mark_spread(mark_add(MARK_START, key, strlen(key)));
 }
 
 void schedule_set_heartbeat(struct publish_schedule *schedule, uint64_t heartbeat_usec, const char *key)

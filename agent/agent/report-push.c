@@ -2,7 +2,6 @@
 
 #include "report-push.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
 #include "files.h"
@@ -184,7 +183,7 @@ static int read_token(const struct report_push *push, char **ret, struct failure
                                 "%s does not hold one bearer token (RFC 6750)", push->config.token_file);
         else if (asprintf(&line, "Authorization: Bearer %.*s", (int)length, token) < 0)
                 r = -ENOMEM;
-        OPENSSL_cleanse(token, size);
+        explicit_bzero(token, size);
         free(token);
         if (r < 0)
                 return r;
@@ -204,7 +203,7 @@ static int check_key(const char *path, struct failure *failure)
         r = file_read_secret(path, TOKEN_MAX, &key, &size, failure);
         if (r < 0)
                 return r;
-        OPENSSL_cleanse(key, size);
+        explicit_bzero(key, size);
         free(key);
         return 0;
 }
@@ -264,7 +263,7 @@ static void post(struct report_push *push)
         if (r >= 0)
                 r = start(push, authorization, &failure);
         if (authorization)
-                OPENSSL_cleanse(authorization, strlen(authorization));
+                explicit_bzero(authorization, strlen(authorization));
         free(authorization);
         if (r < 0) {
                 hang_up(push);

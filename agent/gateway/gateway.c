@@ -19,6 +19,7 @@
 static void gateway_clear(struct gateway *gateway)
 {
         connections_close(gateway);
+        audit_clear(&gateway->audit);
         server_free(gateway->server);
         health_document_free(gateway->health);
         file_watch_free(gateway->watch);
@@ -158,6 +159,7 @@ static int gateway_open(struct gateway *gateway, const char *root)
         r = event_loop_open(NULL, NULL, &gateway->event);
         if (r < 0)
                 return r;
+        gateway->audit.event = gateway->event;
         /* Before the first look, so that no change falls in between. */
         r = file_watch_new(gateway->event, gateway->directory, FILE_WATCH_SETTLE_USEC, on_material, gateway,
                            &gateway->watch);

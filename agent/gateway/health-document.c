@@ -137,9 +137,28 @@ static uint64_t first_seen_usec(json_object *json)
         return age < boot ? boot - age : 0;
 }
 
+/* What is asked for alone. The rest is in the text, from which it can be had again; as a tree it takes ten
+ * times the room. */
+static int keep_conditions(json_object *json, json_object **ret)
+{
+        _cleanup_json_ json_object *kept = json_object_new_object();
+        int r = 0;
+
+        if (!kept)
+                return -ENOMEM;
+        r |= json_set_string(kept, "status", json_string(json, "status"));
+        r |= json_set_string(kept, "bootId", json_string(json, "bootId"));
+        r |= json_set_integer(kept, "sequence", json_integer(json, "sequence", 0));
+        r |= json_set(kept, "conditions", json_object_get(json_member(json, "conditions", json_type_array)));
+        if (r != 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(kept);
+        return 0;
+}
+
 static int read_document(struct health_document *document, struct failure *failure)
 {
-        _cleanup_json_ json_object *json = NULL;
+        _cleanup_json_ json_object *json = NULL, *kept = NULL;
         _cleanup_free_ char *text = NULL;
         struct body *known = document->fresh.body;
         struct health_view view;
@@ -158,7 +177,10 @@ static int read_document(struct health_document *document, struct failure *failu
         r = check_document(json, &valid_for, failure);
         if (r < 0)
                 return r;
-        r = make_view(json, body_new(text, size), "", &view);
+        r = keep_conditions(json, &kept);
+        if (r < 0)
+                return r;
+        r = make_view(kept, body_new(text, size), "", &view);
         if (r < 0)
                 return r;
 
@@ -174,11 +196,15 @@ static int read_document(struct health_document *document, struct failure *failu
 static int become_stale(struct health_document *document)
 {
         const char *status = json_string(document->fresh.json, "status");
-        _cleanup_json_ json_object *json = NULL;
+        _cleanup_json_ json_object *whole = NULL, *json = NULL;
+        const struct body *body = document->fresh.body;
         const char *text;
         int r;
 
-        r = health_make_stale(document->fresh.json, now_realtime_usec(), &json);
+        r = json_parse(body->data, body->size, &whole, NULL);
+        if (r < 0)
+                return r;
+        r = health_make_stale(whole, now_realtime_usec(), &json);
         if (r < 0)
                 return r;
         text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);

@@ -16,7 +16,7 @@
 
 /* One state of the document. */
 struct health_view {
-        json_object *json;
+        json_object *json; /* its conditions and what they are called by; fresh ones have nothing else */
         struct body *body; /* the same as text */
         const char *status;
         char etag[HEALTH_ETAG_SIZE]; /* W/"BOOTID-SEQUENCE", other while it is stale */

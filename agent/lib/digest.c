@@ -60,34 +60,3 @@ int hasher_finish(struct hasher *hasher, uint8_t ret_digest[static SHA256_SIZE])
         memcpy(ret_digest, digest, sizeof(digest));
         return 0;
 }
-
-char *digest_format(const uint8_t digest[static SHA256_SIZE], char buffer[static SHA256_TEXT_SIZE])
-{
-        char *at = stpcpy(buffer, "sha256:");
-
-        for (size_t i = 0; i < SHA256_SIZE; i++) {
-                *at++ = "0123456789abcdef"[digest[i] >> 4];
-                *at++ = "0123456789abcdef"[digest[i] & 15];
-        }
-        *at = '\0';
-        return buffer;
-}
-
-int digest_text(const void *data, size_t size, char ret_text[static SHA256_TEXT_SIZE])
-{
-        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
-        uint8_t digest[SHA256_SIZE];
-        int r;
-
-        r = hasher_new(&hasher);
-        if (r < 0)
-                return r;
-        r = hasher_add(hasher, data, size);
-        if (r < 0)
-                return r;
-        r = hasher_finish(hasher, digest);
-        if (r < 0)
-                return r;
-        digest_format(digest, ret_text);
-        return 0;
-}

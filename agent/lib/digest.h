@@ -20,6 +20,6 @@ int hasher_finish(struct hasher *hasher, uint8_t ret_digest[static SHA256_SIZE])
 struct hasher *hasher_free(struct hasher *hasher);
 DEFINE_CLEANUP(struct hasher *, hasher_free)
 
-/* "sha256:…" of a buffer, as reports and manifests carry it. Returns 0 or -EIO when OpenSSL fails. */
+/* "sha256:…" of a buffer, as reports and manifests carry it; without OpenSSL (digest-text.c). Returns 0. */
 int digest_text(const void *data, size_t size, char ret_text[static SHA256_TEXT_SIZE]);
 char *digest_format(const uint8_t digest[static SHA256_SIZE], char buffer[static SHA256_TEXT_SIZE]);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 
 #include "files.h"
 
@@ -27,6 +28,7 @@ struct file_watch {
         sd_event_source *own;      /* path, when it is a directory */
         sd_event_source *timer;
         uint64_t burst_end_usec; /* 0: quiet */
+        bool moved;              /* what is watched may no longer be what path leads to */
 };
 
 struct file_watch *file_watch_free(struct file_watch *watch)
@@ -67,14 +69,23 @@ static int on_ancestor(sd_event_source *source, const struct inotify_event *even
 {
         struct file_watch *watch = userdata;
 
-        if ((event->mask & GONE_MASK) || (event->len > 0 && strcmp(event->name, watch->expected) == 0))
-                return postpone(watch);
-        return 0;
+        const bool expected = event->len > 0 && strcmp(event->name, watch->expected) == 0;
+
+        if (!(event->mask & GONE_MASK) && !expected)
+                return 0;
+        /* A file that another one replaces goes on being seen from its directory. */
+        if ((event->mask & GONE_MASK) || !watch->is_parent || watch->own)
+                watch->moved = true;
+        return postpone(watch);
 }
 
 static int on_own(sd_event_source *source, const struct inotify_event *event, void *userdata)
 {
-        return postpone(userdata);
+        struct file_watch *watch = userdata;
+
+        if (event->mask & GONE_MASK)
+                watch->moved = true;
+        return postpone(watch);
 }
 
 /* Watches the nearest existing ancestor. Returns whether the entry below it exists although it is not path
@@ -115,6 +126,7 @@ static int arm(struct file_watch *watch)
 {
         int r;
 
+        watch->moved = false;
         watch->own = sd_event_source_disable_unref(watch->own);
         do {
                 watch->ancestor = sd_event_source_disable_unref(watch->ancestor);
@@ -127,14 +139,22 @@ static int arm(struct file_watch *watch)
         return r == -ENOENT || r == -ENOTDIR ? 0 : r;
 }
 
+static bool is_directory(const char *path)
+{
+        struct stat st;
+
+        return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct file_watch *watch = userdata;
-        int r;
+        int r = 0;
 
         watch->burst_end_usec = 0;
         /* Before the callback looks: what changes from here on is seen by the new watches. */
-        r = arm(watch);
+        if (watch->moved || (!watch->own && is_directory(watch->path)))
+                r = arm(watch);
         if (r < 0)
                 return r;
         watch->changed(watch->userdata); /* may free the watch */

@@ -22,7 +22,7 @@ static int open_regular(const char *path, struct stat *ret_st)
         return TAKE_FD(fd);
 }
 
-static int read_whole(int fd, size_t max, char **ret_data, size_t *ret_size)
+static int read_whole(int fd, size_t max, off_t expected, char **ret_data, size_t *ret_size)
 {
         _cleanup_free_ char *data = NULL;
         size_t size = 0, capacity = 0;
@@ -32,7 +32,9 @@ static int read_whole(int fd, size_t max, char **ret_data, size_t *ret_size)
                 ssize_t n;
 
                 if (size + 1 >= capacity) {
-                        size_t larger = capacity ? capacity * 2 : 4096;
+                        size_t first =
+                                expected >= 4096 && (uint64_t)expected <= max ? (size_t)expected + 2 : 4096;
+                        size_t larger = capacity ? capacity * 2 : first;
                         char *grown;
 
                         /* Not realloc: what may be a secret is cleansed in the old place. */
@@ -72,7 +74,7 @@ int file_read(const char *path, size_t max, char **ret_data, size_t *ret_size)
         fd = open_regular(path, &st);
         if (fd < 0)
                 return fd;
-        return read_whole(fd, max, ret_data, ret_size);
+        return read_whole(fd, max, st.st_size, ret_data, ret_size);
 }
 
 int file_read_secret(const char *path, size_t max, char **ret_data, size_t *ret_size, struct failure *failure)
@@ -95,7 +97,7 @@ int file_read_secret(const char *path, size_t max, char **ret_data, size_t *ret_
                                    "%s belongs to user id %u, who could change it; type: chown root: %s",
                                    path, (unsigned)st.st_uid, path);
 
-        r = read_whole(fd, max, ret_data, ret_size);
+        r = read_whole(fd, max, st.st_size, ret_data, ret_size);
         if (r < 0)
                 return failure_set(failure, r, "SecretFileUnreadable", "cannot read %s: %s", path,
                                    strerror(-r));

@@ -7,18 +7,14 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "exchange-message.h"
-#include "files.h"
+#include "exchange-process.h"
 #include "http-client.h"
 
 #define PIECE (16 * 1024)
-
-extern char **environ;
 
 struct http_transfer {
         struct http_client *client;
@@ -122,17 +118,13 @@ static void put_request(FILE *stream, const struct http_request *request)
         exchange_put_number(stream, "discard-body", request->discard_body);
 }
 
-/* A file in memory: what reads it need not be waited for. */
 static int request_file(const struct http_request *request)
 {
-        _cleanup_close_ int fd = memfd_create("request", MFD_CLOEXEC);
         _cleanup_free_ char *text = NULL;
         FILE *stream;
         size_t size;
         int r;
 
-        if (fd < 0)
-                return -errno;
         stream = open_memstream(&text, &size);
         if (!stream)
                 return -ENOMEM;
@@ -140,47 +132,9 @@ static int request_file(const struct http_request *request)
         r = ferror(stream) ? -ENOMEM : 0;
         if (fclose(stream) != 0 || r < 0)
                 return -ENOMEM;
-        r = write_all(fd, text, size);
+        r = exchange_file(text, size);
         explicit_bzero(text, size); /* a key may be in it */
-        if (r < 0)
-                return r;
-        return lseek(fd, 0, SEEK_SET) < 0 ? -errno : TAKE_FD(fd);
-}
-
-static int spawn(int in, int out, pid_t *ret)
-{
-        char *const arguments[] = { (char *)"http-exchange", NULL };
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        sigset_t none, pipe;
-        int r;
-
-        /* What the event loop blocked or ignores for itself. */
-        sigemptyset(&none);
-        sigemptyset(&pipe);
-        sigaddset(&pipe, SIGPIPE);
-        r = posix_spawnattr_init(&attributes);
-        if (r != 0)
-                return -r;
-        r = posix_spawn_file_actions_init(&actions);
-        if (r != 0) {
-                posix_spawnattr_destroy(&attributes);
-                return -r;
-        }
-        r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        if (r == 0)
-                r = posix_spawnattr_setsigmask(&attributes, &none);
-        if (r == 0)
-                r = posix_spawnattr_setsigdefault(&attributes, &pipe);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-        if (r == 0)
-                r = posix_spawn(ret, HTTP_EXCHANGE, &actions, &attributes, arguments, environ);
-        posix_spawn_file_actions_destroy(&actions);
-        posix_spawnattr_destroy(&attributes);
-        return -r;
+        return r;
 }
 
 /* ---- the answer ---- */
@@ -267,7 +221,7 @@ int http_start(struct http_client *client, const struct http_request *request, h
         transfer->client = client;
         transfer->done = done;
         transfer->fd = TAKE_FD(answer);
-        r = spawn(in, out, &transfer->pid);
+        r = exchange_spawn(HTTP_EXCHANGE, in, out, &transfer->pid);
         if (r < 0)
                 return r;
         r = sd_event_add_io(client->event, &transfer->source, transfer->fd, EPOLLIN, on_answer, transfer);

@@ -12,6 +12,8 @@ struct scanner {
         const char *at, *end;
         const char *line_start;
         unsigned line;
+        size_t keys;     /* of all objects so far */
+        bool find_twice; /* looks for a key that an object has twice, which takes longer than all else */
         struct failure *failure;
 };
 
@@ -124,12 +126,19 @@ static int hex4(const struct scanner *s)
         return value;
 }
 
+/* Only keys are of interest for what they stand for; a string that is scanned for its form has no out. */
+static void put(FILE *out, const char *bytes, size_t length)
+{
+        if (out)
+                (void)fwrite(bytes, 1, length, out);
+}
+
 static void put_utf8(FILE *out, unsigned c)
 {
         char bytes[4];
         size_t length = utf8_put(c, bytes);
 
-        fwrite(bytes, 1, length, out);
+        put(out, bytes, length);
 }
 
 /* "\uXXXX", or two of them that make one character outside the Basic Multilingual Plane. */
@@ -171,9 +180,24 @@ static int scan_escape(struct scanner *s, FILE *out)
         letter = s->at[1] != '\0' ? strchr(letters, s->at[1]) : NULL;
         if (!letter)
                 return refuse(s, "unknown escape in a string; a backslash itself is written \"\\\\\"");
-        fputc(values[letter - letters], out);
+        put(out, &values[letter - letters], 1);
         s->at += 2;
         return 0;
+}
+
+static bool is_plain(char c)
+{
+        return c >= ' ' && c != '"' && c != '\\' && (unsigned char)c < 0x80;
+}
+
+/* Most of most strings. */
+static void scan_plain(struct scanner *s, FILE *out)
+{
+        const char *start = s->at;
+
+        while (s->at < s->end && is_plain(*s->at))
+                s->at++;
+        put(out, start, (size_t)(s->at - start));
 }
 
 /* Scans a string and writes what it stands for to out. */
@@ -183,7 +207,7 @@ static int scan_string(struct scanner *s, FILE *out)
         size_t length;
         int r;
 
-        while (s->at < s->end) {
+        for (scan_plain(s, out); s->at < s->end; scan_plain(s, out)) {
                 unsigned char c = (unsigned char)*s->at;
 
                 if (c == '"') {
@@ -207,7 +231,7 @@ static int scan_string(struct scanner *s, FILE *out)
                 length = utf8_length(s->at, s->end);
                 if (length == 0)
                         return refuse(s, "byte 0x%02X is not UTF-8", c);
-                fwrite(s->at, 1, length, out);
+                put(out, s->at, length);
                 s->at += length;
         }
         return refuse_at(s, start, "this string is never closed");
@@ -224,11 +248,18 @@ static void skip_digits(struct scanner *s)
                 s->at++;
 }
 
-/* json-c silently takes the largest integer or infinity for a number that does not fit. */
-static int check_magnitude(struct scanner *s, const char *start, bool integer)
-{
-        _cleanup_free_ char *copy = strndup(start, (size_t)(s->at - start));
+/* So few digits fit into 64 bits, and so many without an exponent into a double. */
+#define DIGITS_OF_INTEGER 18
+#define DIGITS_OF_DOUBLE  300
 
+/* json-c silently takes the largest integer or infinity for a number that does not fit. */
+static int check_magnitude(struct scanner *s, const char *start, bool integer, bool exponent)
+{
+        _cleanup_free_ char *copy = NULL;
+
+        if (!exponent && s->at - start <= (integer ? DIGITS_OF_INTEGER : DIGITS_OF_DOUBLE))
+                return 0;
+        copy = strndup(start, (size_t)(s->at - start));
         if (!copy)
                 return -ENOMEM;
         errno = 0;
@@ -246,7 +277,7 @@ static int check_magnitude(struct scanner *s, const char *start, bool integer)
 static int scan_number(struct scanner *s)
 {
         const char *start = s->at;
-        bool integer = true;
+        bool integer = true, exponent = false;
 
         if (*s->at == '-')
                 s->at++;
@@ -265,6 +296,7 @@ static int scan_number(struct scanner *s)
         }
         if (s->at < s->end && (*s->at | 0x20) == 'e') {
                 integer = false;
+                exponent = true;
                 s->at++;
                 if (s->at < s->end && (*s->at == '+' || *s->at == '-'))
                         s->at++;
@@ -272,7 +304,7 @@ static int scan_number(struct scanner *s)
                         return refuse_found(s, "the exponent's digits");
                 skip_digits(s);
         }
-        return check_magnitude(s, start, integer);
+        return check_magnitude(s, start, integer, exponent);
 }
 
 static int scan_value(struct scanner *s, unsigned depth);
@@ -318,9 +350,9 @@ static int scan_array(struct scanner *s, unsigned depth)
         return r;
 }
 
-/* Scans a key and enters it in seen (key: line), in which it must not be yet. Keys are compared as what they
- * stand for: "a" and "\u0061" are one. */
-static int scan_key(struct scanner *s, json_object *seen)
+/* Enters a key in seen (key: line), in which it must not be yet. Keys are compared as what they stand for:
+ * "a" and "\u0061" are one. */
+static int scan_unseen(struct scanner *s, json_object *seen)
 {
         _cleanup_free_ char *key = NULL;
         _cleanup_(fclosep) FILE *out = NULL;
@@ -328,9 +360,6 @@ static int scan_key(struct scanner *s, json_object *seen)
         json_object *before;
         size_t size;
         int r;
-
-        if (s->at == s->end || *s->at != '"')
-                return refuse_found(s, "a key in double quotes");
 
         out = open_memstream(&key, &size);
         if (!out)
@@ -344,9 +373,19 @@ static int scan_key(struct scanner *s, json_object *seen)
         if (json_object_object_get_ex(seen, key, &before))
                 return refuse_at(s, start, "this key is here twice; line %d has it already",
                                  json_object_get_int(before));
-        r = json_set_integer(seen, key, s->line);
+        return json_set_integer(seen, key, s->line);
+}
+
+static int scan_key(struct scanner *s, json_object *seen)
+{
+        int r;
+
+        if (s->at == s->end || *s->at != '"')
+                return refuse_found(s, "a key in double quotes");
+        r = seen ? scan_unseen(s, seen) : scan_string(s, NULL);
         if (r < 0)
                 return r;
+        s->keys++;
 
         skip_space(s);
         if (s->at == s->end || *s->at != ':')
@@ -357,11 +396,11 @@ static int scan_key(struct scanner *s, json_object *seen)
 
 static int scan_object(struct scanner *s, unsigned depth)
 {
-        _cleanup_json_ json_object *seen = json_object_new_object();
+        _cleanup_json_ json_object *seen = s->find_twice ? json_object_new_object() : NULL;
         unsigned opened = s->line;
         int r;
 
-        if (!seen)
+        if (s->find_twice && !seen)
                 return -ENOMEM;
 
         s->at++;
@@ -394,19 +433,6 @@ static int scan_literal(struct scanner *s)
         return refuse_found(s, "a value: \"string\", number, true, false, null, { or [");
 }
 
-/* A value's string is scanned for its form only. */
-static int scan_string_value(struct scanner *s)
-{
-        _cleanup_free_ char *text = NULL;
-        _cleanup_(fclosep) FILE *out = NULL;
-        size_t size;
-
-        out = open_memstream(&text, &size);
-        if (!out)
-                return -ENOMEM;
-        return scan_string(s, out);
-}
-
 static int scan_value(struct scanner *s, unsigned depth)
 {
         skip_space(s);
@@ -422,7 +448,7 @@ static int scan_value(struct scanner *s, unsigned depth)
                         return refuse(s, "nested deeper than %d levels", JSON_DEPTH_MAX);
                 return *s->at == '{' ? scan_object(s, depth) : scan_array(s, depth);
         case '"':
-                return scan_string_value(s);
+                return scan_string(s, NULL);
         case '-':
         case '0' ... '9':
                 return scan_number(s);
@@ -431,16 +457,8 @@ static int scan_value(struct scanner *s, unsigned depth)
         }
 }
 
-int json_scan(const char *text, size_t size, struct failure *failure)
+static int scan(struct scanner *s, size_t size)
 {
-        struct scanner scanner = {
-                .at = text,
-                .end = text + size,
-                .line_start = text,
-                .line = 1,
-                .failure = failure,
-        };
-        struct scanner *s = &scanner;
         int r;
 
         if (size > INT32_MAX)
@@ -460,4 +478,30 @@ int json_scan(const char *text, size_t size, struct failure *failure)
         if (s->at < s->end)
                 return refuse_found(s, "the end of the text");
         return 0;
+}
+
+int json_scan(const char *text, size_t size, size_t *ret_keys, struct failure *failure)
+{
+        struct scanner scanner = {
+                .at = text, .end = text + size, .line_start = text, .line = 1, .failure = failure
+        };
+        int r;
+
+        r = scan(&scanner, size);
+        if (r < 0)
+                return r;
+        *ret_keys = scanner.keys;
+        return 0;
+}
+
+int json_scan_twice(const char *text, size_t size, struct failure *failure)
+{
+        struct scanner scanner = { .at = text,
+                                   .end = text + size,
+                                   .line_start = text,
+                                   .line = 1,
+                                   .find_twice = true,
+                                   .failure = failure };
+
+        return scan(&scanner, size);
 }

@@ -7,14 +7,30 @@
 
 DEFINE_CLEANUP(struct json_tokener *, json_tokener_free)
 
+/* Of all objects, as many as json-c kept. The parser bounds the depth. */
+static size_t count_keys(json_object *value)
+{
+        size_t count = 0;
+
+        if (json_object_is_type(value, json_type_array)) {
+                for (size_t i = 0; i < json_object_array_length(value); i++)
+                        count += count_keys(json_object_array_get_idx(value, i));
+        } else if (json_object_is_type(value, json_type_object)) {
+                json_object_object_foreach (value, key, member)
+                        count += (key != NULL) + count_keys(member);
+        }
+        return count;
+}
+
 int json_parse(const char *text, size_t size, json_object **ret, struct failure *failure)
 {
         _cleanup_(json_tokener_freep) struct json_tokener *tokener = NULL;
         _cleanup_json_ json_object *value = NULL;
         enum json_tokener_error error;
+        size_t keys;
         int r;
 
-        r = json_scan(text, size, failure);
+        r = json_scan(text, size, &keys, failure);
         if (r < 0)
                 return r;
 
@@ -34,6 +50,11 @@ int json_parse(const char *text, size_t size, json_object **ret, struct failure 
         if (error != json_tokener_success)
                 return failure_set(failure, -EINVAL, "InvalidJSON", "1:1: %s",
                                    json_tokener_error_desc(error));
+        if (count_keys(value) != keys) {
+                r = json_scan_twice(text, size, failure);
+                if (r < 0)
+                        return r;
+        }
 
         *ret = TAKE_PTR(value);
         return 0;

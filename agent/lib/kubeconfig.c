@@ -2,7 +2,6 @@
 
 #include "kubeconfig.h"
 
-#include <openssl/evp.h>
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
@@ -10,7 +9,6 @@
 
 #include "config.h"
 #include "files.h"
-#include "x509.h"
 
 #define REASON "KubeconfigRefused"
 
@@ -120,29 +118,64 @@ static void remove_spaces(char *text)
         *to = '\0';
 }
 
-/* Standard base64 (RFC 4648 section 4), as Go's encoding/json has it for bytes. */
+/* The four characters' 24 bits, or -1. */
+static int32_t decode_four(const char *text)
+{
+        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        int32_t bits = 0;
+
+        for (size_t i = 0; i < 4; i++) {
+                const char *digit = strchr(digits, text[i]);
+
+                if (!digit || *digit == '\0')
+                        return -1;
+                bits = bits << 6 | (int32_t)(digit - digits);
+        }
+        return bits;
+}
+
+/* Standard base64 (RFC 4648 section 4), as Go's encoding/json has it for bytes, of a text. Returns its
+ * length, or -EINVAL. */
+static ssize_t decode_text(char *base64, char *text)
+{
+        size_t length = strlen(base64), padding = 0, n = 0;
+
+        if (length % 4 != 0)
+                return -EINVAL;
+        while (padding < 2 && padding < length && base64[length - 1 - padding] == '=')
+                base64[length - 1 - padding++] = 'A'; /* zeros */
+        for (size_t i = 0; i < length; i += 4) {
+                int32_t bits = decode_four(base64 + i);
+
+                if (bits < 0)
+                        return -EINVAL;
+                text[n++] = (char)(bits >> 16);
+                text[n++] = (char)(bits >> 8);
+                text[n++] = (char)bits;
+        }
+        n -= padding;
+        return memchr(text, '\0', n) ? -EINVAL : (ssize_t)n;
+}
+
 static int decode(struct reader *reader, const char *key, char *base64, char **ret_text)
 {
-        size_t length, padding = 0;
+        size_t room;
+        ssize_t n;
         char *text;
-        int n;
 
         remove_spaces(base64);
-        length = strlen(base64);
-        while (padding < 2 && padding < length && base64[length - 1 - padding] == '=')
-                padding++;
-        text = malloc(length / 4 * 3 + 1);
+        room = strlen(base64) / 4 * 3 + 1;
+        text = malloc(room);
         if (!text)
                 return -ENOMEM;
-        n = length % 4 == 0 ? EVP_DecodeBlock((unsigned char *)text, (unsigned char *)base64, (int)length)
-                            : -1;
-        if (n < (int)padding || memchr(text, '\0', (size_t)n - padding)) {
-                explicit_bzero(text, length / 4 * 3 + 1);
+        n = decode_text(base64, text);
+        if (n < 0) {
+                explicit_bzero(text, room);
                 free(text);
                 return failure_set(reader->failure, -EINVAL, REASON, "%s: %s is not PEM in base64",
                                    reader->name, key);
         }
-        text[(size_t)n - padding] = '\0';
+        text[n] = '\0';
         *ret_text = text;
         return 0;
 }
@@ -332,24 +365,4 @@ int kubeconfig_load(const char *root, const char *path, struct kubeconfig *ret, 
         *ret = kubeconfig;
         kubeconfig = (struct kubeconfig){};
         return 0;
-}
-
-int kubeconfig_node_name(const struct kubeconfig *kubeconfig, char **ret, struct failure *failure)
-{
-        const struct kubeconfig_material *material = &kubeconfig->certificate;
-        _cleanup_certificates_ certificates = {};
-        int r;
-
-        r = material->pem ? certificates_parse("client-certificate-data", material->pem,
-                                               strlen(material->pem), &certificates, failure)
-                          : certificates_load(material->path, &certificates, failure);
-        if (r < 0)
-                return r;
-        r = certificate_node_name(certificates.items[0], ret);
-        if (r == -EINVAL)
-                return failure_set(failure, r, "NotANodeCredential",
-                                   "the client certificate%s%s is not a kubelet's: its common name is not "
-                                   "system:node:NAME",
-                                   material->pem ? "" : " in ", material->pem ? "" : material->path);
-        return r;
 }

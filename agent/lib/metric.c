@@ -141,21 +141,19 @@ static int compare_entries(const void *a, const void *b)
 /* exposition_formats.md: backslash and line feed in HELP; these and the quote in label values. */
 static void write_escaped(FILE *stream, const char *text, bool quote)
 {
-        for (; *text; text++)
-                switch (*text) {
-                case '\\':
-                        fputs("\\\\", stream);
-                        break;
-                case '\n':
-                        fputs("\\n", stream);
-                        break;
-                case '"':
-                        fputs(quote ? "\\\"" : "\"", stream);
-                        break;
-                default:
-                        fputc(*text, stream);
-                }
+        for (;;) {
+                size_t plain = strcspn(text, quote ? "\\\n\"" : "\\\n");
+
+                (void)fwrite(text, 1, plain, stream);
+                text += plain;
+                if (*text == '\0')
+                        return;
+                fputs(*text == '\n' ? "\\n" : *text == '"' ? "\\\"" : "\\\\", stream);
+                text++;
+        }
 }
+
+#define WHOLE_MAX 1e15 /* up to which "%.15g" writes them without an exponent */
 
 /* The shortest decimal form that reads back as the same number. */
 static void write_number(FILE *stream, double value)
@@ -168,6 +166,12 @@ static void write_number(FILE *stream, double value)
         }
         if (isinf(value)) {
                 fputs(value > 0 ? "+Inf" : "-Inf", stream);
+                return;
+        }
+        /* Most are whole numbers, for which a search for the form takes twenty times as long as the form. */
+        if (fabs(value) < WHOLE_MAX && value == (double)(long long)value) {
+                (void)snprintf(text, sizeof(text), "%lld", (long long)value);
+                fputs(text, stream);
                 return;
         }
         for (int digits = 15; digits <= 17; digits++) {
@@ -186,7 +190,9 @@ static void write_sample(FILE *stream, const struct entry *entry, json_object *s
         fputs(entry->name, stream);
         if (labels) {
                 json_object_object_foreach (labels, label, text) {
-                        fprintf(stream, "%s%s=\"", separator, label);
+                        fputs(separator, stream);
+                        fputs(label, stream);
+                        fputs("=\"", stream);
                         write_escaped(stream, json_object_get_string(text), true);
                         fputc('"', stream);
                         separator = ",";

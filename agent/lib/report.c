@@ -426,16 +426,19 @@ int report_save(const struct report *report, const char *path)
         return file_write(path, text, size, 0644);
 }
 
+int report_read(const char *path, char **ret_text, size_t *ret_size, struct failure *failure)
+{
+        int r = file_read(path, REPORT_SIZE_MAX, ret_text, ret_size);
+
+        return r == -EFBIG ? failure_set(failure, -EINVAL, "InvalidReport", "larger than 1 MiB") : r;
+}
+
 int report_load(const char *path, struct report **ret, struct failure *failure)
 {
         _cleanup_free_ char *text = NULL;
         size_t size;
         int r;
 
-        r = file_read(path, REPORT_SIZE_MAX, &text, &size);
-        if (r == -EFBIG)
-                return failure_set(failure, -EINVAL, "InvalidReport", "larger than 1 MiB");
-        if (r < 0)
-                return r;
-        return report_parse(text, size, ret, failure);
+        r = report_read(path, &text, &size, failure);
+        return r < 0 ? r : report_parse(text, size, ret, failure);
 }

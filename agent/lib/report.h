@@ -75,6 +75,7 @@ int report_format(const struct report *report, char **ret_text, size_t *ret_size
 /* Strict about what it knows, silent about keys that it does not know. -EINVAL comes with a failure. */
 int report_parse(const char *text, size_t size, struct report **ret, struct failure *failure);
 
-/* report_format + file_write, 0644; report_parse of file_read. */
+/* report_format + file_write, 0644; report_parse of report_read, which is file_read with a failure. */
 int report_save(const struct report *report, const char *path);
+int report_read(const char *path, char **ret_text, size_t *ret_size, struct failure *failure);
 int report_load(const char *path, struct report **ret, struct failure *failure);

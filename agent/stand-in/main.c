@@ -8,6 +8,7 @@
 
 #include <poll.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -64,6 +65,12 @@ static uint64_t number(const char *text)
         return text ? strtoull(text, NULL, 10) : 0;
 }
 
+static int refuse(const char *why)
+{
+        fprintf(stderr, "stand-in: %s\n", why);
+        return 64;
+}
+
 int main(int argc, char *argv[])
 {
         uint64_t refresh, tick, refreshed = now_boottime_usec(), watchdog = number(getenv("WATCHDOG_USEC"));
@@ -71,12 +78,13 @@ int main(int argc, char *argv[])
         int notify = notify_open();
 
         if (argc < 5)
-                return 64;
+                return refuse(
+                        "capi-node-agent's plugins run this while they rest; there is nothing to do by hand");
         plugin.fd = (int)number(argv[1]);
         refresh = number(argv[3]);
         tick = watchdog && watchdog / 3 < refresh / 2 ? watchdog / 3 : refresh / 2;
         if (tick < 1000)
-                return 64;
+                return refuse("WATCHDOG_USEC or REFRESH_USEC is less than 2 ms");
 
         for (;;) {
                 /* At moments that all who stand in share: they wake the machine, and then the agent,

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <sys/stat.h>
 
 #include "cleanup.h"
@@ -308,6 +309,21 @@ static void at_rest_its_report_stays_fresh_and_otherwise_the_same(void **state)
         assert_int_equal(after->conditions[0].transition_usec, before->conditions[0].transition_usec);
 }
 
+static void run_by_hand_the_stand_in_says_that_it_is_not_for_people(void **state)
+{
+        char line[256] = "";
+        FILE *output = popen(STAND_IN " 2>&1", "re");
+        int status;
+
+        assert_non_null(output);
+        assert_non_null(fgets(line, sizeof(line), output));
+        assert_non_null(strstr(line, "plugins run this while they rest"));
+        assert_null(fgets(line, sizeof(line), output));
+        status = pclose(output);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 64);
+}
+
 static bool stands_in_for_long(void *userdata)
 {
         struct renewal *renewal = userdata;
@@ -393,6 +409,7 @@ int main(void)
                 TEST(applies_once_for_an_image_and_says_what_it_would_do),
                 TEST(exit_statuses_tell_usage_from_configuration),
                 TEST(at_rest_its_report_stays_fresh_and_otherwise_the_same),
+                TEST(run_by_hand_the_stand_in_says_that_it_is_not_for_people),
                 TEST(nothing_ends_its_rest_but_an_event),
                 TEST(a_change_ends_its_rest_and_a_new_one_follows),
                 TEST(what_is_withdrawn_during_its_rest_is_undone),

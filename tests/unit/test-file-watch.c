@@ -116,6 +116,21 @@ static void sees_the_file_again_after_its_directory_was_replaced(void **state)
         wait_for(2);
 }
 
+static void sees_entries_once_a_link_leads_to_a_directory(void **state)
+{
+        _cleanup_(file_watch_freep) struct file_watch *w = NULL;
+
+        assert_int_equal(mkdir("elsewhere", 0755), 0);
+        assert_int_equal(file_write("link", "x", 1, 0644), 0);
+        w = watch("link", SETTLE_USEC);
+        assert_int_equal(symlink("elsewhere", "new"), 0);
+        assert_int_equal(rename("new", "link"), 0);
+        wait_for(1);
+        assert_int_equal(file_write("elsewhere/entry", "x", 1, 0644), 0);
+        wait_for(2);
+        assert_quiet();
+}
+
 static void tells_about_every_entry_of_a_directory(void **state)
 {
         _cleanup_(file_watch_freep) struct file_watch *entries = NULL;
@@ -169,6 +184,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(sees_a_file_in_directories_that_come_later, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(sees_the_file_again_after_its_directory_was_replaced, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(sees_entries_once_a_link_leads_to_a_directory, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(tells_about_every_entry_of_a_directory, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_burst_is_told_once, set_up, tear_down),

@@ -169,6 +169,20 @@ static void a_plugin_without_a_report_is_pending_and_then_silent(void **state)
         assert_string_equal(json_string(world->document, "status"), "Degraded");
 }
 
+static void the_next_silence_is_known_beforehand(void **state)
+{
+        struct world *world = *state;
+
+        assert_int_equal(capabilities_expiry(&world->capabilities, BOOT), UINT64_MAX);
+        add_capability(world, "x");
+        assert_int_equal(capabilities_expiry(&world->capabilities, BOOT), BOOT + FIRST_REPORT_USEC);
+        assert_int_equal(capabilities_expiry(&world->capabilities, BOOT + FIRST_REPORT_USEC + 1), UINT64_MAX);
+        set_report(world, "x", CONDITION_TRUE, SEVERITY_WARNING);
+        assert_int_equal(capabilities_expiry(&world->capabilities, BOOT), BOOT + 2 * USEC_PER_MIN);
+        add_capability(world, "y");
+        assert_int_equal(capabilities_expiry(&world->capabilities, BOOT), BOOT + FIRST_REPORT_USEC);
+}
+
 static void a_late_plugin_makes_its_conditions_unknown(void **state)
 {
         struct world *world = *state;
@@ -413,6 +427,7 @@ int main(void)
                                                 free_world),
                 cmocka_unit_test_setup_teardown(a_plugin_without_a_report_is_pending_and_then_silent,
                                                 make_world, free_world),
+                cmocka_unit_test_setup_teardown(the_next_silence_is_known_beforehand, make_world, free_world),
                 cmocka_unit_test_setup_teardown(a_late_plugin_makes_its_conditions_unknown, make_world,
                                                 free_world),
                 cmocka_unit_test_setup_teardown(a_clock_set_back_does_not_keep_a_dead_plugin_healthy,

@@ -4,8 +4,8 @@
 /* The gateway's own key and self-signed certificate, for a node that was given none. A client knows it by the
  * pin of the key on the Node's annotation, which only this node can write. So the key stays for as long as
  * the state directory does, and the certificate is made anew from it before it runs out, and when the clock
- * turns out to have been wrong. The agent makes them, not the gateway, which faces the network and so may
- * write nothing. */
+ * turns out to have been wrong. The agent has them made, not the gateway, which faces the network and so
+ * may write nothing. */
 
 #include <stdint.h>
 
