@@ -209,7 +209,9 @@ int scheduler_configure(struct scheduler *scheduler, const struct node_health_co
                         schedule_disable(state);
                         continue;
                 }
-                schedule_enable(state, interval_usec, phase_of(node_id, state->check->name, interval_usec),
+                /* The same moment for all: a wake-up, with cold caches, costs as much as a check. They still
+                   begin two at a time, and other nodes have other moments. */
+                schedule_enable(state, interval_usec, phase_of(node_id, "node-health", interval_usec),
                                 now_usec);
                 /* At once, so that a worker never claims a condition of a control plane. */
                 if (!role_holds(state->check->role, scheduler->runs[i].run.node->root)) {
