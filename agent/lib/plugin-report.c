@@ -131,6 +131,7 @@ int plugin_report_write(struct plugin_daemon *daemon)
 {
         int r;
 
+        daemon->written_usec = now_boottime_usec();
         if (!daemon->stopping && hold_report(daemon))
                 return 0;
         r = write_report(daemon);
@@ -145,6 +146,19 @@ void plugin_touch_report(struct plugin_context *ctx)
                 return;
         ctx->daemon->quiet = 0;
         (void)sd_event_source_set_enabled(ctx->daemon->report_now, SD_EVENT_ONESHOT);
+}
+
+void plugin_renew_report(struct plugin_context *ctx)
+{
+        struct plugin_daemon *daemon = ctx->daemon;
+        uint64_t valid_usec = daemon ? plugin_valid_for(daemon) : 0;
+
+        /* What else on_refresh does is not put off. */
+        if (!daemon || daemon->retry || !daemon->settled ||
+            now_boottime_usec() - daemon->written_usec < valid_usec / 12)
+                return;
+        (void)sd_event_source_set_enabled(daemon->report_now, SD_EVENT_ONESHOT);
+        (void)sd_event_source_set_time_relative(daemon->refresh, valid_usec / 3);
 }
 
 uint64_t plugin_counter(const struct plugin_context *ctx, const char *metric)

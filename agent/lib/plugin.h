@@ -91,6 +91,10 @@ uint64_t plugin_counter(const struct plugin_context *ctx, const char *metric);
 /* Has the report written in this iteration of the loop (metrics or requests changed). */
 void plugin_touch_report(struct plugin_context *ctx);
 
+/* Has the report written now if that is due soon: for a plugin that looks at everything now and then, and has
+ * just done so. Then the node wakes once for both, and the report is as fresh as it can be. */
+void plugin_renew_report(struct plugin_context *ctx);
+
 /* Loads the configuration in force for a command: the file, else the last good one. Returns 0 with ret to be
  * freed by config_free, -ENOENT when there is none, or -EINVAL with a failure. */
 int plugin_load_config(struct plugin_context *ctx, void **ret, struct failure *failure);

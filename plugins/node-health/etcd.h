@@ -12,6 +12,7 @@
 struct etcd_watch {
         struct etcd_metrics metrics; /* of the last look, when measured */
         bool measured;
+        uint64_t measured_usec;                                        /* CLOCK_BOOTTIME */
         struct etcd_histogram wal_fsync_before, backend_commit_before; /* at the look before the last */
         double wal_fsync_p99_seconds, backend_commit_p99_seconds;      /* NAN: nothing was written */
         struct {

@@ -10,7 +10,7 @@
 #include "timestamp.h"
 
 #define EXCERPT_SIZE          160
-#define CONNECTIONS_KEPT_USEC (2 * USEC_PER_MIN)
+#define CONNECTIONS_KEPT_USEC (10 * USEC_PER_MIN)
 
 static void cancel_transfer(struct check_run *run)
 {

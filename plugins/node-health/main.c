@@ -73,6 +73,13 @@ static void on_changed(void *userdata)
         plugin_touch_report(health->ctx);
 }
 
+static void on_done(void *userdata)
+{
+        struct node_health *health = userdata;
+
+        plugin_renew_report(health->ctx);
+}
+
 static int open_node(struct plugin_context *ctx, struct node_health **ret)
 {
         struct node_health *health;
@@ -89,6 +96,7 @@ static int open_node(struct plugin_context *ctx, struct node_health **ret)
                 free(health);
                 return r;
         }
+        scheduler_on_done(health->scheduler, on_done);
         *ret = health;
         return 0;
 }

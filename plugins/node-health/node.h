@@ -15,6 +15,7 @@
 #include "node-health-config.h"
 #include "oom.h"
 #include "pressure.h"
+#include "read-only.h"
 #include "runc-version.h"
 #include "runtime.h"
 #include "scs.h"
@@ -31,6 +32,7 @@ struct node {
         struct unit_watch kubelet, containerd;
         struct disk_watch space, inodes;
 
+        struct mount_list mounts;
         struct units_watch units;
         struct http_client *http; /* made when it is needed first */
         uint64_t http_until_usec; /* CLOCK_BOOTTIME: then it is made anew */

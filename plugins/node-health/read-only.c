@@ -7,7 +7,11 @@
 #include "files.h"
 #include "mountinfo.h"
 #include "node.h"
+#include "quantity.h"
 #include "text.h"
+#include "timestamp.h"
+
+#define MOUNTS_KEPT_USEC (USEC_PER_SEC / 10)
 
 /* By the super options: ProtectSystem=strict makes every mount of this service read-only. Newer kernels leave
  * a broken ext4 "rw" and show "emergency_ro" or "shutdown" beside it (fs/ext4/super.c _ext4_show_options). */
@@ -49,14 +53,37 @@ static void judge_root(const struct mount *mount, struct check_result *ret)
                 check_result_set(ret, CHECK_OK, "RootWritable", "the root file system can be written");
 }
 
+/* The kernel takes longer to write the list than all else here: two rows share it. */
+static int read_mounts(struct mount_list *list, const char **ret)
+{
+        uint64_t now_usec = now_boottime_usec();
+        int r;
+
+        if (!list->mountinfo || now_usec - list->read_usec > MOUNTS_KEPT_USEC) {
+                mount_list_clear(list);
+                r = mountinfo_read(&list->mountinfo);
+                if (r < 0)
+                        return r;
+                list->read_usec = now_usec;
+        }
+        *ret = list->mountinfo;
+        return 0;
+}
+
+void mount_list_clear(struct mount_list *list)
+{
+        free(list->mountinfo);
+        *list = (struct mount_list){};
+}
+
 int read_only_root_start(struct check_run *run)
 {
         _cleanup_(mount_clear) struct mount mount = {};
-        _cleanup_free_ char *mountinfo = NULL;
         struct check_result result;
+        const char *mountinfo;
         int r;
 
-        r = mountinfo_read(&mountinfo);
+        r = read_mounts(&run->node->mounts, &mountinfo);
         if (r >= 0)
                 r = find_mount(mountinfo, run->node->root, "/", &mount);
         if (r < 0)
@@ -79,13 +106,13 @@ static void add(const struct mount *mount, char *list, size_t size)
 int read_only_filesystem_start(struct check_run *run)
 {
         const struct config_strings *paths = &run->node->config->checks.read_only_filesystem.paths;
-        _cleanup_free_ char *mountinfo = NULL;
         struct check_result result;
+        const char *mountinfo;
         char list[384] = "";
         bool any = false;
         int r;
 
-        r = mountinfo_read(&mountinfo);
+        r = read_mounts(&run->node->mounts, &mountinfo);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < paths->count; i++) {

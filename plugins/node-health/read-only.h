@@ -5,5 +5,12 @@
 
 #include "check.h"
 
+/* /proc/self/mountinfo as it was a moment ago. All zero: not read. */
+struct mount_list {
+        char *mountinfo;
+        uint64_t read_usec; /* CLOCK_BOOTTIME */
+};
+void mount_list_clear(struct mount_list *list);
+
 int read_only_root_start(struct check_run *run);
 int read_only_filesystem_start(struct check_run *run);

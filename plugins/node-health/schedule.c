@@ -226,8 +226,8 @@ uint64_t schedule_slack(const struct schedule *schedule)
                         continue;
                 if (state->running || (!state->absent && !state->known))
                         return 0;
-                if (slack > state->interval_usec / 6)
-                        slack = state->interval_usec / 6;
+                if (slack > state->interval_usec / 3)
+                        slack = state->interval_usec / 3;
         }
         return slack;
 }

@@ -22,9 +22,9 @@
 #define SCHEDULE_START_USEC (2 * 60 * UINT64_C(1000000))
 #define SCHEDULE_RETRY_USEC (5 * UINT64_C(1000000))
 
-/* Starts may be this late, so that checks whose moments are close share one wake-up: at most a sixth of the
- * shortest interval. */
-#define SCHEDULE_SLACK_USEC (5 * UINT64_C(1000000))
+/* Starts may be this late, at most a third of the shortest interval: sd-event then puts them onto a moment
+ * that all processes of the machine share, each ten seconds, so that they wake it together. */
+#define SCHEDULE_SLACK_USEC (10 * UINT64_C(1000000))
 
 struct check_state {
         const struct check *check;

@@ -22,14 +22,25 @@ struct scheduler {
         struct schedule schedule;
         struct scheduled_run *runs; /* in the order of schedule.states */
         scheduler_changed_fn changed;
+        scheduler_done_fn done; /* may be NULL */
         void *userdata;
 };
+
+static bool is_done(const struct scheduler *scheduler, uint64_t wakeup_usec)
+{
+        for (size_t i = 0; i < scheduler->schedule.count; i++)
+                if (scheduler->schedule.states[i].running)
+                        return false;
+        return wakeup_usec > now_boottime_usec() + USEC_PER_SEC / 2;
+}
 
 static int arm(struct scheduler *scheduler)
 {
         uint64_t wakeup_usec = schedule_wakeup(&scheduler->schedule);
         int r;
 
+        if (scheduler->done && is_done(scheduler, wakeup_usec))
+                scheduler->done(scheduler->userdata);
         if (wakeup_usec == UINT64_MAX)
                 return sd_event_source_set_enabled(scheduler->timer, SD_EVENT_OFF);
         r = sd_event_source_set_time(scheduler->timer, wakeup_usec);
@@ -177,6 +188,11 @@ struct scheduler *scheduler_free(struct scheduler *scheduler)
         return NULL;
 }
 
+void scheduler_on_done(struct scheduler *scheduler, scheduler_done_fn done)
+{
+        scheduler->done = done;
+}
+
 void scheduler_pause(struct scheduler *scheduler)
 {
         for (size_t i = 0; i < scheduler->schedule.count; i++) {
@@ -209,7 +225,9 @@ int scheduler_configure(struct scheduler *scheduler, const struct node_health_co
                         schedule_disable(state);
                         continue;
                 }
-                schedule_enable(state, interval_usec, phase_of(node_id, state->check->name, interval_usec),
+                /* The same moment for all: a wake-up, with cold caches, costs as much as a check. They still
+                   begin two at a time, and other nodes have other moments. */
+                schedule_enable(state, interval_usec, phase_of(node_id, "node-health", interval_usec),
                                 now_usec);
                 /* At once, so that a worker never claims a condition of a control plane. */
                 if (!role_holds(state->check->role, scheduler->runs[i].run.node->root)) {

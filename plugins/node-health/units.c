@@ -6,6 +6,7 @@
 
 #include "node.h"
 #include "text.h"
+#include "timestamp.h"
 
 #define SYSTEMD      "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
@@ -52,17 +53,40 @@ static void finish_unknown(struct units_watch *watch, const char *why)
         check_finish(run, &result);
 }
 
-static unsigned list(const struct units_watch *watch, enum unit_trouble trouble, char *buffer, size_t size)
+/* Since when each is in trouble, by the looks before this one. */
+static void remember(struct units_watch *watch, uint64_t now_usec)
+{
+        struct unit_suspect *suspects = watch->suspects;
+        size_t n = 0;
+
+        for (size_t i = 0; i < watch->n_suspects; i++) {
+                if (suspects[i].cleared)
+                        continue;
+                suspects[i].since_usec = now_usec;
+                for (size_t k = 0; k < watch->n_before; k++)
+                        if (strcmp(watch->before[k].name, suspects[i].name) == 0)
+                                suspects[i].since_usec = watch->before[k].since_usec;
+                suspects[n++] = suspects[i];
+        }
+        watch->n_suspects = watch->n_before = n;
+        memcpy(watch->before, suspects, n * sizeof(*suspects));
+}
+
+static unsigned list(const struct units_watch *watch, enum unit_trouble trouble, uint64_t until_usec,
+                     char *buffer, size_t size)
 {
         unsigned n = 0;
 
         for (size_t i = 0; i < watch->n_suspects; i++)
-                if (!watch->suspects[i].cleared && watch->suspects[i].trouble == trouble)
+                if (watch->suspects[i].trouble == trouble && watch->suspects[i].since_usec <= until_usec)
                         text_append(buffer, size, "%s%s", n++ > 0 ? " " : "", watch->suspects[i].name);
         return n;
 }
 
-static void finish(struct units_watch *watch)
+/* Those in trouble since that moment or before. Returns how many, with the reason that the first of them
+ * gives; NULL: none. */
+static unsigned describe(const struct units_watch *watch, uint64_t until_usec, const char **ret_reason,
+                         char *text, size_t size)
 {
         static const struct {
                 enum unit_trouble trouble;
@@ -73,30 +97,53 @@ static void finish(struct units_watch *watch)
                 { UNIT_STOPPING, "UnitsStuckStopping", "still stopping" },
                 { UNIT_INACTIVE, "UnitsNotRunning", "enabled, but not running" },
         };
-        struct check_run *run = watch->run;
-        const char *reason = NULL;
-        struct check_result result;
-        char text[400] = "";
         unsigned count = 0;
 
-        unit_bus_works(&run->node->bus);
+        *ret_reason = NULL;
         for (size_t i = 0; i < ELEMENTS(rows); i++) {
                 char names[200] = "";
-                unsigned n = list(watch, rows[i].trouble, names, sizeof(names));
+                unsigned n = list(watch, rows[i].trouble, until_usec, names, sizeof(names));
 
                 if (n == 0)
                         continue;
-                text_append(text, sizeof(text), "%s%s: %s", text[0] ? "; " : "", rows[i].text, names);
-                reason = reason ?: rows[i].reason;
+                text_append(text, size, "%s%s: %s", text[0] ? "; " : "", rows[i].text, names);
+                *ret_reason = *ret_reason ?: rows[i].reason;
                 count += n;
         }
+        return count;
+}
+
+void units_judge(struct units_watch *watch, uint64_t now_usec, struct check_result *ret)
+{
+        uint64_t limit_usec = now_usec > UNITS_TROUBLE_USEC ? now_usec - UNITS_TROUBLE_USEC : 0;
+        char text[400] = "";
+        const char *reason;
+        unsigned count;
+
+        remember(watch, now_usec);
+        count = describe(watch, limit_usec, &reason, text, sizeof(text));
+        if (count > 0) {
+                check_result_set(ret, CHECK_FAIL, reason, "%s; look at: systemctl status", text);
+        } else if (describe(watch, now_usec, &reason, text, sizeof(text)) == 0) {
+                check_result_set(ret, CHECK_OK, "UnitsFine", "all services are as they should be");
+        } else {
+                check_result_set(ret, watch->judged ? CHECK_OK : CHECK_UNKNOWN,
+                                 watch->judged ? "UnitsFine" : "NotConfirmedYet",
+                                 "not for five minutes yet: %s", text);
+        }
+        watch->judged |= ret->status != CHECK_UNKNOWN;
+        ret->value = count;
+        ret->threshold = 1;
+}
+
+static void finish(struct units_watch *watch)
+{
+        struct check_run *run = watch->run;
+        struct check_result result;
+
+        unit_bus_works(&run->node->bus);
+        units_judge(watch, now_boottime_usec(), &result);
         units_stop(watch);
-        if (count > 0)
-                check_result_set(&result, CHECK_FAIL, reason, "%s; look at: systemctl status", text);
-        else
-                check_result_set(&result, CHECK_OK, "UnitsFine", "all services are as they should be");
-        result.value = count;
-        result.threshold = 1;
         check_finish(run, &result);
 }
 
@@ -310,7 +357,8 @@ int units_start(struct check_run *run)
         struct units_watch *watch = &run->node->units;
         int r;
 
-        *watch = (struct units_watch){ .run = run };
+        watch->run = run;
+        watch->n_suspects = watch->at = watch->question = 0;
         run->cancel = cancel;
         r = unit_bus_open(run->node);
         if (r >= 0)

@@ -65,6 +65,24 @@ static bool is_named(const struct mirror_plan *plan, const char *name)
         return is_name_of(plan->authorities_path, name);
 }
 
+/* The next copy that the plan does not name; NULL: none. */
+static const char *next_unnamed(DIR *dir, const struct mirror_plan *plan)
+{
+        for (struct dirent *entry; (entry = readdir(dir));)
+                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+                    !is_named(plan, entry->d_name))
+                        return entry->d_name;
+        return NULL;
+}
+
+bool copies_are_swept(const char *root, const struct mirror_plan *plan)
+{
+        _cleanup_free_ char *directory = path_under(root, MIRROR_FILES);
+        _cleanup_(closedirp) DIR *dir = directory ? opendir(directory) : NULL;
+
+        return dir ? !next_unnamed(dir, plan) : directory && errno == ENOENT;
+}
+
 int copies_sweep(const char *root, const struct mirror_plan *plan)
 {
         _cleanup_free_ char *directory = path_under(root, MIRROR_FILES);
@@ -75,13 +93,9 @@ int copies_sweep(const char *root, const struct mirror_plan *plan)
         dir = opendir(directory);
         if (!dir)
                 return errno == ENOENT ? 0 : -errno;
-        for (struct dirent *entry; (entry = readdir(dir));) {
-                if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-                    is_named(plan, entry->d_name))
-                        continue;
-                if (unlinkat(dirfd(dir), entry->d_name, 0) < 0)
+        for (const char *name; (name = next_unnamed(dir, plan));)
+                if (unlinkat(dirfd(dir), name, 0) < 0)
                         return -errno;
-        }
         if (!plan && rmdir(directory) < 0)
                 return -errno;
         return 0;

@@ -9,5 +9,8 @@
  * (StateNotWritten). */
 int copies_write(const char *root, const struct mirror_plan *plan, struct failure *failure);
 
+/* Whether there are none that the plan does not name. */
+bool copies_are_swept(const char *root, const struct mirror_plan *plan);
+
 /* Removes those that the plan does not name; NULL: all. Returns 0 or -errno. */
 int copies_sweep(const char *root, const struct mirror_plan *plan);

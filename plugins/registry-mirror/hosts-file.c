@@ -223,6 +223,14 @@ char *hosts_file_directory(const char *host)
         return asprintf(&directory, "%.*s_%s_", (int)(colon - host), host, colon + 1) < 0 ? NULL : directory;
 }
 
+char *hosts_file_path(const char *certs_d, const char *host)
+{
+        _cleanup_free_ char *directory = hosts_file_directory(host);
+        char *path;
+
+        return directory && asprintf(&path, "%s/%s/hosts.toml", certs_d, directory) >= 0 ? path : NULL;
+}
+
 char *hosts_file_upstream(const char *host)
 {
         char *url;

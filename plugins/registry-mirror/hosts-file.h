@@ -20,6 +20,9 @@ char *hosts_file_shown(const char *text);
  * "registry.example.org_5000_"; NULL: "_default". Owned by the caller; NULL: no memory. */
 char *hosts_file_directory(const char *host);
 
+/* CERTS_D/HOST/hosts.toml. Owned by the caller; NULL: no memory. */
+char *hosts_file_path(const char *certs_d, const char *host);
+
 /* Who is asked in the end when nobody else has the image: "https://registry-1.docker.io". NULL: no memory. */
 char *hosts_file_upstream(const char *host);
 

@@ -9,6 +9,10 @@
 #include "shared-authorities.h"
 #include "watch.h"
 
+#ifndef VALID_FOR_USEC
+#define VALID_FOR_USEC 0 /* as the loop has it */
+#endif
+
 static const struct condition_type conditions[] = {
         { .type = CONDITION_REGISTRY_MIRRORS, .severity = SEVERITY_WARNING },
         {},
@@ -29,10 +33,12 @@ static const struct plugin plugin = {
         .config = &mirror_config_type,
         .also_for = SHARED_AUTHORITIES,
         .conditions = conditions,
+        .valid_for_usec = VALID_FOR_USEC,
         .apply = mirror_apply,
         .undo = mirror_undo,
         .watch = mirror_watch_start,
         .report = mirror_report,
+        .rests = mirror_watch_rests,
         .close = mirror_watch_close,
         .commands = commands,
 };

@@ -28,7 +28,7 @@ static int describe_endpoint(json_object *endpoints, const struct mirror_host *h
 static int describe_chain(json_object *registries, const struct mirror_chain *chain,
                           const struct mirror_facts *facts)
 {
-        _cleanup_free_ char *directory = hosts_file_directory(chain->host), *file = NULL;
+        _cleanup_free_ char *file = hosts_file_path(facts->directory, chain->host);
         json_object *object = json_object_new_object(), *endpoints = json_object_new_array();
         int r;
 
@@ -38,10 +38,8 @@ static int describe_chain(json_object *registries, const struct mirror_chain *ch
                 return r;
         }
         r = json_set(object, "endpoints", endpoints);
-        if (r < 0 || !directory || asprintf(&file, "%s/%s/hosts.toml", facts->directory, directory) < 0) {
-                file = NULL;
+        if (r < 0 || !file)
                 return -ENOMEM;
-        }
         r = json_set_string(object, "registry", chain->host);
         if (r >= 0)
                 r = json_set_bool(object, "fallback", chain->fallback);

@@ -21,13 +21,20 @@ struct probe {
         struct http_transfer *transfer; /* NULL: not under way */
 };
 
+/* What a process before this one said of an endpoint: that it was good. */
+struct remembered {
+        char **urls;
+        size_t count;
+};
+
 struct probes {
         sd_event *event;
         const char *root;
         probes_changed_fn changed;
         void *userdata;
         sd_event_source *timer;
-        struct http_client *http;
+        struct http_client *http; /* made when it is needed */
+        struct remembered remembered;
         char node_id[NODE_ID_SIZE];
 
         struct standing_rules rules;
@@ -84,19 +91,31 @@ static int make_lines(const struct mirror_host *host, char *lines[static HEADERS
 /* ---- one probe ---- */
 
 static int arm(struct probes *probes);
+static unsigned count_running(const struct probes *probes);
 static void start(struct probe *probe, uint64_t now_usec);
 
 static void finish(struct probe *probe, const struct probe_result *result)
 {
         struct probes *probes = probe->probes;
-        uint64_t now_usec = now_boottime_usec();
-        uint64_t phase_usec = phase_of(probes->node_id, probe->question.url, probes->rules.interval_usec);
+        uint64_t now_usec = now_boottime_usec(), interval_usec;
+        bool changed, settled;
 
         probe->transfer = NULL;
-        probe->due_usec = phase_next(phase_usec, probes->rules.interval_usec, now_usec);
+        changed = standing_note(&probe->standing, result, &probes->rules, now_usec);
+        settled = standing_is_settled(&probe->standing, &probes->rules);
+        interval_usec = standing_interval(&probe->standing, &probes->rules);
+        /* One moment for all that are settled, so that the plugin rests between. */
+        probe->due_usec =
+                phase_next(phase_of(probes->node_id, settled ? "registry-mirror" : probe->question.url,
+                                    interval_usec),
+                           interval_usec, now_usec);
         if (probe->due_usec < now_usec + result->retry_after_usec)
                 probe->due_usec = now_usec + result->retry_after_usec;
-        if (standing_note(&probe->standing, result, &probes->rules, now_usec))
+        /* By then no server has kept a connection. */
+        settled = probes_are_settled(probes);
+        if (settled)
+                probes->http = http_client_free(probes->http);
+        if (changed || settled)
                 probes->changed(probes->userdata);
 }
 
@@ -126,7 +145,9 @@ static int start_request(struct probe *probe, const char *const *lines)
         _cleanup_mirror_trust_ trust = {};
         int r;
 
-        r = mirror_plan_trust(&probes->plan, probes->root, host, probe->with_bundle, &trust);
+        r = probes->http ? 0 : http_client_new(probes->event, &probes->http);
+        if (r >= 0)
+                r = mirror_plan_trust(&probes->plan, probes->root, host, probe->with_bundle, &trust);
         if (r < 0)
                 return r;
         return http_start(probes->http,
@@ -213,6 +234,38 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 /* ---- all of them ---- */
 
+static void remembered_clear(struct remembered *remembered)
+{
+        for (size_t i = 0; i < remembered->count; i++)
+                free(remembered->urls[i]);
+        free(remembered->urls);
+        *remembered = (struct remembered){};
+}
+
+int probes_remember(struct probes *probes, const struct report *report)
+{
+        json_object *list = report->info ? json_member(report->info, "probes", json_type_array) : NULL;
+        struct remembered *remembered = &probes->remembered;
+        size_t count = list ? json_object_array_length(list) : 0;
+
+        remembered_clear(remembered);
+        remembered->urls = calloc(count + 1, sizeof(*remembered->urls));
+        if (!remembered->urls)
+                return -ENOMEM;
+        for (size_t i = 0; i < count; i++) {
+                json_object *probe = json_object_array_get_idx(list, i);
+                const char *url = json_string(probe, "endpoint");
+
+                if (!url || !json_object_get_boolean(json_member(probe, "usable", json_type_boolean)))
+                        continue;
+                remembered->urls[remembered->count] = strdup(url);
+                if (!remembered->urls[remembered->count])
+                        return -ENOMEM;
+                remembered->count++;
+        }
+        return 0;
+}
+
 static void clear_items(struct probe *items, size_t count)
 {
         for (size_t i = 0; i < count; i++) {
@@ -252,8 +305,6 @@ int probes_new(sd_event *event, const char *root, probes_changed_fn changed, voi
                                       on_timer, probes);
         if (r >= 0)
                 r = sd_event_source_set_enabled(probes->timer, SD_EVENT_OFF);
-        if (r >= 0)
-                r = http_client_new(event, &probes->http);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(probes);
@@ -265,11 +316,20 @@ struct probes *probes_free(struct probes *probes)
         if (!probes)
                 return NULL;
         clear(probes);
+        remembered_clear(&probes->remembered);
         http_client_free(probes->http);
         sd_event_source_disable_unref(probes->timer);
         sd_event_unref(probes->event);
         free(probes);
         return NULL;
+}
+
+static bool is_remembered(const struct remembered *remembered, const char *url)
+{
+        for (size_t i = 0; i < remembered->count; i++)
+                if (strcmp(remembered->urls[i], url) == 0)
+                        return true;
+        return false;
 }
 
 /* What was known of the same endpoint goes on; a new one is asked soon, but not by every node at once. */
@@ -283,6 +343,7 @@ static void begin(struct probe *probe, const struct probes *before, const struct
                                 probe->due_usec = before->items[i].due_usec;
                         return;
                 }
+        probe->standing.was_good = is_remembered(&before->remembered, probe->host->endpoint->url);
         probe->due_usec =
                 now_boottime_usec() +
                 phase_of(before->node_id, probe->question.url,
@@ -392,6 +453,14 @@ int probes_configure(struct probes *probes, const struct mirror_config *config,
         clear(probes);
         *probes = next;
         return arm(probes);
+}
+
+bool probes_are_settled(const struct probes *probes)
+{
+        for (size_t i = 0; i < probes->count; i++)
+                if (!standing_is_settled(&probes->items[i].standing, &probes->rules))
+                        return false;
+        return count_running(probes) == 0;
 }
 
 const struct mirror_plan *probes_plan(const struct probes *probes)

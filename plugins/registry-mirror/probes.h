@@ -9,6 +9,7 @@
 
 #include "demotion.h"
 #include "plan.h"
+#include "report.h"
 #include "standing.h"
 
 #define PROBES_PARALLEL_MAX 4
@@ -17,7 +18,7 @@
 
 struct probes;
 
-/* What is to be told of the endpoints, or their order, changed. */
+/* What is to be told of the endpoints, or their order, changed; or all are settled. */
 typedef void (*probes_changed_fn)(void *userdata);
 
 int probes_new(sd_event *event, const char *root, probes_changed_fn changed, void *userdata,
@@ -30,6 +31,14 @@ DEFINE_CLEANUP(struct probes *, probes_free)
  * Returns 0, mirror_plan_load's errors with a failure (what was before goes on), or -ENOMEM. */
 int probes_configure(struct probes *probes, const struct mirror_config *config,
                      const struct containerd_version *version, struct failure *failure);
+
+/* Takes from a report of a process before this one who could be used: of those one bad answer is no news
+ * either. To be called before probes_configure. Returns 0 or -ENOMEM. */
+int probes_remember(struct probes *probes, const struct report *report);
+
+/* Whether everybody has answered, and is asked again only after a while (standing.h); also with nobody to
+ * ask. */
+bool probes_are_settled(const struct probes *probes);
 
 /* Its plan, and a standing for each of the plan's hosts; NULL: not probed. */
 const struct mirror_plan *probes_plan(const struct probes *probes);

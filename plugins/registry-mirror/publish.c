@@ -166,22 +166,19 @@ static int want_chain(struct publication *publication, const struct mirror_chain
                       struct failure *failure)
 {
         struct mirror_facts *facts = &publication->facts;
-        _cleanup_free_ char *directory = hosts_file_directory(chain->host);
+        _cleanup_free_ char *path = hosts_file_path(facts->directory, chain->host);
         _cleanup_free_ char *text = hosts_file_render(publication->plan, chain, &facts->containerd.version);
         struct owned_file *file = &publication->wanted[publication->n_wanted];
-        char *path;
         int r;
 
-        if (!directory || !text)
+        if (!path || !text)
                 return -ENOMEM;
         r = hosts_file_check(text, &facts->containerd.version, failure);
         if (r < 0) {
                 failure_prefix(failure, "%s", chain->host ?: "default");
                 return r;
         }
-        if (asprintf(&path, "%s/%s/hosts.toml", facts->directory, directory) < 0)
-                return -ENOMEM;
-        r = want(publication, path, TAKE_PTR(text), has_secrets(chain) ? 0600 : 0644);
+        r = want(publication, TAKE_PTR(path), TAKE_PTR(text), has_secrets(chain) ? 0600 : 0644);
         if (r < 0)
                 return r;
         file->shown = hosts_file_shown;
@@ -266,6 +263,11 @@ int mirror_examine(struct plugin_context *ctx, const struct mirror_config *confi
                 r = owned_files_show(ctx->root, ctx->state_dir, publication.wanted, publication.n_wanted,
                                      differences, failure);
         return r < 0 ? r : hand_over(&publication, ret);
+}
+
+bool mirror_is_swept(const struct plugin_context *ctx, const struct mirror_plan *plan)
+{
+        return copies_are_swept(ctx->root, plan);
 }
 
 int mirror_sweep(const struct plugin_context *ctx, const struct mirror_plan *plan)

@@ -43,5 +43,8 @@ int mirror_examine(struct plugin_context *ctx, const struct mirror_config *confi
                    const struct mirror_plan *plan, FILE *differences, struct mirror_facts *ret,
                    struct failure *failure);
 
+/* Whether mirror_sweep has nothing to do. */
+bool mirror_is_swept(const struct plugin_context *ctx, const struct mirror_plan *plan);
+
 /* Removes the copies that the plan does not name; NULL: all. Returns 0 or -errno. */
 int mirror_sweep(const struct plugin_context *ctx, const struct mirror_plan *plan);

@@ -14,7 +14,8 @@ static void count(struct standing *standing, enum probe_state state)
 /* One lost packet is no news; what was not good yet, and what is bad in another way, is believed at once. */
 static bool is_confirmed(const struct standing *standing)
 {
-        return standing->bad == 0 || standing->bad >= STANDING_BAD_AFTER || !probe_is_good(standing->state);
+        return standing->bad == 0 || standing->bad >= STANDING_BAD_AFTER ||
+               (!probe_is_good(standing->state) && !standing->was_good);
 }
 
 static void demote(struct standing *standing, uint64_t intervals)
@@ -41,6 +42,23 @@ static bool judge_demotion(struct standing *standing, const struct standing_rule
         return true;
 }
 
+bool standing_is_settled(const struct standing *standing, const struct standing_rules *rules)
+{
+        return !rules->demote && !standing->demoted && standing->bad == 0 && probe_is_good(standing->state) &&
+               (standing->was_good || standing->alive >= STANDING_SETTLED_AFTER);
+}
+
+uint64_t standing_interval(const struct standing *standing, const struct standing_rules *rules)
+{
+        uint64_t settled_usec = STANDING_SETTLED_INTERVALS * rules->interval_usec;
+
+        if (settled_usec > STANDING_SETTLED_USEC)
+                settled_usec = STANDING_SETTLED_USEC;
+        return standing_is_settled(standing, rules) && settled_usec > rules->interval_usec
+                       ? settled_usec
+                       : rules->interval_usec;
+}
+
 bool standing_note(struct standing *standing, const struct probe_result *result,
                    const struct standing_rules *rules, uint64_t now_usec)
 {
@@ -51,6 +69,7 @@ bool standing_note(struct standing *standing, const struct probe_result *result,
         if (result->state != before && is_confirmed(standing)) {
                 standing->state = result->state;
                 memcpy(standing->detail, result->detail, sizeof(standing->detail));
+                standing->was_good &= probe_is_good(result->state);
         }
         return judge_demotion(standing, rules, now_usec) || standing->state != before;
 }

@@ -17,12 +17,20 @@
 #define STANDING_HOLD_MAX 64
 #define STANDING_QUIET    120
 
+/* Who has answered so often in a row is asked only each tenth interval, or after five minutes if that is
+ * sooner, until it does not: what is said of an endpoint is a warning, while asking keeps a process awake.
+ * Not where the dead are demoted: pulls wait for that. */
+#define STANDING_SETTLED_AFTER     3
+#define STANDING_SETTLED_INTERVALS 10
+#define STANDING_SETTLED_USEC      (5 * 60 * UINT64_C(1000000))
+
 struct standing {
         struct probe_result last;
         enum probe_state state;         /* in force; the last one's after a confirmation */
         char detail[PROBE_DETAIL_SIZE]; /* of the result with which that began: what follows only tells other
                                            times */
         unsigned bad, dead, alive;      /* results in a row */
+        bool was_good;                  /* when a process before this one last asked */
         bool demoted;
         uint64_t changed_usec; /* when demoted did; 0: never */
         unsigned hold;         /* intervals */
@@ -32,6 +40,11 @@ struct standing_rules {
         bool demote; /* whether anyone is ever demoted */
         uint64_t interval_usec;
 };
+
+bool standing_is_settled(const struct standing *standing, const struct standing_rules *rules);
+
+/* How long after a result the next one is due. */
+uint64_t standing_interval(const struct standing *standing, const struct standing_rules *rules);
 
 /* Takes the next result. Returns true when the state in force or demoted changed. */
 bool standing_note(struct standing *standing, const struct probe_result *result,

@@ -6,13 +6,18 @@
 
 #include "demotion.h"
 #include "files.h"
+#include "hosts-file.h"
 #include "log.h"
 #include "probe-verdict.h"
 #include "quantity.h"
+#include "report.h"
+#include "timestamp.h"
 #include "unit-processes.h"
 
 #define RECHECK_USEC (60 * USEC_PER_SEC)
-#define ASK_USEC     (5 * USEC_PER_SEC)
+/* When all is as it should be; a change of a file is seen at once. */
+#define LOOK_USEC (30 * USEC_PER_MIN)
+#define ASK_USEC  (5 * USEC_PER_SEC)
 
 static struct mirror_watch *watch_free(struct mirror_watch *watch)
 {
@@ -28,6 +33,15 @@ static struct mirror_watch *watch_free(struct mirror_watch *watch)
         return NULL;
 }
 DEFINE_CLEANUP(struct mirror_watch *, watch_free)
+
+/* What is left to wait for is a file that changes, and the moment when everybody is asked again. */
+bool mirror_watch_rests(const struct plugin_context *ctx)
+{
+        const struct mirror_watch *watch = ctx->userdata;
+
+        return watch && watch->is_good && !watch->asking && !watch->restart_pending &&
+               probes_are_settled(watch->probes) && mirror_is_swept(ctx, &watch->plan);
+}
 
 /* Only a containerd that started before our file was there has not read it; at boot that is there first. */
 static void look_for_restart(struct mirror_watch *watch)
@@ -57,6 +71,7 @@ static void tell_of_endpoints(struct mirror_watch *watch)
                 standings[i] = probes_standing(watch->probes, i);
         probe_verdict(&watch->plan, standings, &verdict);
         free(standings);
+        watch->is_good = verdict.status == CONDITION_TRUE;
         if (verdict.status != CONDITION_UNKNOWN)
                 plugin_set_condition(watch->ctx, CONDITION_REGISTRY_MIRRORS, verdict.status, verdict.reason,
                                      "%s", verdict.message);
@@ -74,9 +89,11 @@ static void tell(struct mirror_watch *watch, const struct failure *failure)
                          &verdict) &&
             probes_plan(watch->probes)->n_hosts > 0)
                 tell_of_endpoints(watch);
-        else
+        else {
+                watch->is_good = verdict.status == CONDITION_TRUE;
                 plugin_set_condition(watch->ctx, CONDITION_REGISTRY_MIRRORS, verdict.status, verdict.reason,
                                      "%s", verdict.message);
+        }
         plugin_touch_report(watch->ctx);
 }
 
@@ -122,6 +139,13 @@ static int publish(struct mirror_watch *watch, struct failure *failure)
         return 0;
 }
 
+static void arm_recheck(struct mirror_watch *watch)
+{
+        (void)sd_event_source_set_time_relative(watch->recheck,
+                                                mirror_watch_rests(watch->ctx) ? LOOK_USEC : RECHECK_USEC);
+        (void)sd_event_source_set_enabled(watch->recheck, SD_EVENT_ONESHOT);
+}
+
 static int look(struct mirror_watch *watch)
 {
         _cleanup_failure_ failure = {};
@@ -135,6 +159,7 @@ static int look(struct mirror_watch *watch)
                             strerror(-r));
         look_for_restart(watch);
         tell(watch, r < 0 ? &failure : NULL);
+        arm_recheck(watch);
         return 0;
 }
 
@@ -155,6 +180,7 @@ static void on_version_end(struct grpc_call *call, int error, const struct failu
         int r;
 
         watch->asking = NULL;
+        arm_recheck(watch);
         containerd_state_load(watch->ctx->state_dir, &state);
         if (error < 0 || containerd_version_same(&state.version, &watch->told))
                 return;
@@ -193,8 +219,6 @@ static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata)
         struct mirror_watch *watch = userdata;
         int r;
 
-        sd_event_source_set_time_relative(watch->recheck, RECHECK_USEC);
-        sd_event_source_set_enabled(watch->recheck, SD_EVENT_ONESHOT);
         r = look(watch);
         /* What was in use a minute ago may go now. */
         if (r >= 0)
@@ -204,6 +228,7 @@ static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata)
         r = ask_version(watch);
         if (r < 0)
                 (void)log_error(r, "Cannot ask containerd for its version");
+        arm_recheck(watch);
         return 0;
 }
 
@@ -257,6 +282,20 @@ static int watch_registry(struct mirror_watch *watch, const struct mirror_regist
         return r;
 }
 
+/* Our own, which people edit. */
+static int watch_hosts_files(struct mirror_watch *watch)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && watch->facts.directory && i < watch->plan.n_chains; i++) {
+                _cleanup_free_ char *path =
+                        hosts_file_path(watch->facts.directory, watch->plan.chains[i].host);
+
+                r = path ? watch_path(watch, path, on_change) : -ENOMEM;
+        }
+        return r;
+}
+
 /* custom-ca's authorities are watched by the loop when there is no configuration, and here in any case. */
 static int watch_files(struct mirror_watch *watch)
 {
@@ -270,9 +309,25 @@ static int watch_files(struct mirror_watch *watch)
                 r = watch_path(watch, watch->facts.directory, on_change);
         if (r >= 0)
                 r = watch_path(watch, config->containerd.socket, on_socket);
+        if (r >= 0)
+                r = watch_hosts_files(watch);
         for (size_t i = 0; r >= 0 && i < config->registries.count; i++)
                 r = watch_registry(watch, mirror_registry(config, i));
         return r < 0 ? r : watch_registry(watch, &config->others);
+}
+
+static int make_probes(struct mirror_watch *watch)
+{
+        struct plugin_context *ctx = watch->ctx;
+        _cleanup_(report_freep) struct report *before = NULL;
+        int r;
+
+        r = probes_new(ctx->event, ctx->root, on_probes, ctx, &watch->probes);
+        /* Without a report nothing is remembered. */
+        if (r >= 0 && report_load(ctx->report_path, &before, NULL) >= 0 && before->boot_id &&
+            strcmp(before->boot_id, boot_id()) == 0)
+                r = probes_remember(watch->probes, before);
+        return r;
 }
 
 /* What is known of the endpoints outlives a change of the configuration. */
@@ -285,7 +340,7 @@ static int take_probes(struct mirror_watch *watch)
         if (before)
                 watch->probes = TAKE_PTR(before->probes);
         watch_free(before);
-        return watch->probes ? 0 : probes_new(ctx->event, ctx->root, on_probes, ctx, &watch->probes);
+        return watch->probes ? 0 : make_probes(watch);
 }
 
 int mirror_watch_start(struct plugin_context *ctx, const void *config)

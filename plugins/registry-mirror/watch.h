@@ -2,8 +2,8 @@
 #pragma once
 
 /* Keeps what is published right while the plugin runs: looks when a file that it is made from, or
- * containerd's configuration, or certs.d changes, and every minute; asks containerd for its version, and the
- * endpoints whether they answer; tells the condition. */
+ * containerd's configuration, or certs.d changes, and every minute while something is not as it should be;
+ * asks containerd for its version, and the endpoints whether they answer; tells the condition. */
 
 #include "file-watch.h"
 #include "grpc.h"
@@ -25,7 +25,9 @@ struct mirror_watch {
         struct containerd_version told; /* by the call under way */
         struct file_watches files;
         sd_event_source *recheck;
+        bool is_good; /* the mirrors are in place, and everybody answers */
 };
 
 int mirror_watch_start(struct plugin_context *ctx, const void *config);
+bool mirror_watch_rests(const struct plugin_context *ctx);
 void mirror_watch_close(struct plugin_context *ctx);

@@ -426,7 +426,7 @@ static void the_authorities_of_custom_ca_reach_every_pull_without_a_configuratio
         identity_clear(&one);
 }
 
-/* ---- test IMAGE ---- */
+/* ---- a registry of its own ---- */
 
 /* With the image library/here:1, and its authority in the node's /etc/ca.crt. */
 static void start_registry(struct registry *registry, const struct node *node,
@@ -446,6 +446,75 @@ static void stop_registry(struct registry *registry)
         registry_stop(registry);
         free((char *)registry->directory);
 }
+
+/* ---- at rest ---- */
+
+static bool is_at_rest(void *userdata)
+{
+        const struct node *node = userdata;
+        _cleanup_free_ char *path = NULL, *line = NULL;
+        size_t size;
+
+        assert_true(asprintf(&path, "/proc/%d/cmdline", (int)node->plugin) > 0);
+        assert_int_equal(file_read(path, 4096, &line, &size), 0);
+        return strstr(line, "stand-in");
+}
+
+static bool is_awake(void *userdata)
+{
+        return !is_at_rest(userdata);
+}
+
+struct published {
+        const struct node *node;
+        const char *text;
+};
+
+static bool is_published(void *userdata)
+{
+        const struct published *published = userdata;
+        _cleanup_free_ char *text = root_read(published->node->root, CERTS "docker.io/hosts.toml");
+
+        return text && strstr(text, published->text);
+}
+
+static void at_rest_it_asks_now_and_then_repairs_and_tells_who_is_gone(void **state)
+{
+        struct node *node = *state;
+        struct identity authority = identity_make(NULL, "Mirrors", NULL, true, 10),
+                        server = identity_make_server(&authority, "IP:127.0.0.31");
+        struct registry registry = { .address = "127.0.0.31:5033" };
+        unsigned asked;
+
+        start_registry(&registry, node, &authority, &server);
+        put(node, CONFIG,
+            "{\"probe\":{\"interval\":\"1s\"},\"registries\":{\"docker.io\":{\"fallback\":true,\"endpoints\":"
+            "["
+            "{\"url\":\"https://127.0.0.31:5033\",\"caFile\":\"/etc/ca.crt\"}]}}}",
+            0644);
+        node->plugin = program_start(REGISTRY_MIRROR_HASTY,
+                                     (const char *const[]){ "daemon", "--root", node->root, NULL });
+        wait_until(is_at_rest, node, "rest");
+        wait_reason(node, "AllEndpointsAnswer", false);
+
+        put(node, CERTS "docker.io/hosts.toml", "# mine\n", 0644);
+        wait_until(is_published, &(struct published){ node, "127.0.0.31:5033" }, "the repair");
+        wait_until(is_at_rest, node, "rest after the repair");
+        asked = registry_asked(&registry, "GET /v2/");
+        wait_until(is_awake, node, "the next probe");
+        wait_until(is_at_rest, node, "rest after the probe");
+        assert_true(registry_asked(&registry, "GET /v2/") > asked);
+        wait_reason(node, "AllEndpointsAnswer", false);
+
+        registry_stop(&registry);
+        wait_reason(node, "EndpointUnreachable", false);
+        assert_true(is_awake(node));
+        free((char *)registry.directory);
+        identity_clear(&server);
+        identity_clear(&authority);
+}
+
+/* ---- test IMAGE ---- */
 
 static void an_image_is_looked_for_where_containerd_would(void **state)
 {
@@ -535,6 +604,7 @@ int main(void)
                 test_on_a_node(the_resident_part_keeps_what_it_published),
                 test_on_a_node(containerd_is_restarted_only_before_the_kubelet_runs),
                 test_on_a_node(the_authorities_of_custom_ca_reach_every_pull_without_a_configuration),
+                test_on_a_node(at_rest_it_asks_now_and_then_repairs_and_tells_who_is_gone),
                 test_on_a_node(an_image_is_looked_for_where_containerd_would),
                 test_on_a_node(a_redirect_takes_no_secret_to_another_host),
         };

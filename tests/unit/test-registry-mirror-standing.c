@@ -214,6 +214,72 @@ static void dead_for_a_week_is_one_change(void **state)
         assert_true(f.standing.demoted);
 }
 
+static const struct standing_rules quiet = { .demote = false, .interval_usec = INTERVAL_USEC };
+
+static void feed_quiet(struct fixture *f, enum probe_state state)
+{
+        const struct probe_result result = { .state = state };
+
+        f->now += INTERVAL_USEC;
+        f->changes += standing_note(&f->standing, &result, &quiet, f->now);
+}
+
+static void who_answers_three_times_is_asked_less_often_until_it_does_not(void **state)
+{
+        struct fixture f = {};
+
+        for (unsigned i = 0; i < 2; i++) {
+                feed_quiet(&f, PROBE_ANSWERS);
+                assert_int_equal(standing_interval(&f.standing, &quiet), INTERVAL_USEC);
+        }
+        feed_quiet(&f, PROBE_ANSWERS);
+        assert_int_equal(standing_interval(&f.standing, &quiet), 10 * INTERVAL_USEC);
+        feed_quiet(&f, PROBE_FAILS); /* no news yet, but asked again soon */
+        assert_int_equal(f.standing.state, PROBE_ANSWERS);
+        assert_int_equal(standing_interval(&f.standing, &quiet), INTERVAL_USEC);
+        feed_quiet(&f, PROBE_FAILS);
+        assert_int_equal(f.standing.state, PROBE_FAILS);
+        assert_int_equal(standing_interval(&f.standing, &quiet), INTERVAL_USEC);
+}
+
+static void five_minutes_are_often_enough_and_a_longer_interval_is_kept(void **state)
+{
+        struct standing_rules minute = { .interval_usec = USEC_PER_MIN },
+                              hour = { .interval_usec = USEC_PER_HOUR };
+        struct fixture f = {};
+
+        for (unsigned i = 0; i < 3; i++)
+                feed_quiet(&f, PROBE_ANSWERS);
+        assert_int_equal(standing_interval(&f.standing, &minute), 5 * USEC_PER_MIN);
+        assert_int_equal(standing_interval(&f.standing, &hour), USEC_PER_HOUR);
+}
+
+static void where_the_dead_are_demoted_everybody_is_asked_each_interval(void **state)
+{
+        struct fixture f = {};
+
+        feed_many(&f, PROBE_ANSWERS, 100);
+        assert_int_equal(standing_interval(&f.standing, &rules), INTERVAL_USEC);
+}
+
+/* After a rest: nothing is known until it was asked, and one bad answer is as little news as before. */
+static void who_was_good_before_a_rest_is_bad_after_two_answers(void **state)
+{
+        struct fixture f = { .standing.was_good = true };
+
+        assert_int_equal(f.standing.state, PROBE_UNKNOWN);
+        feed_quiet(&f, PROBE_TIMES_OUT);
+        assert_int_equal(f.standing.state, PROBE_UNKNOWN);
+        assert_int_equal(standing_interval(&f.standing, &quiet), INTERVAL_USEC);
+        feed_quiet(&f, PROBE_TIMES_OUT);
+        assert_int_equal(f.standing.state, PROBE_TIMES_OUT);
+
+        f = (struct fixture){ .standing.was_good = true };
+        feed_quiet(&f, PROBE_ANSWERS);
+        assert_int_equal(f.standing.state, PROBE_ANSWERS);
+        assert_int_equal(standing_interval(&f.standing, &quiet), 10 * INTERVAL_USEC);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -231,6 +297,10 @@ int main(void)
                 cmocka_unit_test(an_hour_of_peace_makes_the_hold_short_again),
                 cmocka_unit_test(without_the_switch_nobody_is_demoted),
                 cmocka_unit_test(dead_for_a_week_is_one_change),
+                cmocka_unit_test(who_answers_three_times_is_asked_less_often_until_it_does_not),
+                cmocka_unit_test(five_minutes_are_often_enough_and_a_longer_interval_is_kept),
+                cmocka_unit_test(where_the_dead_are_demoted_everybody_is_asked_each_interval),
+                cmocka_unit_test(who_was_good_before_a_rest_is_bad_after_two_answers),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
