@@ -9,24 +9,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "check-run-end.h"
 #include "disk.c"
 
 #define GIB (UINT64_C(1) << 30)
-
-static unsigned finished;
-
-void check_finish(struct check_run *run, const struct check_result *result)
-{
-        (void)run;
-        (void)result;
-        finished++;
-}
-
-void check_finish_absent(struct check_run *run)
-{
-        (void)run;
-        fail();
-}
 
 static char *paths[] = { "/", "/var/lib/etcd", "/var/log" };
 static const struct space_config config = {
@@ -181,9 +167,9 @@ static void a_local_file_system_is_looked_at_without_a_child(void **state)
         node_configure(&node, &all);
         node.space.at_once = true;
         node.space.at_once_until_usec = UINT64_MAX;
-        finished = 0;
+        run_end.finished = false;
         assert_int_equal(disk_space_start(&run), 0);
-        assert_int_equal(finished, 1);
+        assert_true(run_end.finished && !run_end.absent);
         assert_int_equal(node.space.probe.pid, 0);
         assert_int_equal(node.space.count, ELEMENTS(paths));
 }

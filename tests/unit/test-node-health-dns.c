@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "dns-message.c"
+#include "check-run-end.h"
 #include "dns.c"
 
 #define SERVERS 3
@@ -23,24 +24,7 @@ struct fixture {
         struct check_run run;
         int sockets[SERVERS];
         int codes[SERVERS]; /* what each answers; -1: nothing */
-        bool finished, absent;
-        struct check_result result;
 };
-static struct fixture *current;
-
-void check_finish(struct check_run *run, const struct check_result *result)
-{
-        (void)run;
-        current->finished = true;
-        current->result = *result;
-}
-
-void check_finish_absent(struct check_run *run)
-{
-        (void)run;
-        current->finished = current->absent = true;
-}
-
 static void put(struct fixture *f, const char *path, const char *text)
 {
         _cleanup_free_ char *full = path_under(f->root, path), *copy = strdup(full);
@@ -83,7 +67,7 @@ static int open_fixture(void **state)
             "# made by nobody\nsearch example.org\nnameserver 127.0.0.1\nnameserver\t127.0.0.2\nnameserver "
             "127.0.0.3\n"
             "nameserver 127.0.0.4\noptions edns0\n");
-        *state = current = f;
+        *state = f;
         return 0;
 }
 
@@ -125,9 +109,9 @@ static void serve(struct fixture *f)
 
 static void run_check(struct fixture *f)
 {
-        f->finished = f->absent = false;
+        run_end.finished = run_end.absent = false;
         assert_int_equal(dns_start(&f->run), 0);
-        while (!f->finished) {
+        while (!run_end.finished) {
                 serve(f);
                 assert_true(sd_event_run(f->event, 10 * USEC_PER_MSEC) >= 0);
         }
@@ -203,8 +187,8 @@ static void is_good_when_every_server_finds_the_name(void **state)
         _cleanup_json_ json_object *metrics = json_object_new_array();
 
         run_check(f);
-        assert_int_equal(f->result.status, CHECK_OK);
-        assert_string_equal(f->result.reason, "NameServersAnswer");
+        assert_int_equal(run_end.result.status, CHECK_OK);
+        assert_string_equal(run_end.result.reason, "NameServersAnswer");
         assert_int_equal(f->node.dns.n_servers, 3);
         assert_int_equal(dns_metrics(&f->node, metrics), 0);
         assert_non_null(strstr(json_object_to_json_string(metrics), "127.0.0.3"));
@@ -216,10 +200,11 @@ static void one_server_that_fails_is_a_warning_that_names_it(void **state)
 
         f->codes[1] = DNS_SERVER_FAILURE;
         run_check(f);
-        assert_int_equal(f->result.status, CHECK_WARN);
-        assert_string_equal(f->result.reason, "NameServerFails");
-        assert_non_null(strstr(f->result.message, "127.0.0.2 cannot find out (SERVFAIL): api.example.org"));
-        assert_null(strstr(f->result.message, "127.0.0.1"));
+        assert_int_equal(run_end.result.status, CHECK_WARN);
+        assert_string_equal(run_end.result.reason, "NameServerFails");
+        assert_non_null(
+                strstr(run_end.result.message, "127.0.0.2 cannot find out (SERVFAIL): api.example.org"));
+        assert_null(strstr(run_end.result.message, "127.0.0.1"));
 }
 
 static void a_name_that_nobody_knows_fails(void **state)
@@ -228,8 +213,8 @@ static void a_name_that_nobody_knows_fails(void **state)
 
         f->codes[0] = f->codes[1] = f->codes[2] = DNS_NAME_ERROR;
         run_check(f);
-        assert_int_equal(f->result.status, CHECK_FAIL);
-        assert_string_equal(f->result.reason, "NameNotFound");
+        assert_int_equal(run_end.result.status, CHECK_FAIL);
+        assert_string_equal(run_end.result.reason, "NameNotFound");
 }
 
 static void servers_that_are_not_there_fail_at_once_and_silent_ones_in_time(void **state)
@@ -242,13 +227,13 @@ static void servers_that_are_not_there_fail_at_once_and_silent_ones_in_time(void
                 f->sockets[i] = -EBADF;
         }
         run_check(f);
-        assert_string_equal(f->result.reason, "NoNameServerAnswers");
+        assert_string_equal(run_end.result.reason, "NoNameServerAnswers");
         assert_true(now_boottime_usec() - begin < ANSWER_USEC);
         open_servers(f);
         f->codes[0] = f->codes[1] = f->codes[2] = -1;
         begin = now_boottime_usec();
         run_check(f);
-        assert_int_equal(f->result.status, CHECK_FAIL);
+        assert_int_equal(run_end.result.status, CHECK_FAIL);
         assert_true(now_boottime_usec() - begin >= ANSWER_USEC);
 }
 
@@ -256,13 +241,13 @@ static void a_run_that_is_cancelled_leaves_nothing(void **state)
 {
         struct fixture *f = *state;
 
-        f->finished = false;
+        run_end.finished = false;
         assert_int_equal(dns_start(&f->run), 0);
         assert_non_null(f->run.cancel);
         f->run.cancel(&f->run);
         serve(f);
         assert_int_equal(sd_event_run(f->event, 20 * USEC_PER_MSEC), 0);
-        assert_false(f->finished);
+        assert_false(run_end.finished);
         for (size_t i = 0; i < DNS_SERVERS_MAX; i++)
                 assert_true(f->node.dns.servers[i].fd < 0);
 }
@@ -273,7 +258,7 @@ static void without_a_name_to_look_up_there_is_no_such_check(void **state)
 
         f->config.checks.dns.names.count = 0;
         run_check(f);
-        assert_true(f->absent);
+        assert_true(run_end.absent);
 }
 
 static void without_a_name_server_it_fails(void **state)
@@ -282,8 +267,8 @@ static void without_a_name_server_it_fails(void **state)
 
         put(f, "/etc/resolv.conf", "search example.org\n");
         run_check(f);
-        assert_int_equal(f->result.status, CHECK_FAIL);
-        assert_string_equal(f->result.reason, "NoNameServer");
+        assert_int_equal(run_end.result.status, CHECK_FAIL);
+        assert_string_equal(run_end.result.reason, "NoNameServer");
 }
 
 static void an_address_or_a_name_in_hosts_needs_no_name_server(void **state)

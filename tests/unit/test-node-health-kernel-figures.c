@@ -11,6 +11,7 @@
 #include <libgen.h>
 #include <string.h>
 
+#include "check-run-end.h"
 #include "files.h"
 #include "kernel-figures.h"
 #include "node.h"
@@ -24,25 +25,7 @@ struct fixture {
         struct node node;
         struct node_health_config config;
         struct check_run run;
-        struct check_result result; /* of the last run */
-        bool absent;
 };
-static struct fixture *current;
-
-/* The scheduler's part. */
-void check_finish(struct check_run *run, const struct check_result *result)
-{
-        (void)run;
-        current->absent = false;
-        current->result = *result;
-}
-
-void check_finish_absent(struct check_run *run)
-{
-        (void)run;
-        current->absent = true;
-}
-
 static int open_fixture(void **state)
 {
         struct fixture *f = calloc(1, sizeof(*f));
@@ -57,7 +40,7 @@ static int open_fixture(void **state)
         f->config.checks.oom.window_usec = 10 * USEC_PER_MIN;
         f->node.config = &f->config;
         f->run.node = &f->node;
-        *state = current = f;
+        *state = f;
         return 0;
 }
 
@@ -159,7 +142,7 @@ static void pressure_shows_when_both_averages_are_high_and_goes_with_the_longer(
         for (size_t i = 0; i < ELEMENTS(steps); i++) {
                 put_pressure(f, "memory", steps[i].avg10, steps[i].avg60);
                 assert_int_equal(memory_pressure_start(&f->run), 0);
-                assert_int_equal(f->result.status, steps[i].status);
+                assert_int_equal(run_end.result.status, steps[i].status);
         }
 }
 
@@ -171,7 +154,7 @@ static void a_busy_cpu_is_measured_and_nothing_more(void **state)
         put_pressure(f, "io", 0, 0);
         put_pressure(f, "cpu", 100, 100);
         assert_int_equal(io_pressure_start(&f->run), 0);
-        assert_int_equal(f->result.status, CHECK_OK);
+        assert_int_equal(run_end.result.status, CHECK_OK);
         assert_int_equal(io_pressure_metrics(&f->node, metrics), 0);
         assert_non_null(strstr(json_object_to_json_string(metrics), "\"cpu\""));
         for (size_t i = 0; i < n_checks; i++)
@@ -183,7 +166,7 @@ static void a_kernel_without_pressure_information_has_no_such_check(void **state
         struct fixture *f = *state;
 
         assert_int_equal(memory_pressure_start(&f->run), 0);
-        assert_true(f->absent);
+        assert_true(run_end.absent);
 }
 
 static void no_pressure_and_no_use_of_a_limit_decides_a_condition(void **state)
@@ -207,21 +190,21 @@ static void a_full_connection_table_warns_and_then_fails(void **state)
         struct fixture *f = *state;
 
         assert_int_equal(conntrack_start(&f->run), 0);
-        assert_true(f->absent); /* the module is not loaded */
+        assert_true(run_end.absent); /* the module is not loaded */
 
         put(f, "/proc/sys/net/netfilter/nf_conntrack_max", "1000\n");
         put(f, "/proc/sys/net/netfilter/nf_conntrack_count", "749\n");
         assert_int_equal(conntrack_start(&f->run), 0);
-        assert_int_equal(f->result.status, CHECK_OK);
+        assert_int_equal(run_end.result.status, CHECK_OK);
         put(f, "/proc/sys/net/netfilter/nf_conntrack_count", "750\n");
         assert_int_equal(conntrack_start(&f->run), 0);
-        assert_int_equal(f->result.status, CHECK_WARN);
-        assert_float_equal(f->result.threshold, 0.75, 0);
+        assert_int_equal(run_end.result.status, CHECK_WARN);
+        assert_float_equal(run_end.result.threshold, 0.75, 0);
         put(f, "/proc/sys/net/netfilter/nf_conntrack_count", "900\n");
         assert_int_equal(conntrack_start(&f->run), 0);
-        assert_int_equal(f->result.status, CHECK_FAIL);
-        assert_string_equal(f->result.reason, "ConntrackNearlyFull");
-        assert_non_null(strstr(f->result.message, "90% of at most 1000"));
+        assert_int_equal(run_end.result.status, CHECK_FAIL);
+        assert_string_equal(run_end.result.reason, "ConntrackNearlyFull");
+        assert_non_null(strstr(run_end.result.message, "90% of at most 1000"));
 }
 
 static void the_lower_limit_of_processes_counts(void **state)
@@ -232,11 +215,11 @@ static void the_lower_limit_of_processes_counts(void **state)
         put(f, "/proc/sys/kernel/pid_max", "4194304\n");
         put(f, "/proc/sys/kernel/threads-max", "100\n");
         assert_int_equal(pids_start(&f->run), 0);
-        assert_int_equal(f->result.status, CHECK_WARN);
-        assert_float_equal(f->result.value, 0.8, 0.0001);
+        assert_int_equal(run_end.result.status, CHECK_WARN);
+        assert_float_equal(run_end.result.value, 0.8, 0.0001);
         put(f, "/proc/sys/kernel/threads-max", "4000\n");
         assert_int_equal(pids_start(&f->run), 0);
-        assert_int_equal(f->result.status, CHECK_OK);
+        assert_int_equal(run_end.result.status, CHECK_OK);
         put(f, "/proc/loadavg", "0.20 0.18 0.12 1-80 11206\n");
         assert_int_equal(pids_start(&f->run), -EBADMSG);
 }
@@ -247,7 +230,7 @@ static void open_files_are_held_against_the_greatest_number(void **state)
 
         put(f, "/proc/sys/fs/file-nr", "95\t0\t100\n");
         assert_int_equal(open_files_start(&f->run), 0);
-        assert_int_equal(f->result.status, CHECK_FAIL);
+        assert_int_equal(run_end.result.status, CHECK_FAIL);
         put(f, "/proc/sys/fs/file-nr", "95\t0\t0\n");
         assert_int_equal(open_files_start(&f->run), -EBADMSG);
 }
@@ -258,14 +241,14 @@ static void kills_before_the_start_are_history_and_later_ones_are_told_for_a_whi
 
         put(f, "/proc/vmstat", "oom_kill 3\n");
         assert_int_equal(oom_start(&f->run), 0);
-        assert_int_equal(f->result.status, CHECK_OK);
+        assert_int_equal(run_end.result.status, CHECK_OK);
         put(f, "/proc/vmstat", "oom_kill 4\n");
         assert_int_equal(oom_start(&f->run), 0);
-        assert_int_equal(f->result.status, CHECK_WARN);
-        assert_string_equal(f->result.reason, "OOMKilled");
+        assert_int_equal(run_end.result.status, CHECK_WARN);
+        assert_string_equal(run_end.result.reason, "OOMKilled");
         f->node.oom.last_usec -= 11 * USEC_PER_MIN;
         assert_int_equal(oom_start(&f->run), 0);
-        assert_int_equal(f->result.status, CHECK_OK);
+        assert_int_equal(run_end.result.status, CHECK_OK);
 }
 
 static void a_kill_among_the_nodes_services_is_told_apart(void **state)
@@ -278,14 +261,14 @@ static void a_kill_among_the_nodes_services_is_told_apart(void **state)
         assert_int_equal(oom_start(&f->run), 0);
         put(f, "/proc/vmstat", "oom_kill 4\n");
         assert_int_equal(oom_start(&f->run), 0);
-        assert_string_equal(f->result.reason, "OOMKilled");
+        assert_string_equal(run_end.result.reason, "OOMKilled");
         put(f, "/proc/vmstat", "oom_kill 5\n");
         put(f, events, "low 0\noom 1\noom_kill 2\n");
         (void)snprintf(f->node.kernel_log.found[kernel_rule_index("oom-kill")].last, KERNEL_TEXT_MAX,
                        "Out of memory: Killed process 99 (etcd)");
         assert_int_equal(oom_start(&f->run), 0);
-        assert_string_equal(f->result.reason, "NodeServiceOOMKilled");
-        assert_non_null(strstr(f->result.message, "Killed process 99 (etcd)"));
+        assert_string_equal(run_end.result.reason, "NodeServiceOOMKilled");
+        assert_non_null(strstr(run_end.result.message, "Killed process 99 (etcd)"));
 }
 
 static void a_package_that_asks_for_a_reboot_is_named(void **state)
@@ -293,13 +276,13 @@ static void a_package_that_asks_for_a_reboot_is_named(void **state)
         struct fixture *f = *state;
 
         assert_int_equal(reboot_required_start(&f->run), 0);
-        assert_int_equal(f->result.status, CHECK_OK);
+        assert_int_equal(run_end.result.status, CHECK_OK);
         put(f, "/run/reboot-required", "*** System restart required ***\n");
         put(f, "/run/reboot-required.pkgs", "linux-image-5.15.0-119-generic\nlibc6\nlibc6\n");
         assert_int_equal(reboot_required_start(&f->run), 0);
-        assert_int_equal(f->result.status, CHECK_WARN);
-        assert_string_equal(f->result.reason, "RebootRequired");
-        assert_non_null(strstr(f->result.message, "(linux-image-5.15.0-119-generic, libc6)"));
+        assert_int_equal(run_end.result.status, CHECK_WARN);
+        assert_string_equal(run_end.result.reason, "RebootRequired");
+        assert_non_null(strstr(run_end.result.message, "(linux-image-5.15.0-119-generic, libc6)"));
 }
 
 static void reads_the_figures_of_this_machine(void **state)
@@ -312,7 +295,7 @@ static void reads_the_figures_of_this_machine(void **state)
         f->node.root = "/";
         for (size_t i = 0; i < ELEMENTS(starts); i++) {
                 assert_int_equal(starts[i](&f->run), 0);
-                assert_true(f->absent || f->result.status != CHECK_UNKNOWN);
+                assert_true(run_end.absent || run_end.result.status != CHECK_UNKNOWN);
         }
 }
 

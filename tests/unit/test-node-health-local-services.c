@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "check-run-end.h"
 #include "local-services.c"
 
 struct fixture {
@@ -22,24 +23,7 @@ struct fixture {
         int fd;
         pthread_t thread;
         const char *livez, *healthz; /* the status lines that the server answers with */
-        bool finished, absent;
-        struct check_result result;
 };
-static struct fixture *current;
-
-void check_finish(struct check_run *run, const struct check_result *result)
-{
-        (void)run;
-        current->finished = true;
-        current->result = *result;
-}
-
-void check_finish_absent(struct check_run *run)
-{
-        (void)run;
-        current->finished = current->absent = true;
-}
-
 static void answer(const struct fixture *f, int fd)
 {
         char request[4096], text[128];
@@ -81,7 +65,7 @@ static int open_fixture(void **state)
         assert_int_equal(listen(f->fd, 16), 0);
         assert_int_equal(getsockname(f->fd, (struct sockaddr *)&address, &size), 0);
         kube_proxy_port = ntohs(address.sin_port);
-        *state = current = f;
+        *state = f;
         return 0;
 }
 
@@ -102,13 +86,13 @@ static int close_fixture(void **state)
 
 static void check(struct fixture *f, enum check_status status, const char *reason)
 {
-        f->finished = f->absent = false;
+        run_end.finished = run_end.absent = false;
         assert_int_equal(kube_proxy_start(&f->run), 0);
-        while (!f->finished)
+        while (!run_end.finished)
                 assert_true(sd_event_run(f->event, UINT64_MAX) >= 0);
-        assert_false(f->absent);
-        assert_int_equal(f->result.status, status);
-        assert_string_equal(f->result.reason, reason);
+        assert_false(run_end.absent);
+        assert_int_equal(run_end.result.status, status);
+        assert_string_equal(run_end.result.reason, reason);
 }
 
 static void a_node_that_is_to_be_deleted_has_no_broken_kube_proxy(void **state)
@@ -139,10 +123,11 @@ static void where_its_pod_runs_it_has_to_listen(void **state)
 
         closep(&f->fd);
         f->fd = -EBADF;
+        run_end.finished = false;
         assert_int_equal(kube_proxy_start(&f->run), 0);
-        while (!f->finished)
+        while (!run_end.finished)
                 assert_true(sd_event_run(f->event, UINT64_MAX) >= 0);
-        assert_true(f->absent);
+        assert_true(run_end.absent);
         f->node.runtime.pods = ~0U;
         check(f, CHECK_FAIL, "KubeProxyNotListening");
 }
