@@ -4,7 +4,9 @@
 
 #include <link.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -26,12 +28,25 @@ void resident_memory_limit(void)
         (void)mallopt(M_ARENA_MAX, 1);
 }
 
+/* libraries NULL: all objects. */
+static bool is_one_of(const char *path, const char *const *libraries)
+{
+        const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+        for (const char *const *library = libraries; library && *library; library++)
+                if (strncmp(name, *library, strlen(*library)) == 0)
+                        return true;
+        return !libraries;
+}
+
 /* Segments that nobody may write are their file's pages and nothing else; relocations are done in the others.
  */
 static int unmap_object(struct dl_phdr_info *object, size_t size, void *userdata)
 {
         uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 
+        if (!is_one_of(object->dlpi_name, userdata))
+                return 0;
         /* Backwards: the table that is read here lies in the first one. */
         for (size_t i = object->dlpi_phnum; i > 0; i--) {
                 const ElfW(Phdr) *segment = &object->dlpi_phdr[i - 1];
@@ -53,4 +68,9 @@ void resident_memory_release(void)
                 started_usec = 0;
         }
         (void)malloc_trim(0);
+}
+
+void resident_memory_unmap(const char *const *libraries)
+{
+        (void)dl_iterate_phdr(unmap_object, (void *)libraries);
 }

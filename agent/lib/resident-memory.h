@@ -12,3 +12,8 @@ void resident_memory_limit(void);
  * after the start it also lets go of the code and tables that only the start needed, such as what the dynamic
  * linker read: they stay in the page cache, and what is used once more is mapped again. */
 void resident_memory_release(void);
+
+/* Lets go of the code and tables of the libraries whose files' names begin so (the list ends with NULL): of
+ * those that are at work for a moment of each minute only. What they use again is mapped again, 64 KB at a
+ * time, from the page cache. */
+void resident_memory_unmap(const char *const *libraries);

@@ -16,6 +16,9 @@ int http_probe_start(struct check_run *run, struct http_request *request, http_d
 /* The same for a gRPC call. */
 int http_probe_call(struct check_run *run, struct grpc_request *request, grpc_done_fn done);
 
+/* Nothing is asked for a while: lets go of the code that only asking needs, but not of the connections. */
+void http_probe_rest(void);
+
 /* What the exchange says of a service: 200 is OK and PREFIXAnswers; else Fail and PREFIXNotListening,
  * PREFIXNotAnswering, PREFIXCertificateRefused, or for another status PREFIXUnhealthy with what the body
  * says. `name` and `remedy` are for the message. */

@@ -2,6 +2,7 @@
 
 #include "aggregate.h"
 #include "findings.h"
+#include "http-probe.h"
 #include "node.h"
 #include "phase.h"
 #include "plugin.h"
@@ -78,6 +79,7 @@ static void on_done(void *userdata)
         struct node_health *health = userdata;
 
         plugin_renew_report(health->ctx);
+        http_probe_rest();
 }
 
 static int open_node(struct plugin_context *ctx, struct node_health **ret)
