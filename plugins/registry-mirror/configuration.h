@@ -26,7 +26,7 @@ struct mirror_registry {
 
 struct mirror_probe_config {
         bool enabled;
-        uint64_t interval_usec, timeout_usec;
+        uint64_t interval_usec, settled_interval_usec, timeout_usec;
 };
 
 struct mirror_containerd_config {

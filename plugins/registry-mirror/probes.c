@@ -396,7 +396,8 @@ static int add_hosts(struct probes *next, struct probes *before)
 static bool is_same(const struct probes *a, const struct probes *b)
 {
         if (a->count != b->count || a->plan.n_hosts != b->plan.n_hosts ||
-            a->sends_to_tokens != b->sends_to_tokens || a->rules.interval_usec != b->rules.interval_usec)
+            a->sends_to_tokens != b->sends_to_tokens || a->rules.interval_usec != b->rules.interval_usec ||
+            a->rules.settled_usec != b->rules.settled_usec)
                 return false;
         for (size_t i = 0; i < a->plan.n_hosts; i++)
                 if (a->of_host[i] != b->of_host[i])
@@ -431,7 +432,8 @@ int probes_configure(struct probes *probes, const struct mirror_config *config,
         struct probes next = *probes;
         int r = 0;
 
-        next.rules = (struct standing_rules){ config->demote_dead, config->probe.interval_usec };
+        next.rules = (struct standing_rules){ config->demote_dead, config->probe.interval_usec,
+                                              config->probe.settled_interval_usec };
         next.timeout_usec = config->probe.timeout_usec;
         next.sends_to_tokens = containerd_version_at_least(version, 2, 1);
         next.plan = (struct mirror_plan){};

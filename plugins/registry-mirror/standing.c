@@ -50,12 +50,8 @@ bool standing_is_settled(const struct standing *standing, const struct standing_
 
 uint64_t standing_interval(const struct standing *standing, const struct standing_rules *rules)
 {
-        uint64_t settled_usec = STANDING_SETTLED_INTERVALS * rules->interval_usec;
-
-        if (settled_usec > STANDING_SETTLED_USEC)
-                settled_usec = STANDING_SETTLED_USEC;
-        return standing_is_settled(standing, rules) && settled_usec > rules->interval_usec
-                       ? settled_usec
+        return standing_is_settled(standing, rules) && rules->settled_usec > rules->interval_usec
+                       ? rules->settled_usec
                        : rules->interval_usec;
 }
 

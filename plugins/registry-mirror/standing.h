@@ -17,12 +17,10 @@
 #define STANDING_HOLD_MAX 64
 #define STANDING_QUIET    120
 
-/* Who has answered so often in a row is asked only each tenth interval, or after five minutes if that is
- * sooner, until it does not: what is said of an endpoint is a warning, while asking keeps a process awake.
- * Not where the dead are demoted: pulls wait for that. */
-#define STANDING_SETTLED_AFTER     3
-#define STANDING_SETTLED_INTERVALS 10
-#define STANDING_SETTLED_USEC      (5 * 60 * UINT64_C(1000000))
+/* Who has answered so often in a row is asked only each settled interval, until it does not: what is said of
+ * an endpoint is a warning, while asking keeps a process awake. Not where the dead are demoted: pulls wait
+ * for that. */
+#define STANDING_SETTLED_AFTER 3
 
 struct standing {
         struct probe_result last;
@@ -38,7 +36,7 @@ struct standing {
 
 struct standing_rules {
         bool demote; /* whether anyone is ever demoted */
-        uint64_t interval_usec;
+        uint64_t interval_usec, settled_usec;
 };
 
 bool standing_is_settled(const struct standing *standing, const struct standing_rules *rules);

@@ -488,8 +488,9 @@ static void at_rest_it_asks_now_and_then_repairs_and_tells_who_is_gone(void **st
 
         start_registry(&registry, node, &authority, &server);
         put(node, CONFIG,
-            "{\"probe\":{\"interval\":\"1s\"},\"registries\":{\"docker.io\":{\"fallback\":true,\"endpoints\":"
-            "["
+            "{\"probe\":{\"interval\":\"1s\",\"settledInterval\":\"5s\"},\"registries\":{\"docker.io\":{"
+            "\"fallback\":"
+            "true,\"endpoints\":["
             "{\"url\":\"https://127.0.0.31:5033\",\"caFile\":\"/etc/ca.crt\"}]}}}",
             0644);
         node->plugin = program_start(REGISTRY_MIRROR_HASTY,

@@ -13,7 +13,9 @@
 
 #define INTERVAL_USEC (30 * USEC_PER_SEC)
 
-static const struct standing_rules rules = { .demote = true, .interval_usec = INTERVAL_USEC };
+static const struct standing_rules rules = { .demote = true,
+                                             .interval_usec = INTERVAL_USEC,
+                                             .settled_usec = 5 * INTERVAL_USEC };
 
 struct fixture {
         struct standing standing;
@@ -214,7 +216,8 @@ static void dead_for_a_week_is_one_change(void **state)
         assert_true(f.standing.demoted);
 }
 
-static const struct standing_rules quiet = { .demote = false, .interval_usec = INTERVAL_USEC };
+static const struct standing_rules quiet = { .interval_usec = INTERVAL_USEC,
+                                             .settled_usec = 5 * INTERVAL_USEC };
 
 static void feed_quiet(struct fixture *f, enum probe_state state)
 {
@@ -233,7 +236,7 @@ static void who_answers_three_times_is_asked_less_often_until_it_does_not(void *
                 assert_int_equal(standing_interval(&f.standing, &quiet), INTERVAL_USEC);
         }
         feed_quiet(&f, PROBE_ANSWERS);
-        assert_int_equal(standing_interval(&f.standing, &quiet), 10 * INTERVAL_USEC);
+        assert_int_equal(standing_interval(&f.standing, &quiet), 5 * INTERVAL_USEC);
         feed_quiet(&f, PROBE_FAILS); /* no news yet, but asked again soon */
         assert_int_equal(f.standing.state, PROBE_ANSWERS);
         assert_int_equal(standing_interval(&f.standing, &quiet), INTERVAL_USEC);
@@ -242,15 +245,13 @@ static void who_answers_three_times_is_asked_less_often_until_it_does_not(void *
         assert_int_equal(standing_interval(&f.standing, &quiet), INTERVAL_USEC);
 }
 
-static void five_minutes_are_often_enough_and_a_longer_interval_is_kept(void **state)
+static void an_interval_that_is_longer_is_kept(void **state)
 {
-        struct standing_rules minute = { .interval_usec = USEC_PER_MIN },
-                              hour = { .interval_usec = USEC_PER_HOUR };
+        struct standing_rules hour = { .interval_usec = USEC_PER_HOUR, .settled_usec = 5 * USEC_PER_MIN };
         struct fixture f = {};
 
         for (unsigned i = 0; i < 3; i++)
                 feed_quiet(&f, PROBE_ANSWERS);
-        assert_int_equal(standing_interval(&f.standing, &minute), 5 * USEC_PER_MIN);
         assert_int_equal(standing_interval(&f.standing, &hour), USEC_PER_HOUR);
 }
 
@@ -277,7 +278,7 @@ static void who_was_good_before_a_rest_is_bad_after_two_answers(void **state)
         f = (struct fixture){ .standing.was_good = true };
         feed_quiet(&f, PROBE_ANSWERS);
         assert_int_equal(f.standing.state, PROBE_ANSWERS);
-        assert_int_equal(standing_interval(&f.standing, &quiet), 10 * INTERVAL_USEC);
+        assert_int_equal(standing_interval(&f.standing, &quiet), 5 * INTERVAL_USEC);
 }
 
 int main(void)
@@ -298,7 +299,7 @@ int main(void)
                 cmocka_unit_test(without_the_switch_nobody_is_demoted),
                 cmocka_unit_test(dead_for_a_week_is_one_change),
                 cmocka_unit_test(who_answers_three_times_is_asked_less_often_until_it_does_not),
-                cmocka_unit_test(five_minutes_are_often_enough_and_a_longer_interval_is_kept),
+                cmocka_unit_test(an_interval_that_is_longer_is_kept),
                 cmocka_unit_test(where_the_dead_are_demoted_everybody_is_asked_each_interval),
                 cmocka_unit_test(who_was_good_before_a_rest_is_bad_after_two_answers),
         };
