@@ -36,15 +36,13 @@ static int count_pages(int fd, struct pages *ret)
 }
 
 /* Not in /tmp, which may be memory, where nothing is ever written back. */
-static struct destination begin(char *directory)
+static struct destination begin(const struct backup_target *target)
 {
-        static struct backup_target target = { .name = (char *)"local", .kind = TARGET_DIRECTORY };
         struct destination destination;
         uint64_t sequence;
 
-        assert_non_null(mkdtemp(directory));
-        target.path = directory;
-        destination_open(&destination, &target, "/", "test", "cp-0", &sequence);
+        assert_non_null(mkdtemp(target->path));
+        destination_open(&destination, target, "/", "test", "cp-0", &sequence);
         destination_begin(&destination, "etcd-test-cp-0-20261122T000000Z-r1.tar.zst", 1);
         assert_false(destination_failed(&destination));
         return destination;
@@ -53,7 +51,10 @@ static struct destination begin(char *directory)
 static void what_is_not_on_the_disk_yet_is_bounded_and_so_is_what_stays_in_memory(void **state)
 {
         char directory[] = "/var/tmp/capi-node-test-XXXXXX";
-        struct destination destination = begin(directory);
+        const struct backup_target target = { .name = (char *)"local",
+                                              .kind = TARGET_DIRECTORY,
+                                              .path = directory };
+        struct destination destination = begin(&target);
         uint64_t unwritten = 0, cached = 0;
         struct pages pages = {};
         static char piece[256 * 1024];
