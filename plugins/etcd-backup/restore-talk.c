@@ -79,6 +79,7 @@ static int read_without_echo(FILE *terminal, const char *prompt, char *line, int
         if (tcsetattr(fileno(terminal), TCSAFLUSH, &hidden) < 0)
                 return -errno;
         fputs(prompt, terminal);
+        (void)fflush(terminal); /* C17 7.21.5.3, 7: between writing and reading */
         read = fgets(line, size, terminal) != NULL;
         (void)tcsetattr(fileno(terminal), TCSAFLUSH, &shown);
         return read ? 0 : -ECANCELED;
