@@ -23,16 +23,23 @@ SAMPLE_SECONDS = 10
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
+def parent(pid):
+    with open("/proc/%d/stat" % pid) as stat:
+        return int(stat.read().rsplit(")", 1)[1].split()[1])
+
+
 def unit_pids(instance, unit):
+    """Those that stay: what one of them has begun for a moment is counted with it, when it has ended."""
     pids = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open("/proc/%s/cgroup" % pid) as cgroup:
                 if re.search(r"%s\S*/%s\.service" % (re.escape(instance), re.escape(unit)), cgroup.read()):
-                    pids.append(int(pid))
+                    pids.append((int(pid), parent(int(pid))))
         except OSError:
             pass
-    return pids
+    own = {pid for pid, _ in pids}
+    return [pid for pid, begun_by in pids if begun_by not in own]
 
 
 def setup(work):
