@@ -15,6 +15,7 @@
 
 #define TICK_SOON_USEC     USEC_PER_SEC        /* while something is to be proven */
 #define TICK_USEC          (10 * USEC_PER_SEC) /* else: looks whether a list's sources changed */
+#define TICK_SLACK_USEC    (USEC_PER_SEC / 4)  /* none where somebody asked for it */
 #define PROBE_SECONDS      10
 #define PROBE_PAUSE_USEC   (2 * USEC_PER_SEC)
 #define LOOK_UP_SECONDS    30
@@ -409,6 +410,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
         service_observe(service);
         service_set_ready(service);
         r = sd_event_source_set_time_relative(source, proving(service) ? TICK_SOON_USEC : TICK_USEC);
+        if (r >= 0)
+                r = sd_event_source_set_time_accuracy(source, TICK_SLACK_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -417,6 +420,8 @@ int service_tick_now(struct service *service)
         int r;
 
         r = sd_event_source_set_time_relative(service->tick, 0);
+        if (r >= 0)
+                r = sd_event_source_set_time_accuracy(service->tick, 1);
         return r < 0 ? r : sd_event_source_set_enabled(service->tick, SD_EVENT_ONESHOT);
 }
 
