@@ -18,7 +18,6 @@
 #include "timestamp.h"
 
 #define ANSWER_MAX         (4 * 1024 * 1024) /* a page of a listing with 1000 long keys */
-#define TRIES_MAX          S3_TRIES
 #define RETRY_BUDGET       30 /* of one run; a server in trouble is not to be hit for an hour */
 #define STALL_USEC         (S3_STALL_SECONDS * USEC_PER_SEC)
 #define RATE_MIN           (64 * 1024)        /* bytes per second, below which a transfer is not waited for */
@@ -561,7 +560,7 @@ static int may_retry(struct s3 *s3, enum outcome outcome, unsigned tries)
         case OUTCOME_RETRY_AT_ONCE:
                 return 1;
         case OUTCOME_RETRY:
-                if (tries >= TRIES_MAX || (s3->ending && atomic_load(s3->ending)) || !take_from_budget(s3))
+                if (tries >= S3_TRIES || (s3->ending && atomic_load(s3->ending)) || !take_from_budget(s3))
                         return 0;
                 r = back_off(s3, tries);
                 return r < 0 ? r : 1;
@@ -598,5 +597,5 @@ int s3_exchange(struct s3 *s3, const struct s3_request *request, struct s3_answe
         if (!found.reason)
                 return error;
         return failure_set(failure, error, found.reason, "%s%s", found.message,
-                           tries >= TRIES_MAX ? "; it was tried several times" : "");
+                           tries >= S3_TRIES ? "; it was tried several times" : "");
 }
