@@ -31,6 +31,14 @@ static void fail(struct destination *destination, int error, const char *reason,
         new_file_discard(&destination->file);
 }
 
+/* A file system that counts its inodes may have none left while there is room for bytes. */
+static bool lacks_inodes(const char *directory)
+{
+        struct statvfs st;
+
+        return statvfs(directory, &st) == 0 && st.f_files > 0 && st.f_favail == 0;
+}
+
 static uint64_t free_bytes(const char *directory)
 {
         struct statvfs st;
@@ -42,14 +50,21 @@ static void fail_full(struct destination *destination, uint64_t needed, const ch
 {
         char need[QUANTITY_SIZE], room[QUANTITY_SIZE];
 
-        (void)failure_set(
-                &destination->failure, -ENOSPC, "DiskFull",
-                "target %s: %s: %s has %s (%llu bytes) free and the copy may need %s (%llu bytes); free "
-                "space there, or lower retention.keepLast",
-                destination->target->name, when, destination->directory,
-                size_format_human(free_bytes(destination->directory), room),
-                (unsigned long long)free_bytes(destination->directory), size_format_human(needed, need),
-                (unsigned long long)needed);
+        if (lacks_inodes(destination->directory))
+                (void)failure_set(
+                        &destination->failure, -ENOSPC, "DiskFull",
+                        "target %s: %s: the file system of %s has no inode left for one more file; "
+                        "remove files there that nobody needs",
+                        destination->target->name, when, destination->directory);
+        else
+                (void)failure_set(
+                        &destination->failure, -ENOSPC, "DiskFull",
+                        "target %s: %s: %s has %s (%llu bytes) free and the copy may need %s (%llu bytes); "
+                        "free space there, or lower retention.keepLast",
+                        destination->target->name, when, destination->directory,
+                        size_format_human(free_bytes(destination->directory), room),
+                        (unsigned long long)free_bytes(destination->directory),
+                        size_format_human(needed, need), (unsigned long long)needed);
         new_file_discard(&destination->file);
 }
 
@@ -111,7 +126,9 @@ void destination_begin(struct destination *destination, const char *name, uint64
                 return;
         }
         r = path ? new_file_open(path, 0600, &destination->file) : -ENOMEM;
-        if (r < 0)
+        if (r == -ENOSPC || r == -EDQUOT)
+                fail_full(destination, bytes, "no room for a file");
+        else if (r < 0)
                 fail(destination, r, "TargetNotWritable", "make a file");
 }
 
@@ -221,15 +238,15 @@ void destination_publish(struct destination *destination, const struct manifest 
         if (r >= 0)
                 return;
 
+        if (r == -ENOSPC || r == -EDQUOT)
+                fail_full(destination, MANIFEST_SIZE_MAX, "the disk ran full while writing");
+        else
+                fail(destination, r, "WriteFailed", "publish the copy");
         /* What has its name but no manifest is no copy; the next run would sweep it, but a full disk may be
          * why. */
         archive = copy_path(destination->directory, manifest->stored_file, "");
         if (archive)
                 (void)unlink(archive);
-        if (r == -ENOSPC || r == -EDQUOT)
-                fail_full(destination, MANIFEST_SIZE_MAX, "the disk ran full while writing");
-        else
-                fail(destination, r, "WriteFailed", "publish the copy");
 }
 
 unsigned destination_prune(struct destination *destination, const struct prune_request *request)

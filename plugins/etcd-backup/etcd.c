@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fault-point.h"
 #include "files.h"
 #include "protobuf.h"
 #include "quantity.h"
@@ -16,10 +17,7 @@
 #define QUORUM_USEC (10 * USEC_PER_SEC)
 /* A stalled reader keeps etcd's read transaction open, so that its file grows and a defragmentation hangs
  * with all its lockers behind it (measured: 48 s instead of 6); only closing the connection ends that. */
-#ifndef STALL_SECONDS /* less where a test waits for it */
 #define STALL_SECONDS 30
-#endif
-#define STALL_USEC (STALL_SECONDS * USEC_PER_SEC)
 
 /* rpc.proto: ResponseHeader, StatusResponse */
 enum { HEADER_CLUSTER_ID = 1, HEADER_MEMBER_ID = 2, HEADER_REVISION = 3 };
@@ -385,7 +383,7 @@ int etcd_snapshot_start(struct etcd_client *client, etcd_message_fn on_message, 
                                   .cert_file = client->cert_file,
                                   .key_file = client->key_file,
                                   .connect_timeout_usec = ANSWER_USEC,
-                                  .stall_usec = STALL_USEC,
+                                  .stall_usec = stall_seconds(STALL_SECONDS) * USEC_PER_SEC,
                                   .message_max = SNAPSHOT_MESSAGE_MAX,
                                   .on_message = on_snapshot_message,
                                   .userdata = client,

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base64.h"
+#include "fault-point.h"
 #include "files.h"
 #include "quantity.h"
 #include "s3-credentials.h"
@@ -19,7 +20,7 @@
 
 #define ANSWER_MAX         (4 * 1024 * 1024) /* a page of a listing with 1000 long keys */
 #define RETRY_BUDGET       30 /* of one run; a server in trouble is not to be hit for an hour */
-#define STALL_USEC         (S3_STALL_SECONDS * USEC_PER_SEC)
+#define STALL_SECONDS      30
 #define RATE_MIN           (64 * 1024)        /* bytes per second, below which a transfer is not waited for */
 #define SKEW_MIN_USEC      (4 * USEC_PER_MIN) /* servers refuse from 5 (Swift) or 15 minutes (AWS) on */
 #define INTERRUPT_CHECK_MS 200
@@ -27,9 +28,6 @@
 #define WIND_UP_USEC       (4 * USEC_PER_SEC) /* within the unit's TimeoutStopSec */
 
 /* Tests wait less. */
-#ifndef S3_STALL_SECONDS
-#define S3_STALL_SECONDS 30
-#endif
 #ifndef S3_BACKOFF_MSEC
 #define S3_BACKOFF_MSEC 500
 #endif
@@ -156,7 +154,7 @@ int s3_open(const struct s3_access *access, const char *root, const struct inter
         s3->interrupt = interrupt;
         atomic_init(&s3->budget, RETRY_BUDGET);
         s3->backoff_usec = S3_BACKOFF_MSEC * USEC_PER_MSEC;
-        s3->stall_usec = STALL_USEC;
+        s3->stall_usec = stall_seconds(STALL_SECONDS) * USEC_PER_SEC;
         r = make_base(s3);
         if (r >= 0)
                 r = load_files(s3, root, failure);

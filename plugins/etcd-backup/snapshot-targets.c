@@ -13,6 +13,8 @@
 #include "target-state.h"
 #include "timestamp.h"
 
+#define NAMES_TRIED 3600 /* one for each second */
+
 static bool has_remote(const struct job *job)
 {
         for (size_t i = 0; i < job->result->count; i++)
@@ -92,13 +94,21 @@ static bool directory_has(const char *directory, const char *name)
         return !archive || !manifest || access(archive, F_OK) == 0 || access(manifest, F_OK) == 0;
 }
 
-/* As the last run saw it: only that one's name can be within the same second. */
-static bool remote_has(const struct job *job, const char *target, const char *name)
+/* What is there is known as the last run saw it, and of that the newest copy only. A time service sets a clock
+ * back by seconds, so no name is free up to that one's; a clock that was far ahead has left its names to days
+ * to come. */
+static bool remote_may_have(const struct job *job, const char *target, const char *name)
 {
+        const struct manifest *manifest = job->manifest, *newest;
         _cleanup_target_state_ state = {};
 
-        return target_state_load(job->request->state_dir, target, &state) >= 0 && state.newest &&
-               strcmp(state.newest->stored_file, name) == 0;
+        if (target_state_load(job->request->state_dir, target, &state) < 0 || !state.newest)
+                return false;
+        newest = state.newest;
+        return strcmp(newest->cluster, manifest->cluster) == 0 &&
+               strcmp(newest->node, manifest->node) == 0 &&
+               newest->started_usec < manifest->started_usec + NAMES_TRIED / 2 * USEC_PER_SEC &&
+               strncmp(newest->stored_file, name, (size_t)(strrchr(name, '-') - name)) >= 0;
 }
 
 static bool name_is_free(const struct job *job, const char *name)
@@ -107,7 +117,7 @@ static bool name_is_free(const struct job *job, const char *name)
                 const struct destination *destination = &job->result->destinations[i];
 
                 if (destination->directory ? directory_has(destination->directory, name)
-                                           : remote_has(job, destination->target->name, name))
+                                           : remote_may_have(job, destination->target->name, name))
                         return false;
         }
         return true;
@@ -119,7 +129,7 @@ int snapshot_choose_name(struct job *job)
 {
         struct manifest *manifest = job->manifest;
 
-        for (unsigned i = 0; i < 3600; i++) {
+        for (unsigned i = 0; i < NAMES_TRIED; i++) {
                 free(manifest->stored_file);
                 manifest->stored_file = copy_name(manifest->cluster, manifest->node,
                                                   manifest->started_usec + i * USEC_PER_SEC,

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "configuration.h"
@@ -108,6 +109,18 @@ int take_snapshot(void)
         return program_wait(start_snapshot(NULL));
 }
 
+int take_snapshot_at(const char *shift)
+{
+        int status;
+
+        print_message("# the clock is off by %s s\n", shift);
+        assert_int_equal(setenv("CLOCK_SHIFT", shift, 1), 0);
+        assert_int_equal(setenv("LD_PRELOAD", SHIFTED_CLOCK, 1), 0);
+        status = take_snapshot();
+        unsetenv("LD_PRELOAD");
+        return status;
+}
+
 struct copies load_copies(void)
 {
         _cleanup_free_ char *directory = under(SNAPSHOTS);
@@ -153,6 +166,14 @@ pid_t start_daemon(void)
 {
         resident = program_start(ETCD_BACKUP, (const char *[]){ "--root", root, "daemon", NULL });
         return resident;
+}
+
+int stop_daemon(int signal)
+{
+        pid_t pid = resident;
+
+        resident = 0;
+        return pid > 0 ? program_stop(pid, signal) : 0;
 }
 
 struct expectation {

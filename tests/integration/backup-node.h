@@ -42,6 +42,9 @@ bool shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 pid_t start_snapshot(const char *option);
 int take_snapshot(void);                                 /* returns the exit status, or -signal */
+/* The same, which sees a clock that is so many seconds ahead, while etcd, its certificates and the clocks that
+ * nobody sets go on. */
+int take_snapshot_at(const char *shift);
 int run_plugin(const char *command, const char *option); /* the same; NULL: no option */
 
 struct copies load_copies(void);
@@ -50,6 +53,8 @@ void assert_only_whole_copies(size_t n);
 void assert_last_run(const char *reason);
 
 pid_t start_daemon(void); /* the resident part */
+/* Ends it, if start_daemon has started it since. Returns its exit status, or -signal. */
+int stop_daemon(int signal);
 /* That the resident part which runs now reports a condition so. */
 void wait_for_condition(enum condition_status status, const char *reason);
 void wait_for_message(const char *words); /* the same of one whose message has these */

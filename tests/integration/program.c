@@ -128,6 +128,14 @@ unsigned test_patience(void)
         return times > 0 && times < 100 ? (unsigned)times : 1;
 }
 
+void program_stall_after(const char *seconds)
+{
+        if (seconds)
+                assert_int_equal(setenv("CAPI_NODE_STALL_SECONDS", seconds, 1), 0);
+        else
+                unsetenv("CAPI_NODE_STALL_SECONDS");
+}
+
 int program_wait(pid_t pid)
 {
         const unsigned seconds = DEADLINE_SECONDS * test_patience();

@@ -29,6 +29,9 @@ char *root_of_suite(const char *suite, const char *packages);
 /* Starts a program that was built here; arguments end with NULL. Both its outputs go to the standard error of
  * the test. */
 pid_t program_start(const char *program, const char *const *arguments);
+/* Programs that are started from now on, and what they share with this one, take it for a standstill of their
+ * peer when it sends nothing for so long; NULL: as long as in earnest, so that a slow machine is none. */
+void program_stall_after(const char *seconds);
 /* Waits for the end. Returns the exit status, or -signal. Fails the test at the deadline. */
 int program_wait(pid_t pid);
 int program_stop(pid_t pid, int signal);

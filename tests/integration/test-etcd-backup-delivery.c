@@ -279,6 +279,19 @@ static void copies_from_before_they_were_encrypted_stay_on_the_node(void **state
         assert_arrived(2);
 }
 
+/* As time services do, where the names are seconds. */
+static void a_clock_that_is_set_back_by_seconds_meets_no_name_of_an_earlier_copy(void **state)
+{
+        static const char *const shifts[] = { "-2", "-3", "-4", "-5" };
+
+        configure_offsite_alone();
+        for (unsigned i = 0; i < 4; i++)
+                assert_int_equal(take_snapshot(), 0);
+        for (size_t i = 0; i < ELEMENTS(shifts); i++)
+                assert_int_equal(take_snapshot_at(shifts[i]), 0);
+        assert_arrived(4 + ELEMENTS(shifts));
+}
+
 /* ---- retention there ---- */
 
 /* The newest copy once more, as a node of an earlier rollout had taken it. */
@@ -397,6 +410,7 @@ int main(void)
                 TEST(a_kill_in_the_middle_of_an_upload_is_swept_by_the_next_run),
                 TEST(copies_leave_the_node_in_plain_only_when_that_is_allowed),
                 TEST(copies_from_before_they_were_encrypted_stay_on_the_node),
+                TEST(a_clock_that_is_set_back_by_seconds_meets_no_name_of_an_earlier_copy),
                 TEST(five_rollouts_leave_a_bounded_bucket_that_is_listed_over_several_pages),
                 TEST(what_cannot_be_removed_is_told_and_the_copy_is_there),
                 TEST(an_orphan_that_cannot_be_removed_keeps_no_copy_away),

@@ -51,8 +51,6 @@ static const struct wrong {
             .answer = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<ListBucketResult>" } },
 };
 
-static pid_t resident;
-
 static size_t count_whole_there(void)
 {
         _cleanup_(store_closep) struct store *store = open_store();
@@ -74,7 +72,7 @@ static void whatever_the_server_does_no_copy_is_lost_and_the_next_run_succeeds(v
                   two);
         for (unsigned i = 0; i < 2; i++)
                 assert_int_equal(take_snapshot(), 0);
-        resident = start_daemon();
+        (void)start_daemon();
         wait_for_message("is verified");
         for (size_t i = 0; i < ELEMENTS(wrongs); i++) {
                 struct fault fault = { .method = wrongs[i].fault.method,
@@ -85,9 +83,11 @@ static void whatever_the_server_does_no_copy_is_lost_and_the_next_run_succeeds(v
 
                 print_message("# %s\n", wrongs[i].name);
                 offsite_proxy.fault = &fault;
+                program_stall_after(fault.stall ? "2" : NULL);
                 assert_int_equal(program_wait(program_start(ETCD_SNAPSHOT_FAULTS,
                                                             (const char *[]){ "--root", root, NULL })),
                                  1);
+                program_stall_after(NULL);
                 offsite_proxy.fault = NULL;
                 assert_last_run(wrongs[i].reason);
                 assert_trouble("offsite", wrongs[i].reason);
@@ -114,7 +114,7 @@ static void what_an_object_lock_keeps_is_tried_again_and_fails_no_run(void **sta
         struct fault locked = { .method = "DELETE", .answer = LOCKED };
 
         configure("%s", one);
-        resident = start_daemon();
+        (void)start_daemon();
         offsite_proxy.fault = &locked;
         for (unsigned i = 0; i < 2; i++)
                 assert_int_equal(take_snapshot(), 0);
@@ -138,14 +138,12 @@ static int set_up(void **state)
         if (!running || strcmp(running, suite) != 0)
                 backup_node_use(suite, MIB, true);
         running = suite;
-        resident = 0;
         return offsite_begin(state);
 }
 
 static int tear_down(void **state)
 {
-        if (resident > 0)
-                (void)program_stop(resident, SIGTERM);
+        (void)stop_daemon(SIGTERM);
         return 0;
 }
 
