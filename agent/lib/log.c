@@ -10,11 +10,13 @@
 
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
+#include <systemd/sd-login.h>
 
 #define LINE_MAX_SIZE 4096
 
 static const char *program_name = "capi-node";
 static bool to_journal;
+static char *unit; /* whose process this is; NULL: not known */
 
 void log_open(const char *program)
 {
@@ -25,6 +27,8 @@ void log_open(const char *program)
         program_name = program;
         to_journal = stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
                      fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+        if (to_journal && sd_pid_get_unit(0, &unit) < 0)
+                unit = NULL;
 }
 
 static void send_line(int priority, const char *message_id, char *line)
@@ -34,15 +38,12 @@ static void send_line(int priority, const char *message_id, char *line)
                         *c = ' ';
 
         if (to_journal) {
-                int r;
-
-                if (message_id)
-                        r = sd_journal_send("MESSAGE=%s", line, "PRIORITY=%i", priority, "MESSAGE_ID=%s",
-                                            message_id, "SYSLOG_IDENTIFIER=%s", program_name, NULL);
-                else
-                        r = sd_journal_send("MESSAGE=%s", line, "PRIORITY=%i", priority,
-                                            "SYSLOG_IDENTIFIER=%s", program_name, NULL);
-                if (r >= 0)
+                /* journald looks into /proc for the unit of a message, where a process that has ended since is
+                 * not found. `journalctl --unit` shows what root's processes say of a unit, too
+                 * (systemd.journal-fields(7), OBJECT_SYSTEMD_UNIT). */
+                if (sd_journal_send("MESSAGE=%s", line, "PRIORITY=%i", priority, "SYSLOG_IDENTIFIER=%s",
+                                    program_name, "OBJECT_SYSTEMD_UNIT=%s", unit ?: "",
+                                    message_id ? "MESSAGE_ID=%s" : NULL, message_id, NULL) >= 0)
                         return;
         }
         /* Also the last resort when journald is not there: standard error is what systemd keeps of us. */
