@@ -94,9 +94,9 @@ static bool directory_has(const char *directory, const char *name)
         return !archive || !manifest || access(archive, F_OK) == 0 || access(manifest, F_OK) == 0;
 }
 
-/* What is there is known as the last run saw it, and of that the newest copy only. A time service sets a clock
- * back by seconds, so no name is free up to that one's; a clock that was far ahead has left its names to days
- * to come. */
+/* What is there is known as the last run saw it, and of that the newest copy only. Runs that follow each other
+ * within a second have names ahead of the clock, which a time service sets back by seconds, too: no name is
+ * free up to that one's. A clock that was far ahead has left its names to days to come. */
 static bool remote_may_have(const struct job *job, const char *target, const char *name)
 {
         const struct manifest *manifest = job->manifest, *newest;

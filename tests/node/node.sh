@@ -112,9 +112,10 @@ fails() {
         ! "$@"
 }
 
-# eventually SECONDS COMMAND...: until it succeeds; says what it was that never did.
+# eventually SECONDS COMMAND...: until it succeeds; says what it was that never did. SECONDS is more than it takes here, and a
+# machine may be three times as slow.
 eventually() {
-        local seconds=$1 deadline=$((SECONDS + $1))
+        local seconds=$((3 * $1)) deadline=$((SECONDS + 3 * $1))
         shift
         until "$@" >/dev/null 2>&1; do
                 if ((SECONDS >= deadline)); then
