@@ -5,8 +5,6 @@
 #include <endian.h>
 #include <string.h>
 
-#define BLOCK 64
-
 /* FIPS 180-4, 4.2.2 and 5.3.3. */
 static const uint32_t constants[64] = {
         0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -27,7 +25,8 @@ static uint32_t rotate(uint32_t x, unsigned n)
         return x >> n | x << (32 - n);
 }
 
-/* 6.2.2, steps 1 to 4; the letters are the standard's. */
+/* 6.2.2, steps 1 to 4. The standard moves the letters a to h by one place each time; here they stay, and the
+ * numbers move: unrolled eight times, the compiler has them all in registers, twice as fast. */
 static void add_block(uint32_t hash[static 8], const uint8_t *block)
 {
         uint32_t w[64], v[8];
@@ -40,40 +39,69 @@ static void add_block(uint32_t hash[static 8], const uint8_t *block)
                 w[t] = (rotate(w[t - 2], 17) ^ rotate(w[t - 2], 19) ^ w[t - 2] >> 10) + w[t - 7] +
                        (rotate(w[t - 15], 7) ^ rotate(w[t - 15], 18) ^ w[t - 15] >> 3) + w[t - 16];
         memcpy(v, hash, sizeof(v));
+#pragma GCC unroll 8
         for (size_t t = 0; t < 64; t++) {
-                const uint32_t a = v[0], e = v[4];
-                uint32_t t1 = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
-                              ((e & v[5]) ^ (~e & v[6])) + constants[t] + w[t];
-                uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
-                              ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
+                const uint32_t a = v[-t % 8], b = v[(1 - t) % 8], c = v[(2 - t) % 8];
+                const uint32_t e = v[(4 - t) % 8], f = v[(5 - t) % 8], g = v[(6 - t) % 8];
+                uint32_t t1 = v[(7 - t) % 8] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
+                              ((e & f) ^ (~e & g)) + constants[t] + w[t];
+                uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
 
-                memmove(v + 1, v, 7 * sizeof(*v));
-                v[4] += t1;
-                v[0] = t1 + t2;
+                v[(3 - t) % 8] += t1;
+                v[(7 - t) % 8] = t1 + t2;
         }
         for (size_t i = 0; i < 8; i++)
                 hash[i] += v[i];
 }
 
-void sha256(const void *data, size_t size, uint8_t ret_digest[static 32])
+void sha256_begin(struct sha256 *sha256)
+{
+        *sha256 = (struct sha256){};
+        memcpy(sha256->hash, initial, sizeof(initial));
+}
+
+void sha256_add(struct sha256 *sha256, const void *data, size_t size)
 {
         const uint8_t *at = data;
-        uint8_t last[2 * BLOCK] = {};
-        uint64_t bits = htobe64((uint64_t)size * 8);
-        size_t rest = size % BLOCK, padded = rest + 1 + sizeof(bits) <= BLOCK ? BLOCK : 2 * BLOCK;
-        uint32_t hash[8];
+        size_t filled = sha256->size % SHA256_BLOCK, room = SHA256_BLOCK - filled;
 
-        memcpy(hash, initial, sizeof(hash));
-        for (; size >= BLOCK; size -= BLOCK, at += BLOCK)
-                add_block(hash, at);
-        /* 5.1.1: a one bit, zeros, and the length. */
-        if (rest > 0)
-                memcpy(last, at, rest);
-        last[rest] = 0x80;
-        memcpy(last + padded - sizeof(bits), &bits, sizeof(bits));
-        for (size_t i = 0; i < padded; i += BLOCK)
-                add_block(hash, last + i);
+        if (size == 0)
+                return;
+        sha256->size += size;
+        if (size < room) {
+                memcpy(sha256->block + filled, at, size);
+                return;
+        }
+        if (filled > 0) {
+                memcpy(sha256->block + filled, at, room);
+                add_block(sha256->hash, sha256->block);
+                at += room;
+                size -= room;
+        }
+        for (; size >= SHA256_BLOCK; size -= SHA256_BLOCK, at += SHA256_BLOCK)
+                add_block(sha256->hash, at);
+        memcpy(sha256->block, at, size);
+}
+
+void sha256_end(struct sha256 *sha256, uint8_t ret_digest[static 32])
+{
+        const uint64_t bits = htobe64(sha256->size * 8);
+        const size_t filled = sha256->size % SHA256_BLOCK;
+        uint8_t padding[SHA256_BLOCK] = { 0x80 };
+
+        /* 5.1.1: a one bit, zeros, and the length at the end of a block. */
+        sha256_add(sha256, padding, (2 * SHA256_BLOCK - sizeof(bits) - 1 - filled) % SHA256_BLOCK + 1);
+        sha256_add(sha256, &bits, sizeof(bits));
         for (size_t i = 0; i < 8; i++)
-                hash[i] = htobe32(hash[i]);
-        memcpy(ret_digest, hash, sizeof(hash));
+                sha256->hash[i] = htobe32(sha256->hash[i]);
+        memcpy(ret_digest, sha256->hash, sizeof(sha256->hash));
+}
+
+void sha256(const void *data, size_t size, uint8_t ret_digest[static 32])
+{
+        struct sha256 all;
+
+        sha256_begin(&all);
+        sha256_add(&all, data, size);
+        sha256_end(&all, ret_digest);
 }

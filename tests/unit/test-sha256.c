@@ -38,11 +38,33 @@ static void agrees_with_openssl_for_every_length_around_a_block(void **state)
         }
 }
 
+static void any_pieces_give_the_digest_of_the_whole(void **state)
+{
+        static uint8_t data[1000];
+        uint8_t whole[SHA256_SIZE], pieces[SHA256_SIZE];
+
+        for (size_t i = 0; i < sizeof(data); i++)
+                data[i] = (uint8_t)(i * 11);
+        sha256(data, sizeof(data), whole);
+        for (size_t piece = 1; piece <= 200; piece++) {
+                struct sha256 sum;
+
+                sha256_begin(&sum);
+                for (size_t at = 0; at < sizeof(data); at += piece) {
+                        sha256_add(&sum, data + at, sizeof(data) - at < piece ? sizeof(data) - at : piece);
+                        sha256_add(&sum, NULL, 0);
+                }
+                sha256_end(&sum, pieces);
+                assert_memory_equal(pieces, whole, sizeof(whole));
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(has_the_digests_of_the_standards_examples),
                 cmocka_unit_test(agrees_with_openssl_for_every_length_around_a_block),
+                cmocka_unit_test(any_pieces_give_the_digest_of_the_whole),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
