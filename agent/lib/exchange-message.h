@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What http-exchange.c and the program http-exchange tell each other: fields of a name and any bytes, as
- * "NAME SIZE\nBYTES\n". */
+/* What a program and the one that it runs for an exchange (exchange-process.h) tell each other: fields of a
+ * name and any bytes, as "NAME SIZE\nBYTES\n". */
 
 #include <stddef.h>
 #include <stdint.h>

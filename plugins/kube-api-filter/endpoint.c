@@ -2,12 +2,11 @@
 
 #include "endpoint.h"
 
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "dial.h"
-#include "dial-tls.h"
+#include "exchange-message.h"
+#include "exchange-process.h"
 #include "kubeconfig.h"
 
 #define HTTPS      "https://"
@@ -61,71 +60,43 @@ int endpoint_load(const char *root, const char *path, struct endpoint *ret, stru
         return 0;
 }
 
-static int trust_pem(SSL_CTX *context, const char *pem)
+/* A file in memory with the message. Returns its descriptor or -errno. */
+static int endpoint_message(const struct endpoint *endpoint)
 {
-        BIO *bio = BIO_new_mem_buf(pem, -1);
-        X509 *certificate;
-        int n = 0;
+        _cleanup_free_ char *text = NULL;
+        FILE *stream;
+        size_t size;
+        int r;
 
-        while (bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-                n += X509_STORE_add_cert(SSL_CTX_get_cert_store(context), certificate);
-                X509_free(certificate);
-        }
-        BIO_free(bio);
-        return n > 0 ? 0 : -EINVAL;
+        stream = open_memstream(&text, &size);
+        if (!stream)
+                return -ENOMEM;
+        exchange_put_text(stream, "host", endpoint->host);
+        exchange_put_text(stream, "port", endpoint->port);
+        exchange_put_text(stream, "ca-file", endpoint->ca_file);
+        exchange_put_text(stream, "ca-pem", endpoint->ca_pem);
+        r = ferror(stream) ? -ENOMEM : 0;
+        if (fclose(stream) != 0 || r < 0)
+                return -ENOMEM;
+        return exchange_file(text, size);
 }
 
-static SSL_CTX *make_context(const struct endpoint *endpoint)
+/* Only returns when it cannot. */
+static int become_exchange(int in, int out)
 {
-        SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-        int r = 0;
+        char *const arguments[] = { (char *)ENDPOINT_EXCHANGE, NULL };
 
-        if (!context)
-                return NULL;
-        if (endpoint->ca_pem)
-                r = trust_pem(context, endpoint->ca_pem);
-        else if (endpoint->ca_file)
-                r = SSL_CTX_load_verify_file(context, endpoint->ca_file) == 1 ? 0 : -EINVAL;
-        else
-                r = SSL_CTX_set_default_verify_paths(context) == 1 ? 0 : -EINVAL;
-        if (r < 0) {
-                SSL_CTX_free(context);
-                return NULL;
-        }
-        return context;
-}
-
-static void speak(const struct endpoint *endpoint, SSL *tls, int report)
-{
-        char request[512], answer[16] = "";
-        int n;
-
-        n = snprintf(request, sizeof(request),
-                     "GET /livez HTTP/1.1\r\nHost: %.253s\r\nConnection: close\r\n\r\n", endpoint->host);
-        if (SSL_write(tls, request, n) != n || SSL_read(tls, answer, sizeof(answer) - 1) < 7 ||
-            strncmp(answer, "HTTP/1.", 7) != 0)
-                dprintf(report, "no HTTP answer from %s port %s\n", endpoint->host, endpoint->port);
-        else
-                /* 200, 401 or 403: the API server spoke, and that is the question. */
-                dprintf(report, "answered\n");
+        if (in < 0)
+                return in;
+        if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0)
+                return -errno;
+        execv(ENDPOINT_EXCHANGE, arguments);
+        return -errno;
 }
 
 void endpoint_ask(const struct endpoint *endpoint, int report)
 {
-        SSL_CTX *context = make_context(endpoint);
-        SSL *tls;
-        int fd;
+        int r = become_exchange(endpoint_message(endpoint), report);
 
-        if (!context) {
-                dprintf(report, "cannot read the CA of %s\n", endpoint->host);
-                return;
-        }
-        fd = dial(endpoint->host, endpoint->port, report);
-        tls = fd < 0 ? NULL : dial_tls(context, fd, endpoint->host, endpoint->port, report);
-        if (tls)
-                speak(endpoint, tls, report);
-        SSL_free(tls);
-        if (fd >= 0)
-                close(fd);
-        SSL_CTX_free(context);
+        dprintf(report, "cannot run " ENDPOINT_EXCHANGE ": %s\n", strerror(-r));
 }

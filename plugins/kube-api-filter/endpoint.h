@@ -16,6 +16,7 @@ struct endpoint {
 int endpoint_load(const char *root, const char *kubeconfig, struct endpoint *ret, struct failure *failure);
 void endpoint_clear(struct endpoint *endpoint);
 
-/* Connects, verifies the server by the CA, asks for /livez, and writes to fd "answered" when any HTTP answer
- * came, or one line that says what went wrong. Blocks, for a child process with an alarm. */
+/* For a child process with an alarm: becomes the program endpoint-exchange, which connects, verifies the
+ * server by the CA, asks for /livez, and writes to fd "answered" when any HTTP answer came, or one line that
+ * says what went wrong. Returns only when it cannot, with such a line. */
 void endpoint_ask(const struct endpoint *endpoint, int fd);

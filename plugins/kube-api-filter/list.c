@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "files.h"
+#include "sha256.h"
 
 #define LIST_FILE_MAX (64 * 1024 * 1024) /* a million ranges */
 
@@ -76,39 +77,32 @@ int filter_list_add_port(struct filter_list *list, uint16_t port)
         return 0;
 }
 
-static int digest_list(struct filter_list *list)
+static void digest_list(struct filter_list *list)
 {
-        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
         uint8_t digest[SHA256_SIZE];
-        int r;
+        struct sha256 sha256;
 
-        r = hasher_new(&hasher);
-        if (r >= 0)
-                r = hasher_add(hasher, &list->audit, sizeof(list->audit));
-        if (r >= 0)
-                r = hasher_add(hasher, list->ports, list->n_ports * sizeof(*list->ports));
-        for (size_t c = 0; r >= 0 && c < CLASSES; c++)
-                for (size_t f = 0; r >= 0 && f < IP_FAMILIES; f++) {
+        sha256_begin(&sha256);
+        sha256_add(&sha256, &list->audit, sizeof(list->audit));
+        sha256_add(&sha256, list->ports, list->n_ports * sizeof(*list->ports));
+        for (size_t c = 0; c < CLASSES; c++)
+                for (size_t f = 0; f < IP_FAMILIES; f++) {
                         const struct cidr_set *set = &list->sets[c][f];
 
                         /* The count marks where a set ends. */
-                        r = hasher_add(hasher, &set->count, sizeof(set->count));
-                        if (r >= 0 && set->count > 0)
-                                r = hasher_add(hasher, set->items, set->count * sizeof(*set->items));
+                        sha256_add(&sha256, &set->count, sizeof(set->count));
+                        sha256_add(&sha256, set->items, set->count * sizeof(*set->items));
                 }
-        if (r >= 0)
-                r = hasher_finish(hasher, digest);
-        if (r >= 0)
-                digest_format(digest, list->digest);
-        return r;
+        sha256_end(&sha256, digest);
+        digest_format(digest, list->digest);
 }
 
-int filter_list_finish(struct filter_list *list)
+void filter_list_finish(struct filter_list *list)
 {
         for (size_t c = 0; c < CLASSES; c++)
                 for (size_t f = 0; f < IP_FAMILIES; f++)
                         cidr_set_merge(&list->sets[c][f]);
-        return digest_list(list);
+        digest_list(list);
 }
 
 int filter_list_audit(struct filter_list *list, struct filter_list **ret)
@@ -123,9 +117,7 @@ int filter_list_audit(struct filter_list *list, struct filter_list **ret)
         audit->references = 1;
         audit->audit = true;
         audit->owner = filter_list_ref(list);
-        r = digest_list(audit);
-        if (r < 0)
-                return r;
+        digest_list(audit);
         *ret = TAKE_PTR(audit);
         return 0;
 }
@@ -356,10 +348,9 @@ int filter_list_load(const char *path, struct filter_list **ret)
                 r = filter_list_new(&list);
         if (r >= 0)
                 r = take_list(&(struct list_bytes){ data, size }, list);
-        if (r >= 0)
-                r = filter_list_finish(list);
         if (r < 0)
                 return r;
+        filter_list_finish(list);
         *ret = TAKE_PTR(list);
         return 0;
 }

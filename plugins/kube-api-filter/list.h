@@ -44,8 +44,8 @@ DEFINE_CLEANUP(struct filter_list *, filter_list_unref)
 
 int filter_list_add(struct filter_list *list, enum source_class class, const struct cidr *cidr);
 int filter_list_add_port(struct filter_list *list, uint16_t port); /* -E2BIG beyond LIST_PORTS_MAX */
-/* Merges every set and makes the digest. Returns 0 or -errno. */
-int filter_list_finish(struct filter_list *list);
+/* Merges every set and makes the digest. */
+void filter_list_finish(struct filter_list *list);
 
 /* The same finished list, but only counting; the sets are shared. */
 int filter_list_audit(struct filter_list *list, struct filter_list **ret);

@@ -11,6 +11,7 @@
 #include "files.h"
 #include "log.h"
 #include "quantity.h"
+#include "sha256.h"
 #include "timestamp.h"
 
 #define TICK_SOON_USEC     USEC_PER_SEC        /* while something is to be proven */
@@ -115,19 +116,18 @@ void service_close(struct plugin_context *ctx)
         ctx->userdata = NULL;
 }
 
-static int add_file(struct hasher *hasher, const char *root, const char *name)
+static int add_file(struct sha256 *inputs, const char *root, const char *name)
 {
         _cleanup_free_ char *path = path_under(root, name);
         struct stat st = {};
-        int r;
 
         if (!path)
                 return -ENOMEM;
         (void)stat(path, &st);
-        r = hasher_add(hasher, &st.st_mtim, sizeof(st.st_mtim));
-        if (r >= 0)
-                r = hasher_add(hasher, &st.st_ino, sizeof(st.st_ino));
-        return r < 0 ? r : hasher_add(hasher, &st.st_size, sizeof(st.st_size));
+        sha256_add(inputs, &st.st_mtim, sizeof(st.st_mtim));
+        sha256_add(inputs, &st.st_ino, sizeof(st.st_ino));
+        sha256_add(inputs, &st.st_size, sizeof(st.st_size));
+        return 0;
 }
 
 /* Of all that sources_collect looks at beside the configuration: cheaper than making the list. */
@@ -137,26 +137,26 @@ static int digest_inputs(const char *root, const struct filter_config *config,
         const char *const files[] = { "/etc/kubernetes/manifests/kube-apiserver.yaml",
                                       "/etc/kubernetes/manifests/kube-controller-manager.yaml",
                                       config->kubeconfig };
-        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
         _cleanup_node_networks_ networks = {};
         uint8_t digest[SHA256_SIZE];
-        int r;
+        struct sha256 inputs;
+        int r = 0;
 
-        r = hasher_new(&hasher);
+        sha256_begin(&inputs);
         for (size_t i = 0; r >= 0 && i < ELEMENTS(files); i++)
-                r = add_file(hasher, root, files[i]);
+                r = add_file(&inputs, root, files[i]);
         for (size_t i = 0; r >= 0 && i < config->allow_files.count; i++)
-                r = add_file(hasher, root, config->allow_files.items[i]);
+                r = add_file(&inputs, root, config->allow_files.items[i]);
         if (r >= 0)
                 r = node_networks_read(&networks);
-        for (size_t f = 0; r >= 0 && f < IP_FAMILIES; f++)
-                for (size_t i = 0; r >= 0 && i < networks.networks[f].count; i++)
-                        r = hasher_add(hasher, &networks.networks[f].items[i], sizeof(struct cidr_range));
-        if (r >= 0)
-                r = hasher_finish(hasher, digest);
-        if (r >= 0)
-                digest_format(digest, ret);
-        return r;
+        if (r < 0)
+                return r;
+        for (size_t f = 0; f < IP_FAMILIES; f++)
+                for (size_t i = 0; i < networks.networks[f].count; i++)
+                        sha256_add(&inputs, &networks.networks[f].items[i], sizeof(struct cidr_range));
+        sha256_end(&inputs, digest);
+        digest_format(digest, ret);
+        return 0;
 }
 
 /* inputs: digested before, so that what changes while the list is made is seen the next time. */

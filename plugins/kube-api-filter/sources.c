@@ -209,10 +209,9 @@ int sources_automatic(const char *root, const struct filter_config *config, stru
                         if (strcmp(strings->items[i], AUTO) == 0)
                                 r = add_auto(root, config, c, list, failure);
         }
-        if (r >= 0)
-                r = filter_list_finish(list);
         if (r < 0)
                 return r;
+        filter_list_finish(list);
         *ret = TAKE_PTR(list);
         return 0;
 }
@@ -233,10 +232,9 @@ int sources_collect(const char *root, const struct filter_config *config, const 
                 r = add_strings(root, config, names, strings_of(config, c), c, list, failure);
         for (size_t i = 0; r >= 0 && i < config->allow_files.count; i++)
                 r = add_file(root, config->allow_files.items[i], list, failure);
-        if (r >= 0)
-                r = filter_list_finish(list);
         if (r < 0)
                 return r;
+        filter_list_finish(list);
         *ret = TAKE_PTR(list);
         return 0;
 }

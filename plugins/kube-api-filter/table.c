@@ -10,6 +10,7 @@
 
 #include "ruleset.h"
 #include "rule.h"
+#include "sha256.h"
 
 #define READ_ATTEMPTS 20
 /* In every message about a chain, rule, set, element or object the first attribute names the table. */
@@ -17,7 +18,7 @@
 
 struct reading {
         struct table *table;
-        struct hasher *hasher; /* of what was taken; NULL: nothing was */
+        struct sha256 taken; /* so far */
         void (*forget)(struct table *table);
 };
 
@@ -65,18 +66,15 @@ bool table_names_have(const struct table_names *names, const char *name)
 
 /* Adds the listed attributes of a message: not its handle, use count or counters, which change by themselves.
  */
-static int add_attributes(struct reading *reading, const struct nlmsghdr *message, const uint16_t *types,
-                          size_t n)
+static void add_attributes(struct reading *reading, const struct nlmsghdr *message, const uint16_t *types,
+                           size_t n)
 {
-        int r = reading->hasher ? 0 : hasher_new(&reading->hasher);
-
-        for (size_t i = 0; r >= 0 && i < n; i++) {
+        for (size_t i = 0; i < n; i++) {
                 const struct nlattr *attribute = netlink_attribute(message, types[i]);
 
                 if (attribute)
-                        r = hasher_add(reading->hasher, attribute, attribute->nla_len);
+                        sha256_add(&reading->taken, attribute, attribute->nla_len);
         }
-        return r;
 }
 
 static int take_table(const struct nlmsghdr *message, void *userdata)
@@ -87,7 +85,8 @@ static int take_table(const struct nlmsghdr *message, void *userdata)
         if (!is_ours(message))
                 return 0;
         reading->table->exists = true;
-        return add_attributes(reading, message, types, ELEMENTS(types));
+        add_attributes(reading, message, types, ELEMENTS(types));
+        return 0;
 }
 
 static const char *family_name(uint8_t family)
@@ -159,7 +158,8 @@ static int take_chain(const struct nlmsghdr *message, void *userdata)
         if (!name)
                 return -ENOMEM;
         name->as_made = is_base_as_made(message);
-        return add_attributes(reading, message, types, ELEMENTS(types));
+        add_attributes(reading, message, types, ELEMENTS(types));
+        return 0;
 }
 
 static int take_rule(const struct nlmsghdr *message, void *userdata)
@@ -170,7 +170,8 @@ static int take_rule(const struct nlmsghdr *message, void *userdata)
         if (!is_ours(message))
                 return 0;
         reading->table->rules++;
-        return add_attributes(reading, message, types, ELEMENTS(types));
+        add_attributes(reading, message, types, ELEMENTS(types));
+        return 0;
 }
 
 static int take_set(const struct nlmsghdr *message, void *userdata)
@@ -183,7 +184,8 @@ static int take_set(const struct nlmsghdr *message, void *userdata)
                 return 0;
         if (!add_name(&reading->table->sets, netlink_text(message, NFTA_SET_NAME)))
                 return -ENOMEM;
-        return add_attributes(reading, message, types, ELEMENTS(types));
+        add_attributes(reading, message, types, ELEMENTS(types));
+        return 0;
 }
 
 static int take_object(const struct nlmsghdr *message, void *userdata)
@@ -198,7 +200,8 @@ static int take_object(const struct nlmsghdr *message, void *userdata)
         if (!name)
                 return -ENOMEM;
         name->type = netlink_number(message, NFTA_OBJ_TYPE, 0);
-        return add_attributes(reading, message, types, ELEMENTS(types));
+        add_attributes(reading, message, types, ELEMENTS(types));
+        return 0;
 }
 
 static void fill_table(struct nlmsghdr *message, const void *userdata)
@@ -237,7 +240,7 @@ static void restart(void *userdata)
 {
         struct reading *reading = userdata;
 
-        reading->hasher = hasher_free(reading->hasher);
+        sha256_begin(&reading->taken);
         reading->forget(reading->table);
 }
 
@@ -260,12 +263,13 @@ struct part {
 };
 
 static int read_part(struct netlink *netlink, const struct part *part, struct table *table,
-                     struct hasher *hasher)
+                     struct sha256 *all)
 {
         struct reading reading = { .table = table, .forget = part->forget };
-        uint8_t digest[SHA256_SIZE] = {};
+        uint8_t digest[SHA256_SIZE];
         int r;
 
+        sha256_begin(&reading.taken);
         r = netlink_dump(netlink, &(struct netlink_dump){
                                           .type = part->type,
                                           .family = part->family,
@@ -274,10 +278,11 @@ static int read_part(struct netlink *netlink, const struct part *part, struct ta
                                           .restart = restart,
                                           .userdata = &reading,
                                   });
-        if (r >= 0 && reading.hasher)
-                r = hasher_finish(reading.hasher, digest);
-        hasher_free(reading.hasher);
-        return r < 0 ? r : hasher_add(hasher, digest, sizeof(digest));
+        if (r < 0)
+                return r;
+        sha256_end(&reading.taken, digest);
+        sha256_add(all, digest, sizeof(digest));
+        return 0;
 }
 
 /* Each part is as it was at one time, but others may have been at work between two of them. */
@@ -290,19 +295,19 @@ static int collect(struct netlink *netlink, struct table *table)
                 { NFT_MSG_GETSET, NFPROTO_INET, true, take_set, forget_sets },
                 { NFT_MSG_GETOBJ, NFPROTO_INET, true, take_object, forget_objects },
         };
-        _cleanup_(hasher_freep) struct hasher *hasher = NULL;
         uint8_t digest[SHA256_SIZE];
-        int r;
+        struct sha256 all;
+        int r = 0;
 
-        r = hasher_new(&hasher);
+        sha256_begin(&all);
         for (size_t i = 0; r >= 0 && i < ELEMENTS(parts); i++)
                 if (!parts[i].of_table || table->exists)
-                        r = read_part(netlink, &parts[i], table, hasher);
-        if (r >= 0)
-                r = hasher_finish(hasher, digest);
-        if (r >= 0)
-                digest_format(digest, table->fingerprint);
-        return r;
+                        r = read_part(netlink, &parts[i], table, &all);
+        if (r < 0)
+                return r;
+        sha256_end(&all, digest);
+        digest_format(digest, table->fingerprint);
+        return 0;
 }
 
 /* Whose parts were all read in one generation is consistent. Beside a writer who never rests, whose business

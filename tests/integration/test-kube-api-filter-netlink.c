@@ -250,7 +250,7 @@ static struct filter_list *make_list(unsigned n)
                                                  &(struct cidr){ IP_V4, 0x0B000000 + i * 512,
                                                                  0x0B000000 + i * 512 }),
                                  0);
-        assert_int_equal(filter_list_finish(list), 0);
+        filter_list_finish(list);
         return list;
 }
 
@@ -264,7 +264,7 @@ static void a_list_that_cannot_be_sent_leaves_the_one_before_in_force(void **sta
 
         assert_int_equal(filter_open(root, &filter, NULL), 0);
         before->audit = true;
-        assert_int_equal(filter_list_finish(before), 0);
+        filter_list_finish(before);
         assert_int_equal(filter_want(filter, before, NULL), 0);
         assert_int_equal(filter_phase(filter), FILTER_CONFIRMED);
         shrink(filter->netlink->socket, SO_SNDBUF);

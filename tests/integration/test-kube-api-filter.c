@@ -367,7 +367,7 @@ static struct filter_list *make_list(const char *const *networks, size_t n)
                 assert_int_equal(cidr_parse(networks[i], &cidr), 0);
                 assert_int_equal(filter_list_add(list, CLASS_ALLOW, &cidr), 0);
         }
-        assert_int_equal(filter_list_finish(list), 0);
+        filter_list_finish(list);
         return list;
 }
 
@@ -481,7 +481,7 @@ static struct filter_list *make_long_list(const char *network, unsigned first)
                                                  &(struct cidr){ IP_V4, 0x0B000000 + first + i * 16,
                                                                  0x0B000000 + first + i * 16 }),
                                  0);
-        assert_int_equal(filter_list_finish(list), 0);
+        filter_list_finish(list);
         return list;
 }
 
