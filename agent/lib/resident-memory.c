@@ -70,6 +70,15 @@ void resident_memory_release(void)
         (void)malloc_trim(0);
 }
 
+void resident_memory_forget(void *buffer, size_t size)
+{
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        size_t before = -(uintptr_t)buffer % page;
+
+        if (size >= before + page)
+                (void)madvise((char *)buffer + before, (size - before) & ~(page - 1), MADV_DONTNEED);
+}
+
 void resident_memory_unmap(const char *const *libraries)
 {
         (void)dl_iterate_phdr(unmap_object, (void *)libraries);

@@ -4,6 +4,8 @@
 /* What a program that stays keeps of the memory that it needed for a moment: a report's JSON, a page of
  * metrics, the system's 140 authorities. */
 
+#include <stddef.h>
+
 /* At the start, before there are threads: large pieces come from the kernel and go back to it at once, and
  * threads (libcurl's look-ups of names) use the heap that is there. */
 void resident_memory_limit(void);
@@ -12,6 +14,10 @@ void resident_memory_limit(void);
  * after the start it also lets go of the code and tables that only the start needed, such as what the dynamic
  * linker read: they stay in the page cache, and what is used once more is mapped again. */
 void resident_memory_release(void);
+
+/* Gives the whole pages of a buffer back whose content nobody wants any more; it is zero there when it is
+ * used again. */
+void resident_memory_forget(void *buffer, size_t size);
 
 /* Lets go of the code and tables of the libraries whose files' names begin so (the list ends with NULL): of
  * those that are at work for a moment of each minute only. What they use again is mapped again, 64 KB at a

@@ -121,18 +121,13 @@ static int add_refused(const struct service *service, json_object *info)
 /* What "auto" stands for: { "nodes": ["10.9.0.0/24"] }. */
 static int add_automatic(const struct service *service, json_object *info)
 {
-        _cleanup_(filter_list_unrefp) struct filter_list *list = NULL;
+        const struct filter_list *list = service->automatic;
         json_object *classes = json_object_new_object();
         char text[CIDR_TEXT_SIZE];
         int r;
 
         r = json_set(info, "automatic", classes);
-        if (r < 0 || !service->config)
-                return r;
-        /* What cannot be read now is told by the condition. */
-        if (sources_automatic(service->ctx->root, service->config, &list, NULL) < 0)
-                return 0;
-        for (enum source_class c = 0; r >= 0 && c < CLASSES; c++) {
+        for (enum source_class c = 0; r >= 0 && list && c < CLASSES; c++) {
                 json_object *networks;
 
                 if (list->sets[c][IP_V4].count + list->sets[c][IP_V6].count == 0)

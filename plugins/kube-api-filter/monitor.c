@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "netlink.h"
+#include "resident-memory.h"
 #include "rule.h"
 
 #define ATTRIBUTE_TABLE 1 /* names the table in every message but NEWGEN */
@@ -95,10 +96,11 @@ static int on_message(sd_event_source *source, int fd, uint32_t events, void *us
                         continue;
                 }
                 if (n <= 0)
-                        return 0;
+                        break;
                 for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
                         take(monitor, message);
         }
+        resident_memory_forget(monitor->buffer, sizeof(monitor->buffer));
         return 0;
 }
 

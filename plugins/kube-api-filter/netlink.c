@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "resident-memory.h"
+
 #ifndef ERESTART
 #define ERESTART 85
 #endif
@@ -167,11 +169,12 @@ int netlink_dump(struct netlink *netlink, const struct netlink_dump *dump)
         for (unsigned i = 0; i < DUMP_ATTEMPTS; i++) {
                 r = dump_once(netlink, dump);
                 if (r != -EINTR && r != -ENOBUFS)
-                        return r;
+                        break;
                 if (dump->restart)
                         dump->restart(dump->userdata);
         }
-        return -EAGAIN;
+        resident_memory_forget(netlink->buffer, sizeof(netlink->buffer));
+        return r == -EINTR || r == -ENOBUFS ? -EAGAIN : r;
 }
 
 /* Not mnl_attr_for_each, which compares and converts sizes with signs. */

@@ -107,6 +107,7 @@ void service_close(struct plugin_context *ctx)
         child_free(service->look_up);
         free_endpoint(service);
         monitor_free(service->monitor);
+        filter_list_unref(service->automatic);
         filter_free(service->filter);
         closep(&service->lock);
         free(service->answer);
@@ -170,6 +171,9 @@ static int want(struct service *service, const struct filter_config *config,
         r = sources_collect(service->ctx->root, config, &service->filter->state.names, &list, failure);
         if (r < 0)
                 return r;
+        filter_list_unref(service->automatic);
+        service->automatic = NULL;
+        (void)sources_automatic(service->ctx->root, config, &service->automatic, NULL);
         service_pause(service);
         r = filter_want(service->filter, list, failure);
         service_resume(service);

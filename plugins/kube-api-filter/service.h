@@ -32,6 +32,7 @@ struct service {
         struct endpoint *endpoint; /* of the probe that runs */
         uint64_t next_probe_usec, next_look_up_usec, next_observation_usec, observing_since_usec;
         char inputs[SHA256_TEXT_SIZE]; /* of what the list was made of */
+        struct filter_list *automatic; /* what "auto" stands for in it; NULL: cannot be read */
 
         char *answer;  /* of the last probe: "answered" or what went wrong; NULL: none yet */
         char *refusal; /* why a trial was not begun */
