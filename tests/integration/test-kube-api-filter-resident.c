@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "filter-node.h"
 #include "network-lab.h"
+#include "pki.h"
 #include "program.h"
 
 /* Somebody's connection from the address to the node is open. */
@@ -39,6 +40,43 @@ static void the_first_list_waits_for_the_api_and_is_then_confirmed(void **state)
         wait_for("ListInForce");
         assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
         assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
+}
+
+/* It costs half a megabyte of relocations and its own heap; what needs it is the program endpoint-exchange.
+ */
+static void the_resident_program_maps_no_openssl(void **state)
+{
+        _cleanup_free_ char *command = NULL;
+
+        put_in_force("{" FRIENDS "}");
+        assert_true(asprintf(&command, "! grep -E 'libcrypto|libssl' /proc/%d/maps", (int)filter) > 0);
+        lab_node(command);
+}
+
+static void the_authority_may_be_inside_of_the_kubeconfig(void **state)
+{
+        _cleanup_free_ char *command = NULL;
+
+        assert_true(asprintf(&command,
+                             "sed -i \"s|certificate-authority: /ca.crt|certificate-authority-data: "
+                             "$(base64 -w0 %s/ca.crt)|\" %s/etc/kubernetes/kubelet.conf && rm %s/ca.crt",
+                             root, root, root) > 0);
+        lab_node(command);
+        put_in_force("{" FRIENDS "}");
+}
+
+static void an_api_of_another_authority_is_no_answer(void **state)
+{
+        struct identity other = identity_make(NULL, "kubernetes", "test", true, 1);
+
+        identity_save(&other, root, "ca");
+        identity_clear(&other);
+        configure("{" FRIENDS "}");
+        start_api();
+        start_filter();
+        wait_until(has_condition,
+                   &(struct wanted_condition){ "AwaitingAPI", "TLS with 127.0.0.1 port 6443: " },
+                   "the refusal");
 }
 
 static void at_boot_the_confirmed_list_is_there_before_the_api(void **state)
@@ -245,6 +283,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(the_first_list_waits_for_the_api_and_is_then_confirmed),
+                TEST(the_resident_program_maps_no_openssl),
+                TEST(the_authority_may_be_inside_of_the_kubeconfig),
+                TEST(an_api_of_another_authority_is_no_answer),
                 TEST(at_boot_the_confirmed_list_is_there_before_the_api),
                 TEST(without_an_answer_the_list_before_comes_back),
                 TEST(killed_in_a_trial_it_goes_on_with_it),
