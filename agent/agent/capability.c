@@ -6,7 +6,6 @@
 
 #include "command.h"
 #include "log.h"
-#include "metric.h"
 #include "quantity.h"
 #include "report-news.h"
 #include "shared-authorities.h"
@@ -239,14 +238,11 @@ static int parse_report(const char *name, const char *text, size_t size, struct 
         _cleanup_(report_freep) struct report *report = NULL;
         int r;
 
-        r = report_parse(text, size, &report, failure);
+        r = report_parse_condensed(text, size, &report, failure);
         if (r >= 0 && strcmp(report->plugin, name) != 0)
                 r = failure_set(failure, -EINVAL, "InvalidReport", "\"plugin\" is \"%.64s\"", report->plugin);
-        if (r >= 0)
-                r = metric_condense(report->metrics, name);
         if (r < 0)
                 return r;
-        json_object_put(TAKE_PTR(report->info)); /* for `capi-node status`, which reads it itself */
         *ret = TAKE_PTR(report);
         return 0;
 }
