@@ -232,14 +232,14 @@ static void take_report(struct capability *capability, struct report *report)
         forget_error(capability);
 }
 
-static int parse_report(const char *name, const char *text, size_t size, struct report **ret,
-                        struct failure *failure)
+static int parse_report(const struct capability *capability, const char *text, size_t size,
+                        struct report **ret, struct failure *failure)
 {
         _cleanup_(report_freep) struct report *report = NULL;
         int r;
 
-        r = report_parse_condensed(text, size, &report, failure);
-        if (r >= 0 && strcmp(report->plugin, name) != 0)
+        r = report_parse_condensed(text, size, capability->report, &report, failure);
+        if (r >= 0 && strcmp(report->plugin, capability->name) != 0)
                 r = failure_set(failure, -EINVAL, "InvalidReport", "\"plugin\" is \"%.64s\"", report->plugin);
         if (r < 0)
                 return r;
@@ -265,7 +265,7 @@ static int read_report(struct capability *capability, const char *path, struct f
                 capability->seen_usec = now_boottime_usec();
                 return 0;
         }
-        r = parse_report(capability->name, text, size, &report, failure);
+        r = parse_report(capability, text, size, &report, failure);
         if (r < 0)
                 return r;
         r = waited || report_is_news(capability->report, report);

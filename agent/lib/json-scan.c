@@ -87,19 +87,19 @@ static const char *found(const struct scanner *s, char buffer[static 32])
 
 static void skip_space(struct scanner *s)
 {
-        for (; s->at < s->end; s->at++)
-                switch (*s->at) {
-                case '\n':
+        const char *at = s->at;
+
+        for (; at < s->end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'); at++)
+                if (*at == '\n') {
                         s->line++;
-                        s->line_start = s->at + 1;
-                        break;
-                case ' ':
-                case '\t':
-                case '\r':
-                        break;
-                default:
-                        return;
+                        s->line_start = at + 1;
                 }
+        s->at = at;
+}
+
+static bool is_template(const struct scanner *s)
+{
+        return starts_with(s, "{{") || starts_with(s, "{%") || starts_with(s, "${");
 }
 
 /* Mistakes that other notations teach, named as what they are. Anything else: what was found and what belongs
@@ -110,7 +110,7 @@ static int refuse_found(struct scanner *s, const char *expected)
 
         if (starts_with(s, "//") || starts_with(s, "/*") || starts_with(s, "#"))
                 return refuse(s, "JSON has no comments; remove it");
-        if (starts_with(s, "{{") || starts_with(s, "{%") || starts_with(s, "${"))
+        if (is_template(s))
                 return refuse(s, "'%.2s' looks like an unexpanded template; expected %s", s->at, expected);
         if (starts_with(s, "'"))
                 return refuse(s, "found a single quote; strings take double quotes");
@@ -204,11 +204,12 @@ static bool is_plain(char c)
 /* Most of most strings. */
 static void scan_plain(struct scanner *s, FILE *out)
 {
-        const char *start = s->at;
+        const char *at = s->at;
 
-        while (s->at < s->end && is_plain(*s->at))
-                s->at++;
-        put(out, start, (size_t)(s->at - start));
+        while (at < s->end && is_plain(*at))
+                at++;
+        put(out, s->at, (size_t)(at - s->at));
+        s->at = at;
 }
 
 /* Scans a string and writes what it stands for to out. */
@@ -467,11 +468,11 @@ static int scan_value(struct scanner *s, unsigned depth)
         skip_space(s);
         if (s->at == s->end)
                 return refuse(s, "the text ends where a value is expected");
-        if (starts_with(s, "{{") || starts_with(s, "{%") || starts_with(s, "${"))
-                return refuse_found(s, "a value");
-
         switch (*s->at) {
         case '{':
+                if (is_template(s))
+                        return refuse_found(s, "a value");
+                /* fall through */
         case '[':
                 if (depth >= JSON_DEPTH_MAX)
                         return refuse(s, "nested deeper than %d levels", JSON_DEPTH_MAX);
@@ -482,7 +483,7 @@ static int scan_value(struct scanner *s, unsigned depth)
         case '0' ... '9':
                 return scan_number(s);
         default:
-                return scan_literal(s);
+                return is_template(s) ? refuse_found(s, "a value") : scan_literal(s);
         }
 }
 

@@ -6,8 +6,11 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "mark.h"
+
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789_"
 #define LINES           "lines" /* a condensed family has them instead of samples */
+#define MARK            "mark"  /* … and that of the text that it was made of */
 #define PLUGIN_LABEL    "plugin"
 
 static const char *const type_names[] = { [METRIC_GAUGE] = "gauge", [METRIC_COUNTER] = "counter" };
@@ -197,6 +200,7 @@ static void copy_number(FILE *stream, const char *at)
 
 struct condenser {
         const char *plugin, *family;
+        json_object *before; /* families */
         struct failure *failure;
         FILE *stream;
         char *lines;
@@ -259,18 +263,18 @@ static int copy_sample(const struct condenser *condenser, const char **at)
 }
 
 /* All but the samples, which may come before the name that their lines begin with. */
-static int take_family(const char **at, json_object *family, const char **ret_samples)
+static int take_family(const char *at, json_object *family, const char **ret_samples)
 {
         static const char *const texts[] = { "name", "type", "help" };
         struct json_text key;
 
         *ret_samples = NULL;
-        if (!json_text_enter(at, '{'))
+        if (!json_text_enter(&at, '{'))
                 return 0;
-        while (json_text_member(at, &key)) {
-                const char *value = *at;
+        while (json_text_member(&at, &key)) {
+                const char *value = at;
 
-                json_text_skip(at);
+                json_text_skip(&at);
                 if (*value == '[' && json_text_is(&key, "samples"))
                         *ret_samples = value;
                 for (size_t i = 0; *value == '"' && i < ELEMENTS(texts); i++) {
@@ -305,32 +309,63 @@ static int check_family(json_object *family, const char *samples, struct failure
         return 0;
 }
 
-static int condense_family(struct condenser *condenser, const char **at, json_object *families)
+static int condense_samples(const struct condenser *condenser, const char *at)
 {
-        json_object *family = json_object_new_object();
+        int r = 0;
+
+        json_text_enter(&at, '[');
+        while (r >= 0 && json_text_element(&at))
+                r = copy_sample(condenser, &at);
+        return r < 0 || fflush(condenser->stream) == 0 ? r : -ENOMEM;
+}
+
+static int condense_family(struct condenser *condenser, const char *at, json_object *family)
+{
         const size_t before = condenser->size;
         const char *samples;
         int r;
 
-        r = json_append(families, family);
-        if (r >= 0)
-                r = take_family(at, family, &samples);
+        r = take_family(at, family, &samples);
         if (r >= 0)
                 r = check_family(family, samples, condenser->failure);
         if (r < 0)
                 return r;
         condenser->family = json_string(family, "name");
-        json_text_enter(&samples, '[');
-        while (json_text_element(&samples)) {
-                r = copy_sample(condenser, &samples);
-                if (r < 0)
-                        return r;
-        }
-        if (fflush(condenser->stream) != 0)
-                return -ENOMEM;
+        r = condense_samples(condenser, samples);
+        if (r < 0)
+                return r;
         return json_set(family, LINES,
                         json_object_new_string_len(condenser->lines + before,
                                                    (int)(condenser->size - before)));
+}
+
+/* Most families say the same for hours, at the same place of the report. */
+static json_object *find_same(json_object *before, size_t index, int64_t mark)
+{
+        json_object *family = before && index < json_object_array_length(before)
+                                      ? json_object_array_get_idx(before, index)
+                                      : NULL;
+
+        return family && json_integer(family, MARK, 0) == mark ? json_object_get(family) : NULL;
+}
+
+static int take_or_condense(struct condenser *condenser, const char **at, json_object *families)
+{
+        const char *text = *at;
+        json_object *family;
+        int64_t mark;
+        int r;
+
+        json_text_skip(at);
+        mark = (int64_t)mark_add(MARK_START, text, (size_t)(*at - text));
+        family = find_same(condenser->before, json_object_array_length(families), mark);
+        if (family)
+                return json_append(families, family);
+        family = json_object_new_object();
+        r = json_append(families, family);
+        if (r >= 0)
+                r = json_set_integer(family, MARK, mark);
+        return r < 0 ? r : condense_family(condenser, text, family);
 }
 
 static int condense_families(struct condenser *condenser, const char *at, json_object *families)
@@ -340,14 +375,15 @@ static int condense_families(struct condenser *condenser, const char *at, json_o
         if (!at || !json_text_enter(&at, '['))
                 return 0;
         while (r >= 0 && json_text_element(&at))
-                r = condense_family(condenser, &at, families);
+                r = take_or_condense(condenser, &at, families);
         return r;
 }
 
-int metric_condense(const char *metrics, const char *plugin, json_object **ret, struct failure *failure)
+int metric_condense(const char *metrics, const char *plugin, json_object *before, json_object **ret,
+                    struct failure *failure)
 {
         _cleanup_json_ json_object *families = json_object_new_array();
-        struct condenser condenser = { .plugin = plugin, .failure = failure };
+        struct condenser condenser = { .plugin = plugin, .before = before, .failure = failure };
         int r;
 
         if (!families)

@@ -23,10 +23,12 @@ uint64_t metric_counter(json_object *metrics, const char *name);
 
 /* Makes families of a report's "metrics" whose samples are text, for keeping and for metric_render: as JSON a
  * sample takes 1.6 KB, because each json-c object has room for 16 keys, and most of the time of reading a
- * report. The label plugin="NAME" is added. What is no list, or NULL, has no families. Returns 0; -ENOMEM; or
- * -EINVAL with a failure when a family is not well-formed: name with our prefix and of [a-z0-9_], type, help,
- * label names, numbers. */
-int metric_condense(const char *metrics, const char *plugin, json_object **ret, struct failure *failure);
+ * report. The label plugin="NAME" is added. before: the plugin's families of the time before, of which those
+ * that did not change are taken; may be NULL. What is no list, or NULL, has no families. Returns 0; -ENOMEM;
+ * or -EINVAL with a failure when a family is not well-formed: name with our prefix and of [a-z0-9_], type,
+ * help, label names, numbers. */
+int metric_condense(const char *metrics, const char *plugin, json_object *before, json_object **ret,
+                    struct failure *failure);
 
 /* Writes one page: families in order of name, those of the same name from several arrays joined, the label
  * plugin="NAME" added to every sample when plugins is not NULL. arrays and plugins have `count` elements. */

@@ -396,8 +396,8 @@ enum { PART_METRICS, PART_INFO, PARTS };
                 [PART_METRICS] = { .key = "metrics" }, [PART_INFO] = { .key = "info" }, [PARTS] = {} \
         }
 
-static int parse_parts(const char *text, size_t size, struct json_part *parts, struct report **ret,
-                       struct failure *failure)
+static int parse_parts(const char *text, size_t size, const struct report *before, struct json_part *parts,
+                       struct report **ret, struct failure *failure)
 {
         _cleanup_json_ json_object *object = NULL;
         _cleanup_(report_freep) struct report *report = calloc(1, sizeof(*report));
@@ -409,18 +409,20 @@ static int parse_parts(const char *text, size_t size, struct json_part *parts, s
         if (r >= 0)
                 r = read_report(object, report, failure);
         if (r >= 0)
-                r = metric_condense(parts[PART_METRICS].value.at, report->plugin, &report->metrics, failure);
+                r = metric_condense(parts[PART_METRICS].value.at, report->plugin,
+                                    before ? before->metrics : NULL, &report->metrics, failure);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(report);
         return 0;
 }
 
-int report_parse_condensed(const char *text, size_t size, struct report **ret, struct failure *failure)
+int report_parse_condensed(const char *text, size_t size, const struct report *before, struct report **ret,
+                           struct failure *failure)
 {
         struct json_part parts[] = REPORT_PARTS;
 
-        return parse_parts(text, size, parts, ret, failure);
+        return parse_parts(text, size, before, parts, ret, failure);
 }
 
 /* The value's tree in *tree, which may hold another, if it is of that kind. */
@@ -445,7 +447,7 @@ int report_parse(const char *text, size_t size, struct report **ret, struct fail
         _cleanup_(report_freep) struct report *report = NULL;
         int r;
 
-        r = parse_parts(text, size, parts, &report, failure);
+        r = parse_parts(text, size, NULL, parts, &report, failure);
         if (r >= 0)
                 r = replace_tree(&parts[PART_METRICS].value, '[', &report->metrics);
         if (r >= 0)

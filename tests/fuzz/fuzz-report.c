@@ -17,15 +17,15 @@ static char *page(json_object *metrics, const char *plugin)
         return text;
 }
 
-/* A report reads the same with a tree of its metrics and without. */
+/* A report reads the same with a tree of its metrics and without, and with what was read before. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        _cleanup_(report_freep) struct report *report = NULL, *condensed = NULL;
+        _cleanup_(report_freep) struct report *report = NULL, *condensed = NULL, *again = NULL;
         _cleanup_free_ char *before = NULL, *after = NULL;
         _cleanup_failure_ failure = {};
         int r = report_parse((const char *)data, size, &report, &failure);
 
-        PROMISE(report_parse_condensed((const char *)data, size, &condensed, NULL) == r);
+        PROMISE(report_parse_condensed((const char *)data, size, NULL, &condensed, NULL) == r);
         if (r < 0) {
                 promise_one_line(failure.message);
                 return 0;
@@ -33,5 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         before = page(report->metrics, report->plugin);
         after = page(condensed->metrics, report->plugin);
         PROMISE(strcmp(before, after) == 0);
+        PROMISE(report_parse_condensed((const char *)data, size, condensed, &again, NULL) == 0);
+        PROMISE(json_object_equal(again->metrics, condensed->metrics));
         return 0;
 }

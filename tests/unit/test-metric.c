@@ -50,7 +50,7 @@ static void writes_each_family_once_in_order_of_name(void **state)
 static int condense(const char *text, json_object **ret, struct failure *failure)
 {
         assert_int_equal(json_scan(text, strlen(text), NULL), 0);
-        return metric_condense(json_text_begin(text), "one", ret, failure);
+        return metric_condense(json_text_begin(text), "one", NULL, ret, failure);
 }
 
 static void a_condensed_page_is_the_same(void **state)
@@ -98,6 +98,25 @@ static void a_report_may_be_written_in_any_way(void **state)
                                   "# HELP capi_node_y \n# TYPE capi_node_y gauge\n");
         assert_int_equal(condense("{}", &none, NULL), 0);
         assert_int_equal(json_object_array_length(none), 0);
+}
+
+static void families_that_did_not_change_are_taken_from_before(void **state)
+{
+#define FAMILY(name, value)                                                               \
+        "{\"name\":\"capi_node_" name "\",\"type\":\"gauge\",\"help\":\"\",\"samples\":[" \
+        "{\"value\":" value "}]}"
+        _cleanup_json_ json_object *before = NULL, *after = NULL;
+        static const char text[] = "[" FAMILY("x", "1") "," FAMILY("y", "3") "," FAMILY("z", "3") "]";
+        _cleanup_free_ char *page = NULL;
+
+        assert_int_equal(condense("[" FAMILY("x", "1") "," FAMILY("y", "2") "]", &before, NULL), 0);
+        assert_int_equal(metric_condense(text, "one", before, &after, NULL), 0);
+        assert_ptr_equal(json_object_array_get_idx(after, 0), json_object_array_get_idx(before, 0));
+        page = render(&after, NULL, 1);
+        assert_non_null(strstr(page, "\ncapi_node_x{plugin=\"one\"} 1\n"));
+        assert_non_null(strstr(page, "\ncapi_node_y{plugin=\"one\"} 3\n"));
+        assert_non_null(strstr(page, "\ncapi_node_z{plugin=\"one\"} 3\n"));
+#undef FAMILY
 }
 
 static void escapes_labels_and_help(void **state)
@@ -171,6 +190,7 @@ int main(void)
                 cmocka_unit_test(writes_each_family_once_in_order_of_name),
                 cmocka_unit_test(a_condensed_page_is_the_same),
                 cmocka_unit_test(a_report_may_be_written_in_any_way),
+                cmocka_unit_test(families_that_did_not_change_are_taken_from_before),
                 cmocka_unit_test(escapes_labels_and_help),
                 cmocka_unit_test(the_first_type_of_a_name_wins),
                 cmocka_unit_test(refuses_families_that_would_break_the_page),

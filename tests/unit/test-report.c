@@ -82,7 +82,7 @@ static void a_condensed_report_has_lines_for_metrics_and_no_info(void **state)
         assert_non_null(
                 json_member(json_object_array_get_idx(report->metrics, 0), "samples", json_type_array));
 
-        assert_int_equal(report_parse_condensed(text, strlen(text), &condensed, NULL), 0);
+        assert_int_equal(report_parse_condensed(text, strlen(text), NULL, &condensed, NULL), 0);
         assert_null(condensed->info);
         assert_string_equal(json_string(condensed->versions, "v"), "1");
         assert_string_equal(json_string(json_object_array_get_idx(condensed->metrics, 0), "lines"),
