@@ -315,10 +315,11 @@ int health_document_new(sd_event *event, const char *directory, void (*changed)(
         if (r < 0)
                 return r;
         /* The agent renames whole files into place, so there is nothing to let settle. */
-        r = file_watch_new(event, document->json_path, 0, on_json, document, &document->json_watch);
+        r = file_watch_new_whole(event, document->json_path, 0, on_json, document, &document->json_watch);
         if (r < 0)
                 return r;
-        r = file_watch_new(event, document->metrics_path, 0, on_metrics, document, &document->metrics_watch);
+        r = file_watch_new_whole(event, document->metrics_path, 0, on_metrics, document,
+                                 &document->metrics_watch);
         if (r < 0)
                 return r;
         on_metrics(document);

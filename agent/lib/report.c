@@ -467,7 +467,7 @@ int report_save(const struct report *report, const char *path)
         r = report_format(report, &text, &size);
         if (r < 0)
                 return r;
-        return file_write(path, text, size, 0644);
+        return file_write_volatile(path, text, size, 0644); /* /run is in memory anyway */
 }
 
 int report_read(const char *path, char **ret_text, size_t *ret_size, struct failure *failure)

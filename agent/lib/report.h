@@ -80,7 +80,8 @@ int report_parse(const char *text, size_t size, struct report **ret, struct fail
 int report_parse_condensed(const char *text, size_t size, const struct report *before, struct report **ret,
                            struct failure *failure);
 
-/* report_format + file_write, 0644; report_parse of report_read, which is file_read with a failure. */
+/* report_format + file_write_volatile, 0644; report_parse of report_read, which is file_read with a failure.
+ */
 int report_save(const struct report *report, const char *path);
 int report_read(const char *path, char **ret_text, size_t *ret_size, struct failure *failure);
 int report_load(const char *path, struct report **ret, struct failure *failure);
