@@ -470,10 +470,9 @@ static int scan_value(struct scanner *s, unsigned depth)
                 return refuse(s, "the text ends where a value is expected");
         switch (*s->at) {
         case '{':
+        case '[':
                 if (is_template(s))
                         return refuse_found(s, "a value");
-                /* fall through */
-        case '[':
                 if (depth >= JSON_DEPTH_MAX)
                         return refuse(s, "nested deeper than %d levels", JSON_DEPTH_MAX);
                 return *s->at == '{' ? scan_object(s, depth) : scan_array(s, depth);
