@@ -29,27 +29,22 @@ static const char *skip_string(const char *at)
         return at + 1;
 }
 
-/* Brackets match, so that counting them is enough. */
+/* Brackets match, so that counting them is enough. They stand behind the digits and most signs in ASCII. */
 static const char *skip_container(const char *at)
 {
         size_t depth = 0;
 
         do {
-                switch (*at) {
-                case '"':
+                while (*at < '[' && *at != '"')
+                        at++;
+                if (*at == '"') {
                         at = skip_string(at);
                         continue;
-                case '{':
-                case '[':
-                        depth++;
-                        break;
-                case '}':
-                case ']':
-                        depth--;
-                        break;
-                default:
-                        break;
                 }
+                if (*at == '{' || *at == '[')
+                        depth++;
+                else if (*at == '}' || *at == ']')
+                        depth--;
                 at++;
         } while (depth > 0);
         return at;

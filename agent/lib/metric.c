@@ -181,9 +181,14 @@ static void write_samples(FILE *stream, const struct entry *entry)
 
 /* ---- from a report ---- */
 
+static bool is_digit(char c)
+{
+        return c >= '0' && c <= '9';
+}
+
 static bool is_number(const char *at)
 {
-        return at && (*at == '-' || (*at >= '0' && *at <= '9'));
+        return at && (*at == '-' || is_digit(*at));
 }
 
 /* Most are whole numbers without a sign, which JSON writes as the page does. */
@@ -191,8 +196,9 @@ static void copy_number(FILE *stream, const char *at)
 {
         const char *end = at;
 
-        json_text_skip(&end);
-        if (end - at <= WHOLE_DIGITS && at + strspn(at, "0123456789") >= end)
+        while (is_digit(*end))
+                end++;
+        if (end > at && end - at <= WHOLE_DIGITS && *end != '.' && (*end | 0x20) != 'e')
                 (void)fwrite(at, 1, (size_t)(end - at), stream);
         else
                 write_number(stream, strtod(at, NULL));
