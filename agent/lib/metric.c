@@ -159,8 +159,9 @@ static void write_sample(FILE *stream, const struct entry *entry, json_object *s
 
         fputs(entry->name, stream);
         if (labels) {
-                json_object_object_foreach (labels, label, text)
+                json_object_object_foreach (labels, label, text) {
                         write_label(stream, &separator, label, json_object_get_string(text));
+                }
         }
         if (entry->plugin && !(labels && json_object_object_get_ex(labels, PLUGIN_LABEL, NULL)))
                 write_label(stream, &separator, PLUGIN_LABEL, entry->plugin);
