@@ -503,8 +503,8 @@ static int open_parts(struct agent *agent)
                            &agent->config_watch);
         if (r < 0)
                 return r;
-        return file_watch_new(agent->event, agent->reports_dir, REPORTS_SETTLE_USEC, on_reports_changed,
-                              agent, &agent->reports_watch);
+        return file_watch_new_whole(agent->event, agent->reports_dir, REPORTS_SETTLE_USEC, on_reports_changed,
+                                    agent, &agent->reports_watch);
 }
 
 int agent_run(const char *root)

@@ -6,7 +6,6 @@
 
 #include "command.h"
 #include "log.h"
-#include "metric.h"
 #include "quantity.h"
 #include "report-news.h"
 #include "shared-authorities.h"
@@ -233,20 +232,17 @@ static void take_report(struct capability *capability, struct report *report)
         forget_error(capability);
 }
 
-static int parse_report(const char *name, const char *text, size_t size, struct report **ret,
-                        struct failure *failure)
+static int parse_report(const struct capability *capability, const char *text, size_t size,
+                        struct report **ret, struct failure *failure)
 {
         _cleanup_(report_freep) struct report *report = NULL;
         int r;
 
-        r = report_parse(text, size, &report, failure);
-        if (r >= 0 && strcmp(report->plugin, name) != 0)
+        r = report_parse_condensed(text, size, capability->report, &report, failure);
+        if (r >= 0 && strcmp(report->plugin, capability->name) != 0)
                 r = failure_set(failure, -EINVAL, "InvalidReport", "\"plugin\" is \"%.64s\"", report->plugin);
-        if (r >= 0)
-                r = metric_condense(report->metrics, name);
         if (r < 0)
                 return r;
-        json_object_put(TAKE_PTR(report->info)); /* for `capi-node status`, which reads it itself */
         *ret = TAKE_PTR(report);
         return 0;
 }
@@ -269,7 +265,7 @@ static int read_report(struct capability *capability, const char *path, struct f
                 capability->seen_usec = now_boottime_usec();
                 return 0;
         }
-        r = parse_report(capability->name, text, size, &report, failure);
+        r = parse_report(capability, text, size, &report, failure);
         if (r < 0)
                 return r;
         r = waited || report_is_news(capability->report, report);

@@ -16,7 +16,7 @@ static int publish_file(const struct publication *publication, const char *name,
                 path = NULL;
                 return -ENOMEM;
         }
-        return file_write(path, text, size, 0644);
+        return file_write_volatile(path, text, size, 0644); /* in memory anyway */
 }
 
 static int publish_document(const struct publication *publication)

@@ -17,13 +17,14 @@ struct health_document {
         void (*changed)(void *userdata);
         void *userdata;
         char *json_path, *metrics_path;
-        struct file_watch *json_watch, *metrics_watch;
+        struct file_watch *json_watch;
         sd_event_source *expiry;
 
         struct health_view fresh, stale; /* as written; as it is read when its time is over */
         bool is_stale;
         uint64_t seen_usec, valid_for_usec; /* CLOCK_BOOTTIME: a clock set back keeps nothing alive */
-        struct body *metrics;
+        struct body *metrics;               /* as it was when somebody last asked */
+        struct file_stamp metrics_stamp;
         char *broken; /* why the file that is there now is not served; NULL: it is */
 };
 
@@ -39,7 +40,6 @@ struct health_document *health_document_free(struct health_document *document)
         if (!document)
                 return NULL;
         file_watch_free(document->json_watch);
-        file_watch_free(document->metrics_watch);
         sd_event_source_disable_unref(document->expiry);
         view_clear(&document->fresh);
         view_clear(&document->stale);
@@ -66,11 +66,6 @@ bool health_document_is_fresh(const struct health_document *document)
 uint64_t health_document_age_usec(const struct health_document *document)
 {
         return document->fresh.json ? now_boottime_usec() - document->seen_usec : 0;
-}
-
-const struct body *health_document_metrics(const struct health_document *document)
-{
-        return health_document_is_fresh(document) ? document->metrics : NULL;
 }
 
 /* ---- reading ---- */
@@ -137,28 +132,13 @@ static uint64_t first_seen_usec(json_object *json)
         return age < boot ? boot - age : 0;
 }
 
-/* What is asked for alone. The rest is in the text, from which it can be had again; as a tree it takes ten
- * times the room. */
-static int keep_conditions(json_object *json, json_object **ret)
-{
-        _cleanup_json_ json_object *kept = json_object_new_object();
-        int r = 0;
-
-        if (!kept)
-                return -ENOMEM;
-        r |= json_set_string(kept, "status", json_string(json, "status"));
-        r |= json_set_string(kept, "bootId", json_string(json, "bootId"));
-        r |= json_set_integer(kept, "sequence", json_integer(json, "sequence", 0));
-        r |= json_set(kept, "conditions", json_object_get(json_member(json, "conditions", json_type_array)));
-        if (r != 0)
-                return -ENOMEM;
-        *ret = TAKE_PTR(kept);
-        return 0;
-}
-
 static int read_document(struct health_document *document, struct failure *failure)
 {
-        _cleanup_json_ json_object *json = NULL, *kept = NULL;
+        /* They are in the text, from which they can be had again; as a tree they take ten times the room. */
+        struct json_part parts[] = {
+                { .key = "capabilities" }, { .key = "checks" }, { .key = "timers" }, { .key = "versions" }, {}
+        };
+        _cleanup_json_ json_object *json = NULL;
         _cleanup_free_ char *text = NULL;
         struct body *known = document->fresh.body;
         struct health_view view;
@@ -171,16 +151,13 @@ static int read_document(struct health_document *document, struct failure *failu
                 return failure_set(failure, r, "HealthDocumentUnreadable", "%s", strerror(-r));
         if (known && known->size == size && memcmp(known->data, text, size) == 0)
                 return 0;
-        r = json_parse(text, size, &json, failure);
+        r = json_parse_parts(text, size, parts, &json, failure);
         if (r < 0)
                 return r;
         r = check_document(json, &valid_for, failure);
         if (r < 0)
                 return r;
-        r = keep_conditions(json, &kept);
-        if (r < 0)
-                return r;
-        r = make_view(kept, body_new(text, size), "", &view);
+        r = make_view(json, body_new(text, size), "", &view);
         if (r < 0)
                 return r;
 
@@ -278,20 +255,32 @@ static int on_expiry(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-static void on_metrics(void *userdata)
+/* Of a page that cannot be read the one before is kept. */
+static void read_metrics(struct health_document *document)
 {
-        struct health_document *document = userdata;
         _cleanup_free_ char *text = NULL;
+        struct file_stamp stamp;
         struct body *body;
         size_t size;
 
-        if (file_read(document->metrics_path, HEALTH_DOCUMENT_MAX, &text, &size) < 0)
+        file_stamp_read(document->metrics_path, &stamp);
+        if (file_stamp_same(&stamp, &document->metrics_stamp) ||
+            file_read(document->metrics_path, HEALTH_DOCUMENT_MAX, &text, &size) < 0)
                 return;
         body = body_new(text, size);
         if (!body)
                 return;
         body_unref(document->metrics);
         document->metrics = body;
+        document->metrics_stamp = stamp;
+}
+
+const struct body *health_document_metrics(struct health_document *document)
+{
+        if (!health_document_is_fresh(document))
+                return NULL;
+        read_metrics(document);
+        return document->metrics;
 }
 
 int health_document_new(sd_event *event, const char *directory, void (*changed)(void *userdata),
@@ -315,13 +304,9 @@ int health_document_new(sd_event *event, const char *directory, void (*changed)(
         if (r < 0)
                 return r;
         /* The agent renames whole files into place, so there is nothing to let settle. */
-        r = file_watch_new(event, document->json_path, 0, on_json, document, &document->json_watch);
+        r = file_watch_new_whole(event, document->json_path, 0, on_json, document, &document->json_watch);
         if (r < 0)
                 return r;
-        r = file_watch_new(event, document->metrics_path, 0, on_metrics, document, &document->metrics_watch);
-        if (r < 0)
-                return r;
-        on_metrics(document);
         update(document);
         *ret = TAKE_PTR(document);
         return 0;

@@ -16,7 +16,7 @@
 
 /* One state of the document. */
 struct health_view {
-        json_object *json; /* its conditions and what they are called by; fresh ones have nothing else */
+        json_object *json; /* of fresh ones without the longer lists, see read_document() */
         struct body *body; /* the same as text */
         const char *status;
         char etag[HEALTH_ETAG_SIZE]; /* W/"BOOTID-SEQUENCE", other while it is stale */
@@ -24,7 +24,7 @@ struct health_view {
 
 struct health_document;
 
-/* Loads both files of the directory and follows them. changed is called from the event loop when the view's
+/* Loads the document in the directory and follows it. changed is called from the event loop when the view's
  * etag is another. A file that is missing or broken is no error: the gateway then serves what it had. */
 int health_document_new(sd_event *event, const char *directory, void (*changed)(void *userdata),
                         void *userdata, struct health_document **ret);
@@ -40,5 +40,6 @@ bool health_document_is_fresh(const struct health_document *document);
 /* Microseconds since the document last changed; 0 as long as there was none. */
 uint64_t health_document_age_usec(const struct health_document *document);
 
-/* The metrics page of the agent; NULL when there is none or the document is not fresh. Borrowed. */
-const struct body *health_document_metrics(const struct health_document *document);
+/* The metrics page of the agent, which is read when it was written since the last time; NULL when there is
+ * none or the document is not fresh. Borrowed. */
+const struct body *health_document_metrics(struct health_document *document);

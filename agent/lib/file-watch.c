@@ -9,9 +9,12 @@
 
 #include "files.h"
 
-#define WATCH_MASK                                                                                           \
-        (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | \
-         IN_MOVE_SELF | IN_ONLYDIR)
+#define SELF_MASK (IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+/* Entries that come and go, by another name; that are written, too; and that are made first and written later
+ * or only change their mode. */
+#define NAME_MASK   (SELF_MASK | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+#define WHOLE_MASK  (NAME_MASK | IN_CLOSE_WRITE)
+#define WATCH_MASK  (WHOLE_MASK | IN_CREATE | IN_ATTRIB)
 #define GONE_MASK   (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_Q_OVERFLOW)
 #define BURST_LIMIT 8
 
@@ -19,6 +22,7 @@ struct file_watch {
         sd_event *event;
         char *path;
         uint64_t settle_usec;
+        uint32_t mask; /* of the entries that matter */
         file_watch_fn changed;
         void *userdata;
 
@@ -27,6 +31,7 @@ struct file_watch {
         bool is_parent;            /* that entry is path itself */
         sd_event_source *own;      /* path, when it is a directory */
         sd_event_source *timer;
+        uint64_t quiet_usec;     /* when the quiet period ends */
         uint64_t burst_end_usec; /* 0: quiet */
         bool moved;              /* what is watched may no longer be what path leads to */
 };
@@ -45,24 +50,30 @@ struct file_watch *file_watch_free(struct file_watch *watch)
         return NULL;
 }
 
-/* Restarts the quiet period, which ends at the latest when the burst has lasted BURST_LIMIT periods. */
+static int set_timer(struct file_watch *watch)
+{
+        int r = sd_event_source_set_time(watch->timer, watch->quiet_usec);
+
+        return r < 0 ? r : sd_event_source_set_enabled(watch->timer, SD_EVENT_ONESHOT);
+}
+
+/* Restarts the quiet period, which ends at the latest when the burst has lasted BURST_LIMIT periods. One
+ * written file is several events: the timer is only set for the first, and looks itself whether more came. */
 static int postpone(struct file_watch *watch)
 {
-        uint64_t now, at;
+        bool first = watch->burst_end_usec == 0;
+        uint64_t now;
         int r;
 
         r = sd_event_now(watch->event, CLOCK_MONOTONIC, &now);
         if (r < 0)
                 return r;
-        if (watch->burst_end_usec == 0)
+        if (first)
                 watch->burst_end_usec = now + BURST_LIMIT * watch->settle_usec;
-        at = now + watch->settle_usec;
-        if (at > watch->burst_end_usec)
-                at = watch->burst_end_usec;
-        r = sd_event_source_set_time(watch->timer, at);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_enabled(watch->timer, SD_EVENT_ONESHOT);
+        watch->quiet_usec = now + watch->settle_usec;
+        if (watch->quiet_usec > watch->burst_end_usec)
+                watch->quiet_usec = watch->burst_end_usec;
+        return first ? set_timer(watch) : 0;
 }
 
 static int on_ancestor(sd_event_source *source, const struct inotify_event *event, void *userdata)
@@ -88,9 +99,27 @@ static int on_own(sd_event_source *source, const struct inotify_event *event, vo
         return postpone(watch);
 }
 
+static bool is_directory(const char *path)
+{
+        struct stat st;
+
+        return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* What matters of path in its own directory: of a directory that is there only that another one takes its
+ * place, and of what is not there also that it is made. */
+static uint32_t entry_mask(const struct file_watch *watch)
+{
+        struct stat st;
+
+        if (stat(watch->path, &st) < 0)
+                return WATCH_MASK;
+        return S_ISDIR(st.st_mode) ? NAME_MASK : watch->mask;
+}
+
 /* Watches the nearest existing ancestor. Returns whether the entry below it exists although it is not path
  * itself: then something was created meanwhile and the search has to begin again. */
-static int arm_ancestor(struct file_watch *watch)
+static int arm_ancestor(struct file_watch *watch, uint32_t mask)
 {
         _cleanup_free_ char *directory = strdup(watch->path), *below = strdup(watch->path);
         int r = -ENOENT;
@@ -111,7 +140,7 @@ static int arm_ancestor(struct file_watch *watch)
                 watch->is_parent = strcmp(below, watch->path) == 0;
                 *slash = '\0';
                 r = sd_event_add_inotify(watch->event, &watch->ancestor, directory[0] ? directory : "/",
-                                         WATCH_MASK, on_ancestor, watch);
+                                         watch->is_parent ? mask : WATCH_MASK, on_ancestor, watch);
                 if (r != -ENOENT && r != -ENOTDIR)
                         break;
                 if (!directory[0])
@@ -124,33 +153,37 @@ static int arm_ancestor(struct file_watch *watch)
 
 static int arm(struct file_watch *watch)
 {
+        uint32_t mask;
+        bool again;
         int r;
 
         watch->moved = false;
-        watch->own = sd_event_source_disable_unref(watch->own);
         do {
+                mask = entry_mask(watch);
+                watch->own = sd_event_source_disable_unref(watch->own);
                 watch->ancestor = sd_event_source_disable_unref(watch->ancestor);
-                r = arm_ancestor(watch);
+                r = arm_ancestor(watch, mask);
                 if (r < 0)
                         return r;
-        } while (r > 0);
-
-        r = sd_event_add_inotify(watch->event, &watch->own, watch->path, WATCH_MASK, on_own, watch);
-        return r == -ENOENT || r == -ENOTDIR ? 0 : r;
-}
-
-static bool is_directory(const char *path)
-{
-        struct stat st;
-
-        return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+                again = r > 0;
+                r = sd_event_add_inotify(watch->event, &watch->own, watch->path, watch->mask, on_own, watch);
+                if (r < 0 && r != -ENOENT && r != -ENOTDIR)
+                        return r;
+        } while (again || (r < 0 && mask == NAME_MASK));
+        return 0;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct file_watch *watch = userdata;
-        int r = 0;
+        uint64_t now;
+        int r;
 
+        r = sd_event_now(watch->event, CLOCK_MONOTONIC, &now);
+        if (r < 0)
+                return r;
+        if (now < watch->quiet_usec)
+                return set_timer(watch);
         watch->burst_end_usec = 0;
         /* Before the callback looks: what changes from here on is seen by the new watches. */
         if (watch->moved || (!watch->own && is_directory(watch->path)))
@@ -161,8 +194,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-int file_watch_new(sd_event *event, const char *path, uint64_t settle_usec, file_watch_fn changed,
-                   void *userdata, struct file_watch **ret)
+static int watch_path(sd_event *event, const char *path, uint64_t settle_usec, uint32_t mask,
+                      file_watch_fn changed, void *userdata, struct file_watch **ret)
 {
         _cleanup_(file_watch_freep) struct file_watch *watch = calloc(1, sizeof(*watch));
         int r;
@@ -171,6 +204,7 @@ int file_watch_new(sd_event *event, const char *path, uint64_t settle_usec, file
                 return -ENOMEM;
         *watch = (struct file_watch){ .event = sd_event_ref(event),
                                       .settle_usec = settle_usec,
+                                      .mask = mask,
                                       .changed = changed,
                                       .userdata = userdata };
         watch->path = strdup(path);
@@ -188,6 +222,18 @@ int file_watch_new(sd_event *event, const char *path, uint64_t settle_usec, file
                 return r;
         *ret = TAKE_PTR(watch);
         return 0;
+}
+
+int file_watch_new(sd_event *event, const char *path, uint64_t settle_usec, file_watch_fn changed,
+                   void *userdata, struct file_watch **ret)
+{
+        return watch_path(event, path, settle_usec, WATCH_MASK, changed, userdata, ret);
+}
+
+int file_watch_new_whole(sd_event *event, const char *path, uint64_t settle_usec, file_watch_fn changed,
+                         void *userdata, struct file_watch **ret)
+{
+        return watch_path(event, path, settle_usec, WHOLE_MASK, changed, userdata, ret);
 }
 
 int file_watches_add(struct file_watches *watches, sd_event *event, const char *root, const char *name,

@@ -22,6 +22,10 @@ typedef void (*file_watch_fn)(void *userdata);
  * the start. A change that keeps coming is reported at least every 8 * settle_usec. */
 int file_watch_new(sd_event *event, const char *path, uint64_t settle_usec, file_watch_fn changed,
                    void *userdata, struct file_watch **ret);
+/* The same of what is written aside and renamed into place (file_write), or in one go: nobody is woken while
+ * a file is only made, or when its mode changes. */
+int file_watch_new_whole(sd_event *event, const char *path, uint64_t settle_usec, file_watch_fn changed,
+                         void *userdata, struct file_watch **ret);
 struct file_watch *file_watch_free(struct file_watch *watch);
 DEFINE_CLEANUP(struct file_watch *, file_watch_free)
 

@@ -54,11 +54,12 @@ static int read_whole(int fd, size_t max, off_t expected, char **ret_data, size_
                         continue;
                 if (n < 0)
                         return -errno;
-                if (n == 0)
-                        break;
                 size += (size_t)n;
                 if (size > max)
                         return -EFBIG;
+                /* Less than there is room for, at the size that was told: that is the end, too. */
+                if (n == 0 || ((off_t)size == expected && size + 1 < capacity))
+                        break;
         }
         data[size] = '\0';
         *ret_data = TAKE_PTR(data);

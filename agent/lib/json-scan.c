@@ -12,9 +12,20 @@ struct scanner {
         const char *at, *end;
         const char *line_start;
         unsigned line;
-        size_t keys;     /* of all objects so far */
-        bool find_twice; /* looks for a key that an object has twice, which takes longer than all else */
+        bool may_be_twice; /* an object may have a key twice */
+        bool find_twice;   /* looks for it, which takes longer than all else */
         struct failure *failure;
+};
+
+/* The keys of an object so far, as they are written. More than so many are left to the second look. */
+#define KEYS_MAX 32
+
+struct keys {
+        struct {
+                const char *at;
+                size_t length;
+        } items[KEYS_MAX];
+        size_t count;
 };
 
 /* "LINE:COLUMN: text" for the given place in the current line. Columns count characters, not bytes. */
@@ -76,19 +87,19 @@ static const char *found(const struct scanner *s, char buffer[static 32])
 
 static void skip_space(struct scanner *s)
 {
-        for (; s->at < s->end; s->at++)
-                switch (*s->at) {
-                case '\n':
+        const char *at = s->at;
+
+        for (; at < s->end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'); at++)
+                if (*at == '\n') {
                         s->line++;
-                        s->line_start = s->at + 1;
-                        break;
-                case ' ':
-                case '\t':
-                case '\r':
-                        break;
-                default:
-                        return;
+                        s->line_start = at + 1;
                 }
+        s->at = at;
+}
+
+static bool is_template(const struct scanner *s)
+{
+        return starts_with(s, "{{") || starts_with(s, "{%") || starts_with(s, "${");
 }
 
 /* Mistakes that other notations teach, named as what they are. Anything else: what was found and what belongs
@@ -99,7 +110,7 @@ static int refuse_found(struct scanner *s, const char *expected)
 
         if (starts_with(s, "//") || starts_with(s, "/*") || starts_with(s, "#"))
                 return refuse(s, "JSON has no comments; remove it");
-        if (starts_with(s, "{{") || starts_with(s, "{%") || starts_with(s, "${"))
+        if (is_template(s))
                 return refuse(s, "'%.2s' looks like an unexpanded template; expected %s", s->at, expected);
         if (starts_with(s, "'"))
                 return refuse(s, "found a single quote; strings take double quotes");
@@ -193,11 +204,12 @@ static bool is_plain(char c)
 /* Most of most strings. */
 static void scan_plain(struct scanner *s, FILE *out)
 {
-        const char *start = s->at;
+        const char *at = s->at;
 
-        while (s->at < s->end && is_plain(*s->at))
-                s->at++;
-        put(out, start, (size_t)(s->at - start));
+        while (at < s->end && is_plain(*at))
+                at++;
+        put(out, s->at, (size_t)(at - s->at));
+        s->at = at;
 }
 
 /* Scans a string and writes what it stands for to out. */
@@ -376,8 +388,24 @@ static int scan_unseen(struct scanner *s, json_object *seen)
         return json_set_integer(seen, key, s->line);
 }
 
-static int scan_key(struct scanner *s, json_object *seen)
+/* Whether the key that ends here may be one of those before it. An escape may stand for anything. */
+static bool may_be_twice(const struct scanner *s, const char *key, struct keys *keys)
 {
+        const size_t length = (size_t)(s->at - key);
+
+        if (keys->count == KEYS_MAX || memchr(key, '\\', length))
+                return true;
+        for (size_t i = 0; i < keys->count; i++)
+                if (keys->items[i].length == length && memcmp(keys->items[i].at, key, length) == 0)
+                        return true;
+        keys->items[keys->count].at = key;
+        keys->items[keys->count++].length = length;
+        return false;
+}
+
+static int scan_key(struct scanner *s, json_object *seen, struct keys *keys)
+{
+        const char *start = s->at;
         int r;
 
         if (s->at == s->end || *s->at != '"')
@@ -385,7 +413,7 @@ static int scan_key(struct scanner *s, json_object *seen)
         r = seen ? scan_unseen(s, seen) : scan_string(s, NULL);
         if (r < 0)
                 return r;
-        s->keys++;
+        s->may_be_twice = s->may_be_twice || may_be_twice(s, start, keys);
 
         skip_space(s);
         if (s->at == s->end || *s->at != ':')
@@ -398,8 +426,10 @@ static int scan_object(struct scanner *s, unsigned depth)
 {
         _cleanup_json_ json_object *seen = s->find_twice ? json_object_new_object() : NULL;
         unsigned opened = s->line;
+        struct keys keys;
         int r;
 
+        keys.count = 0;
         if (s->find_twice && !seen)
                 return -ENOMEM;
 
@@ -410,7 +440,7 @@ static int scan_object(struct scanner *s, unsigned depth)
                 return 0;
         }
         do {
-                r = scan_key(s, seen);
+                r = scan_key(s, seen, &keys);
                 if (r < 0)
                         return r;
                 r = scan_value(s, depth + 1);
@@ -438,12 +468,11 @@ static int scan_value(struct scanner *s, unsigned depth)
         skip_space(s);
         if (s->at == s->end)
                 return refuse(s, "the text ends where a value is expected");
-        if (starts_with(s, "{{") || starts_with(s, "{%") || starts_with(s, "${"))
-                return refuse_found(s, "a value");
-
         switch (*s->at) {
         case '{':
         case '[':
+                if (is_template(s))
+                        return refuse_found(s, "a value");
                 if (depth >= JSON_DEPTH_MAX)
                         return refuse(s, "nested deeper than %d levels", JSON_DEPTH_MAX);
                 return *s->at == '{' ? scan_object(s, depth) : scan_array(s, depth);
@@ -453,7 +482,7 @@ static int scan_value(struct scanner *s, unsigned depth)
         case '0' ... '9':
                 return scan_number(s);
         default:
-                return scan_literal(s);
+                return is_template(s) ? refuse_found(s, "a value") : scan_literal(s);
         }
 }
 
@@ -480,28 +509,18 @@ static int scan(struct scanner *s, size_t size)
         return 0;
 }
 
-int json_scan(const char *text, size_t size, size_t *ret_keys, struct failure *failure)
+int json_scan(const char *text, size_t size, struct failure *failure)
 {
-        struct scanner scanner = {
+        const struct scanner start = {
                 .at = text, .end = text + size, .line_start = text, .line = 1, .failure = failure
         };
+        struct scanner scanner = start;
         int r;
 
         r = scan(&scanner, size);
-        if (r < 0)
+        if (r < 0 || !scanner.may_be_twice)
                 return r;
-        *ret_keys = scanner.keys;
-        return 0;
-}
-
-int json_scan_twice(const char *text, size_t size, struct failure *failure)
-{
-        struct scanner scanner = { .at = text,
-                                   .end = text + size,
-                                   .line_start = text,
-                                   .line = 1,
-                                   .find_twice = true,
-                                   .failure = failure };
-
+        scanner = start;
+        scanner.find_twice = true;
         return scan(&scanner, size);
 }

@@ -12,11 +12,5 @@
  * keys and cuts strings at "\u0000" when they are read as C strings. So this scanner first holds the
  * text against the whole grammar; it also knows where an error is and what a person probably meant. */
 
-/* All but keys that an object has twice; ret_keys: how many keys there are, so that a tree with fewer tells
- * that there is one. Returns 0; -EINVAL with the failure InvalidJSON, "LINE:COLUMN: what is wrong"; or
- * -ENOMEM.
- */
-int json_scan(const char *text, size_t size, size_t *ret_keys, struct failure *failure);
-
-/* Looks for that key; returns as json_scan() does. */
-int json_scan_twice(const char *text, size_t size, struct failure *failure);
+/* Returns 0; -EINVAL with the failure InvalidJSON, "LINE:COLUMN: what is wrong"; or -ENOMEM. */
+int json_scan(const char *text, size_t size, struct failure *failure);

@@ -7,38 +7,17 @@
 
 DEFINE_CLEANUP(struct json_tokener *, json_tokener_free)
 
-/* Of all objects, as many as json-c kept. The parser bounds the depth. */
-static size_t count_keys(json_object *value)
+/* Of a text that was scanned. */
+static int make_tree(const char *text, size_t size, json_object **ret, struct failure *failure)
 {
-        size_t count = 0;
-
-        if (json_object_is_type(value, json_type_array)) {
-                for (size_t i = 0; i < json_object_array_length(value); i++)
-                        count += count_keys(json_object_array_get_idx(value, i));
-        } else if (json_object_is_type(value, json_type_object)) {
-                json_object_object_foreach (value, key, member)
-                        count += (key != NULL) + count_keys(member);
-        }
-        return count;
-}
-
-int json_parse(const char *text, size_t size, json_object **ret, struct failure *failure)
-{
-        _cleanup_(json_tokener_freep) struct json_tokener *tokener = NULL;
+        /* json-c counts the levels of values, so that a number in the innermost array needs one more. */
+        _cleanup_(json_tokener_freep) struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
         _cleanup_json_ json_object *value = NULL;
         enum json_tokener_error error;
-        size_t keys;
-        int r;
 
-        r = json_scan(text, size, &keys, failure);
-        if (r < 0)
-                return r;
-
-        /* json-c counts the levels of values, so that a number in the innermost array needs one more. */
-        tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
         if (!tokener)
                 return -ENOMEM;
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 
         value = json_tokener_parse_ex(tokener, text, (int)size);
         error = json_tokener_get_error(tokener);
@@ -50,14 +29,67 @@ int json_parse(const char *text, size_t size, json_object **ret, struct failure 
         if (error != json_tokener_success)
                 return failure_set(failure, -EINVAL, "InvalidJSON", "1:1: %s",
                                    json_tokener_error_desc(error));
-        if (count_keys(value) != keys) {
-                r = json_scan_twice(text, size, failure);
-                if (r < 0)
-                        return r;
-        }
-
         *ret = TAKE_PTR(value);
         return 0;
+}
+
+int json_parse(const char *text, size_t size, json_object **ret, struct failure *failure)
+{
+        int r = json_scan(text, size, failure);
+
+        return r < 0 ? r : make_tree(text, size, ret, failure);
+}
+
+static struct json_part *find_part(struct json_part *parts, const struct json_text *key)
+{
+        for (; parts->key; parts++)
+                if (json_text_is(key, parts->key))
+                        return parts;
+        return NULL;
+}
+
+/* Writes the object without the parts to rest, which has room for all of it. Returns the size. */
+static size_t leave_parts(const char *at, struct json_part *parts, char *rest)
+{
+        struct json_text key;
+        char *end = rest;
+
+        *end++ = '{';
+        json_text_enter(&at, '{');
+        while (json_text_member(&at, &key)) {
+                struct json_part *part = find_part(parts, &key);
+                const char *value = at;
+
+                json_text_skip(&at);
+                if (part) {
+                        part->value = (struct json_text){ value, (size_t)(at - value) };
+                        continue;
+                }
+                if (end > rest + 1)
+                        *end++ = ',';
+                end = mempcpy(end, key.at, (size_t)(at - key.at));
+        }
+        *end++ = '}';
+        return (size_t)(end - rest);
+}
+
+int json_parse_parts(const char *text, size_t size, struct json_part *parts, json_object **ret,
+                     struct failure *failure)
+{
+        _cleanup_free_ char *rest = NULL;
+        const char *value;
+        int r;
+
+        r = json_scan(text, size, failure);
+        if (r < 0)
+                return r;
+        value = json_text_begin(text);
+        if (*value != '{')
+                return make_tree(text, size, ret, failure);
+        rest = malloc(size);
+        if (!rest)
+                return -ENOMEM;
+        return make_tree(rest, leave_parts(value, parts, rest), ret, failure);
 }
 
 json_object *json_member(json_object *object, const char *key, json_type type)

@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "failure.h"
+#include "json-text.h"
 
 static inline void json_putp(json_object **object)
 {
@@ -22,6 +23,16 @@ static inline void json_putp(json_object **object)
 /* Parses one JSON value; null is *ret NULL. Returns -EINVAL with a failure (InvalidJSON) that says
  * "LINE:COLUMN: what is wrong", or -ENOMEM. Keys and strings of the value have no NUL. */
 int json_parse(const char *text, size_t size, json_object **ret, struct failure *failure);
+
+/* A member of an object, to be told as text. The list ends with the key NULL. */
+struct json_part {
+        const char *key;
+        struct json_text value; /* in the text that was parsed; stays as it is when there is no such member */
+};
+
+/* json_parse() of an object without those members, which are good JSON, too. What is no object has none. */
+int json_parse_parts(const char *text, size_t size, struct json_part *parts, json_object **ret,
+                     struct failure *failure);
 
 /* Reading: NULL, false or the fallback when the key is absent or of another type. Borrowed from the object.
  */

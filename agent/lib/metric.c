@@ -6,8 +6,12 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "mark.h"
+
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789_"
 #define LINES           "lines" /* a condensed family has them instead of samples */
+#define MARK            "mark"  /* … and that of the text that it was made of */
+#define PLUGIN_LABEL    "plugin"
 
 static const char *const type_names[] = { [METRIC_GAUGE] = "gauge", [METRIC_COUNTER] = "counter" };
 
@@ -79,51 +83,6 @@ static bool is_name(const char *name)
         return name && name[0] && name[strspn(name, NAME_CHARACTERS)] == '\0';
 }
 
-static int check_sample(const char *name, json_object *sample, struct failure *failure)
-{
-        json_object *labels = json_member(sample, "labels", json_type_object), *value = NULL;
-
-        if (!json_object_is_type(sample, json_type_object) ||
-            !json_object_object_get_ex(sample, "value", &value) ||
-            (!json_object_is_type(value, json_type_double) && !json_object_is_type(value, json_type_int)))
-                return failure_set(failure, -EINVAL, "InvalidReport", "metric %s: a sample without a number",
-                                   name);
-        if (labels) {
-                json_object_object_foreach (labels, label, text) {
-                        if (!is_name(label) || (label[0] >= '0' && label[0] <= '9') ||
-                            !json_object_is_type(text, json_type_string))
-                                return failure_set(failure, -EINVAL, "InvalidReport",
-                                                   "metric %s: a bad label", name);
-                }
-        }
-        return 0;
-}
-
-int metric_check(json_object *family, struct failure *failure)
-{
-        const char *name = json_string(family, "name"), *type = json_string(family, "type");
-        json_object *samples = json_member(family, "samples", json_type_array);
-        int r;
-
-        if (!is_name(name) || strncmp(name, METRIC_NAME_PREFIX, strlen(METRIC_NAME_PREFIX)) != 0)
-                return failure_set(failure, -EINVAL, "InvalidReport",
-                                   "a metric's name does not start with %s or has other than "
-                                   "small letters, digits and underscores",
-                                   METRIC_NAME_PREFIX);
-        if (!type || (strcmp(type, "gauge") != 0 && strcmp(type, "counter") != 0))
-                return failure_set(failure, -EINVAL, "InvalidReport",
-                                   "metric %s: \"type\" is not gauge or counter", name);
-        if (!json_string(family, "help") || !samples)
-                return failure_set(failure, -EINVAL, "InvalidReport",
-                                   "metric %s has no \"help\" or no \"samples\"", name);
-        for (size_t i = 0; i < json_object_array_length(samples); i++) {
-                r = check_sample(name, json_object_array_get_idx(samples, i), failure);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 struct entry {
         const char *name, *plugin;
         json_object *family;
@@ -153,7 +112,8 @@ static void write_escaped(FILE *stream, const char *text, bool quote)
         }
 }
 
-#define WHOLE_MAX 1e15 /* up to which "%.15g" writes them without an exponent */
+#define WHOLE_MAX    1e15 /* up to which "%.15g" writes them without an exponent */
+#define WHOLE_DIGITS 15
 
 /* The shortest decimal form that reads back as the same number. */
 static void write_number(FILE *stream, double value)
@@ -182,6 +142,16 @@ static void write_number(FILE *stream, double value)
         fputs(text, stream);
 }
 
+static void write_label(FILE *stream, const char **separator, const char *label, const char *text)
+{
+        fputs(*separator, stream);
+        fputs(label, stream);
+        fputs("=\"", stream);
+        write_escaped(stream, text, true);
+        fputc('"', stream);
+        *separator = ",";
+}
+
 static void write_sample(FILE *stream, const struct entry *entry, json_object *sample)
 {
         json_object *labels = json_member(sample, "labels", json_type_object);
@@ -190,18 +160,11 @@ static void write_sample(FILE *stream, const struct entry *entry, json_object *s
         fputs(entry->name, stream);
         if (labels) {
                 json_object_object_foreach (labels, label, text) {
-                        fputs(separator, stream);
-                        fputs(label, stream);
-                        fputs("=\"", stream);
-                        write_escaped(stream, json_object_get_string(text), true);
-                        fputc('"', stream);
-                        separator = ",";
+                        write_label(stream, &separator, label, json_object_get_string(text));
                 }
         }
-        if (entry->plugin && !(labels && json_object_object_get_ex(labels, "plugin", NULL))) {
-                fprintf(stream, "%splugin=\"%s\"", separator, entry->plugin);
-                separator = ",";
-        }
+        if (entry->plugin && !(labels && json_object_object_get_ex(labels, PLUGIN_LABEL, NULL)))
+                write_label(stream, &separator, PLUGIN_LABEL, entry->plugin);
         if (separator[0] == ',')
                 fputc('}', stream);
         fputc(' ', stream);
@@ -217,36 +180,234 @@ static void write_samples(FILE *stream, const struct entry *entry)
                 write_sample(stream, entry, json_object_array_get_idx(samples, i));
 }
 
-static int condense_family(json_object *family, const char *plugin)
-{
-        const struct entry entry = { .name = json_string(family, "name"),
-                                     .plugin = plugin,
-                                     .family = family };
-        _cleanup_free_ char *lines = NULL;
-        size_t size;
-        FILE *stream = open_memstream(&lines, &size);
-        int r;
+/* ---- from a report ---- */
 
-        if (!stream)
-                return -ENOMEM;
-        write_samples(stream, &entry);
-        if (fclose(stream) != 0)
-                return -ENOMEM;
-        r = json_set_string(family, LINES, lines);
-        if (r < 0)
-                return r;
-        json_object_object_del(family, "samples");
+static bool is_digit(char c)
+{
+        return c >= '0' && c <= '9';
+}
+
+static bool is_number(const char *at)
+{
+        return at && (*at == '-' || is_digit(*at));
+}
+
+/* Most are whole numbers without a sign, which JSON writes as the page does. */
+static void copy_number(FILE *stream, const char *at)
+{
+        const char *end = at;
+
+        while (is_digit(*end))
+                end++;
+        if (end > at && end - at <= WHOLE_DIGITS && *end != '.' && (*end | 0x20) != 'e')
+                (void)fwrite(at, 1, (size_t)(end - at), stream);
+        else
+                write_number(stream, strtod(at, NULL));
+}
+
+struct condenser {
+        const char *plugin, *family;
+        json_object *before; /* families */
+        struct failure *failure;
+        FILE *stream;
+        char *lines;
+        size_t size;
+};
+
+/* Returns 1 when one of them is called "plugin". */
+static int copy_labels(const struct condenser *condenser, const char **at, const char **separator)
+{
+        struct json_text key;
+        int has_plugin = 0;
+
+        if (!json_text_enter(at, '{'))
+                return 0;
+        while (json_text_member(at, &key)) {
+                _cleanup_free_ char *label = json_text_name(&key), *text = NULL;
+
+                if (!label)
+                        return -ENOMEM;
+                if (!is_name(label) || (label[0] >= '0' && label[0] <= '9') || **at != '"')
+                        return failure_set(condenser->failure, -EINVAL, "InvalidReport",
+                                           "metric %s: a bad label", condenser->family);
+                text = json_text_string(at);
+                if (!text)
+                        return -ENOMEM;
+                write_label(condenser->stream, separator, label, text);
+                has_plugin |= strcmp(label, PLUGIN_LABEL) == 0;
+        }
+        return has_plugin;
+}
+
+static int copy_sample(const struct condenser *condenser, const char **at)
+{
+        const char *separator = "{", *value = NULL;
+        struct json_text key;
+        int has_plugin = 0;
+
+        fputs(condenser->family, condenser->stream);
+        if (json_text_enter(at, '{'))
+                while (has_plugin >= 0 && json_text_member(at, &key)) {
+                        if (json_text_is(&key, "labels")) {
+                                has_plugin = copy_labels(condenser, at, &separator);
+                                continue;
+                        }
+                        if (json_text_is(&key, "value"))
+                                value = *at;
+                        json_text_skip(at);
+                }
+        if (has_plugin < 0)
+                return has_plugin;
+        if (!is_number(value))
+                return failure_set(condenser->failure, -EINVAL, "InvalidReport",
+                                   "metric %s: a sample without a number", condenser->family);
+        if (!has_plugin)
+                write_label(condenser->stream, &separator, PLUGIN_LABEL, condenser->plugin);
+        fputs("} ", condenser->stream);
+        copy_number(condenser->stream, value);
+        fputc('\n', condenser->stream);
         return 0;
 }
 
-int metric_condense(json_object *metrics, const char *plugin)
+/* All but the samples, which may come before the name that their lines begin with. */
+static int take_family(const char *at, json_object *family, const char **ret_samples)
+{
+        static const char *const texts[] = { "name", "type", "help" };
+        struct json_text key;
+
+        *ret_samples = NULL;
+        if (!json_text_enter(&at, '{'))
+                return 0;
+        while (json_text_member(&at, &key)) {
+                const char *value = at;
+
+                json_text_skip(&at);
+                if (*value == '[' && json_text_is(&key, "samples"))
+                        *ret_samples = value;
+                for (size_t i = 0; *value == '"' && i < ELEMENTS(texts); i++) {
+                        _cleanup_free_ char *text = NULL;
+
+                        if (!json_text_is(&key, texts[i]))
+                                continue;
+                        text = json_text_string(&value);
+                        if (!text || json_set_string(family, texts[i], text) < 0)
+                                return -ENOMEM;
+                        break;
+                }
+        }
+        return 0;
+}
+
+static int check_family(json_object *family, const char *samples, struct failure *failure)
+{
+        const char *name = json_string(family, "name"), *type = json_string(family, "type");
+
+        if (!is_name(name) || strncmp(name, METRIC_NAME_PREFIX, strlen(METRIC_NAME_PREFIX)) != 0)
+                return failure_set(failure, -EINVAL, "InvalidReport",
+                                   "a metric's name does not start with %s or has other than "
+                                   "small letters, digits and underscores",
+                                   METRIC_NAME_PREFIX);
+        if (!type || (strcmp(type, "gauge") != 0 && strcmp(type, "counter") != 0))
+                return failure_set(failure, -EINVAL, "InvalidReport",
+                                   "metric %s: \"type\" is not gauge or counter", name);
+        if (!json_string(family, "help") || !samples)
+                return failure_set(failure, -EINVAL, "InvalidReport",
+                                   "metric %s has no \"help\" or no \"samples\"", name);
+        return 0;
+}
+
+static int condense_samples(const struct condenser *condenser, const char *at)
 {
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < json_object_array_length(metrics); i++)
-                r = condense_family(json_object_array_get_idx(metrics, i), plugin);
+        json_text_enter(&at, '[');
+        while (r >= 0 && json_text_element(&at))
+                r = copy_sample(condenser, &at);
+        return r < 0 || fflush(condenser->stream) == 0 ? r : -ENOMEM;
+}
+
+static int condense_family(struct condenser *condenser, const char *at, json_object *family)
+{
+        const size_t before = condenser->size;
+        const char *samples;
+        int r;
+
+        r = take_family(at, family, &samples);
+        if (r >= 0)
+                r = check_family(family, samples, condenser->failure);
+        if (r < 0)
+                return r;
+        condenser->family = json_string(family, "name");
+        r = condense_samples(condenser, samples);
+        if (r < 0)
+                return r;
+        return json_set(family, LINES,
+                        json_object_new_string_len(condenser->lines + before,
+                                                   (int)(condenser->size - before)));
+}
+
+/* Most families say the same for hours, at the same place of the report. */
+static json_object *find_same(json_object *before, size_t index, int64_t mark)
+{
+        json_object *family = before && index < json_object_array_length(before)
+                                      ? json_object_array_get_idx(before, index)
+                                      : NULL;
+
+        return family && json_integer(family, MARK, 0) == mark ? json_object_get(family) : NULL;
+}
+
+static int take_or_condense(struct condenser *condenser, const char **at, json_object *families)
+{
+        const char *text = *at;
+        json_object *family;
+        int64_t mark;
+        int r;
+
+        json_text_skip(at);
+        mark = (int64_t)mark_add(MARK_START, text, (size_t)(*at - text));
+        family = find_same(condenser->before, json_object_array_length(families), mark);
+        if (family)
+                return json_append(families, family);
+        family = json_object_new_object();
+        r = json_append(families, family);
+        if (r >= 0)
+                r = json_set_integer(family, MARK, mark);
+        return r < 0 ? r : condense_family(condenser, text, family);
+}
+
+static int condense_families(struct condenser *condenser, const char *at, json_object *families)
+{
+        int r = 0;
+
+        if (!at || !json_text_enter(&at, '['))
+                return 0;
+        while (r >= 0 && json_text_element(&at))
+                r = take_or_condense(condenser, &at, families);
         return r;
 }
+
+int metric_condense(const char *metrics, const char *plugin, json_object *before, json_object **ret,
+                    struct failure *failure)
+{
+        _cleanup_json_ json_object *families = json_object_new_array();
+        struct condenser condenser = { .plugin = plugin, .before = before, .failure = failure };
+        int r;
+
+        if (!families)
+                return -ENOMEM;
+        condenser.stream = open_memstream(&condenser.lines, &condenser.size);
+        if (!condenser.stream)
+                return -ENOMEM;
+        r = condense_families(&condenser, metrics, families);
+        (void)fclose(condenser.stream);
+        free(condenser.lines);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(families);
+        return 0;
+}
+
+/* ---- the page ---- */
 
 static void write_family(FILE *stream, const struct entry *entry, bool first)
 {

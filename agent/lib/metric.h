@@ -21,14 +21,14 @@ int metric_add(json_object *metrics, enum metric_type type, const char *name, co
 /* The value of a counter without labels; 0 when there is none. */
 uint64_t metric_counter(json_object *metrics, const char *name);
 
-/* Whether a family from a report is well-formed: name with our prefix and of [a-z0-9_], type, help, label
- * names, numbers. Returns 0 or -EINVAL with a failure. */
-int metric_check(json_object *family, struct failure *failure);
-
-/* Makes text of the samples of families that metric_check found good, for keeping: as JSON a sample takes 1.6
- * KB, because each json-c object has room for 16 keys. The label plugin="NAME" is added. Returns 0 or
- * -ENOMEM. */
-int metric_condense(json_object *metrics, const char *plugin);
+/* Makes families of a report's "metrics" whose samples are text, for keeping and for metric_render: as JSON a
+ * sample takes 1.6 KB, because each json-c object has room for 16 keys, and most of the time of reading a
+ * report. The label plugin="NAME" is added. before: the plugin's families of the time before, of which those
+ * that did not change are taken; may be NULL. What is no list, or NULL, has no families. Returns 0; -ENOMEM;
+ * or -EINVAL with a failure when a family is not well-formed: name with our prefix and of [a-z0-9_], type,
+ * help, label names, numbers. */
+int metric_condense(const char *metrics, const char *plugin, json_object *before, json_object **ret,
+                    struct failure *failure);
 
 /* Writes one page: families in order of name, those of the same name from several arrays joined, the label
  * plugin="NAME" added to every sample when plugins is not NULL. arrays and plugins have `count` elements. */

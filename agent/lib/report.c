@@ -346,22 +346,6 @@ static int read_requests(json_object *object, struct report *report, struct fail
         return copy_string(requests, "daemonReload", &report->daemon_reload);
 }
 
-static int read_metrics(json_object *object, struct report *report, struct failure *failure)
-{
-        json_object *metrics = json_member(object, "metrics", json_type_array);
-        int r;
-
-        report->metrics = metrics ? json_object_get(metrics) : json_object_new_array();
-        if (!report->metrics)
-                return -ENOMEM;
-        for (size_t i = 0; i < json_object_array_length(report->metrics); i++) {
-                r = metric_check(json_object_array_get_idx(report->metrics, i), failure);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 static int read_checks(json_object *object, struct report *report, struct failure *failure)
 {
         json_object *checks = json_member(object, "checks", json_type_array);
@@ -387,20 +371,13 @@ static json_object *shared_object(json_object *object, const char *key)
         return json_object_get(json_member(object, key, json_type_object));
 }
 
-int report_parse(const char *text, size_t size, struct report **ret, struct failure *failure)
+static int read_report(json_object *object, struct report *report, struct failure *failure)
 {
         static int (*const readers[])(json_object *, struct report *, struct failure *) = {
-                read_header, read_config, read_conditions, read_requests, read_metrics, read_checks,
+                read_header, read_config, read_conditions, read_requests, read_checks,
         };
-        _cleanup_json_ json_object *object = NULL;
-        _cleanup_(report_freep) struct report *report = calloc(1, sizeof(*report));
         int r;
 
-        if (!report)
-                return -ENOMEM;
-        r = json_parse(text, size, &object, failure);
-        if (r < 0)
-                return r;
         if (!json_object_is_type(object, json_type_object))
                 return failure_set(failure, -EINVAL, "InvalidReport", "not a JSON object");
         for (size_t i = 0; i < ELEMENTS(readers); i++) {
@@ -409,7 +386,74 @@ int report_parse(const char *text, size_t size, struct report **ret, struct fail
                         return r;
         }
         report->versions = shared_object(object, "versions");
-        report->info = shared_object(object, "info");
+        return 0;
+}
+
+enum { PART_METRICS, PART_INFO, PARTS };
+
+#define REPORT_PARTS                                                                                 \
+        {                                                                                            \
+                [PART_METRICS] = { .key = "metrics" }, [PART_INFO] = { .key = "info" }, [PARTS] = {} \
+        }
+
+static int parse_parts(const char *text, size_t size, const struct report *before, struct json_part *parts,
+                       struct report **ret, struct failure *failure)
+{
+        _cleanup_json_ json_object *object = NULL;
+        _cleanup_(report_freep) struct report *report = calloc(1, sizeof(*report));
+        int r;
+
+        if (!report)
+                return -ENOMEM;
+        r = json_parse_parts(text, size, parts, &object, failure);
+        if (r >= 0)
+                r = read_report(object, report, failure);
+        if (r >= 0)
+                r = metric_condense(parts[PART_METRICS].value.at, report->plugin,
+                                    before ? before->metrics : NULL, &report->metrics, failure);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(report);
+        return 0;
+}
+
+int report_parse_condensed(const char *text, size_t size, const struct report *before, struct report **ret,
+                           struct failure *failure)
+{
+        struct json_part parts[] = REPORT_PARTS;
+
+        return parse_parts(text, size, before, parts, ret, failure);
+}
+
+/* The value's tree in *tree, which may hold another, if it is of that kind. */
+static int replace_tree(const struct json_text *value, char first, json_object **tree)
+{
+        json_object *read;
+        int r;
+
+        if (!value->at || *value->at != first)
+                return 0;
+        r = json_parse(value->at, value->size, &read, NULL);
+        if (r < 0)
+                return r;
+        json_object_put(*tree);
+        *tree = read;
+        return 0;
+}
+
+int report_parse(const char *text, size_t size, struct report **ret, struct failure *failure)
+{
+        struct json_part parts[] = REPORT_PARTS;
+        _cleanup_(report_freep) struct report *report = NULL;
+        int r;
+
+        r = parse_parts(text, size, NULL, parts, &report, failure);
+        if (r >= 0)
+                r = replace_tree(&parts[PART_METRICS].value, '[', &report->metrics);
+        if (r >= 0)
+                r = replace_tree(&parts[PART_INFO].value, '{', &report->info);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(report);
         return 0;
 }
@@ -423,7 +467,7 @@ int report_save(const struct report *report, const char *path)
         r = report_format(report, &text, &size);
         if (r < 0)
                 return r;
-        return file_write(path, text, size, 0644);
+        return file_write_volatile(path, text, size, 0644); /* /run is in memory anyway */
 }
 
 int report_read(const char *path, char **ret_text, size_t *ret_size, struct failure *failure)

@@ -74,8 +74,14 @@ int report_add_restart_since(struct report *report, const char *unit, const char
 int report_format(const struct report *report, char **ret_text, size_t *ret_size);
 /* Strict about what it knows, silent about keys that it does not know. -EINVAL comes with a failure. */
 int report_parse(const char *text, size_t size, struct report **ret, struct failure *failure);
+/* The same for a reader that stays: the families of "metrics" are condensed (metric.h), and "info", which is
+ * for `capi-node status`, is left out. before: the plugin's report before this one, for what did not change;
+ * may be NULL. */
+int report_parse_condensed(const char *text, size_t size, const struct report *before, struct report **ret,
+                           struct failure *failure);
 
-/* report_format + file_write, 0644; report_parse of report_read, which is file_read with a failure. */
+/* report_format + file_write_volatile, 0644; report_parse of report_read, which is file_read with a failure.
+ */
 int report_save(const struct report *report, const char *path);
 int report_read(const char *path, char **ret_text, size_t *ret_size, struct failure *failure);
 int report_load(const char *path, struct report **ret, struct failure *failure);

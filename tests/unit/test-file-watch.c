@@ -143,6 +143,42 @@ static void tells_about_every_entry_of_a_directory(void **state)
         wait_for(2);
 }
 
+static void wait_for_events(unsigned expected)
+{
+        wait_for(expected);
+        assert_quiet();
+}
+
+/* A directory and a file; also a directory that goes and is made again. */
+static void what_is_renamed_into_place_is_told_and_its_making_is_not(void **state)
+{
+        _cleanup_(file_watch_freep) struct file_watch *entries = NULL, *file = NULL;
+        _cleanup_free_ char *d = NULL, *a = NULL;
+
+        assert_true(asprintf(&d, "%s/d", directory) > 0);
+        assert_true(asprintf(&a, "%s/a", directory) > 0);
+        assert_int_equal(directory_make("d", 0700), 0);
+        assert_int_equal(file_watch_new_whole(event, d, SETTLE_USEC, count, NULL, &entries), 0);
+        assert_int_equal(file_watch_new_whole(event, a, SETTLE_USEC, count, NULL, &file), 0);
+        assert_int_equal(file_write("a", "1", 1, 0600), 0);
+        wait_for_events(1);
+        assert_int_equal(file_write("d/one", "1", 1, 0600), 0);
+        wait_for_events(2);
+        assert_int_equal(symlink("one", "d/two"), 0);
+        assert_int_equal(chmod("d/one", 0644), 0);
+        assert_quiet();
+        assert_int_equal(unlink("d/two"), 0);
+        wait_for_events(3);
+        assert_int_equal(rename("d", "old"), 0);
+        wait_for_events(4);
+        assert_int_equal(directory_make("d", 0700), 0);
+        wait_for_events(5);
+        assert_int_equal(file_write("d/one", "1", 1, 0600), 0);
+        wait_for_events(6);
+        assert_int_equal(unlink("a"), 0);
+        wait_for_events(7);
+}
+
 static void a_burst_is_told_once(void **state)
 {
         _cleanup_(file_watch_freep) struct file_watch *file = watch("a", SETTLE_USEC);
@@ -188,6 +224,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(sees_entries_once_a_link_leads_to_a_directory, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(tells_about_every_entry_of_a_directory, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(what_is_renamed_into_place_is_told_and_its_making_is_not,
+                                                set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_burst_is_told_once, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(may_be_freed_in_its_own_callback, set_up, tear_down),
         };

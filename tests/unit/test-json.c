@@ -214,6 +214,74 @@ static void reads_members_only_of_their_type(void **state)
         assert_null(json_member(object, "l", json_type_object));
 }
 
+/* More keys than the first look keeps, and an escape that stands for none of them. */
+static void takes_many_keys_and_refuses_the_last_one_twice(void **state)
+{
+        _cleanup_free_ char *text = NULL, *twice = NULL;
+        _cleanup_json_ json_object *value = NULL;
+        size_t size;
+        FILE *stream = open_memstream(&text, &size);
+
+        assert_non_null(stream);
+        fputs("{\"\\u0061\":0", stream);
+        for (int i = 0; i < 100; i++)
+                fprintf(stream, ",\"k%d\":%d", i, i);
+        assert_int_equal(fclose(stream), 0);
+
+        assert_true(asprintf(&twice, "%s,\"k99\":1}", text) > 0);
+        assert_int_equal(parse(twice, strlen(twice), &value, NULL), -EINVAL);
+        free(twice);
+        assert_true(asprintf(&twice, "%s}", text) > 0);
+        assert_int_equal(parse(twice, strlen(twice), &value, NULL), 0);
+        assert_int_equal(json_object_object_length(value), 101);
+}
+
+static void assert_parts(const char *text, const char *rest, const char *a, const char *b)
+{
+        struct json_part parts[] = { { .key = "a" }, { .key = "b" }, {} };
+        const char *const expected[] = { a, b };
+        _cleanup_json_ json_object *value = NULL;
+        _cleanup_free_ char *copy = strdup(text);
+
+        assert_non_null(copy);
+        assert_int_equal(json_parse_parts(copy, strlen(copy), parts, &value, NULL), 0);
+        assert_string_equal(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN), rest);
+        for (size_t i = 0; i < ELEMENTS(expected); i++) {
+                assert_int_equal(parts[i].value.size, expected[i] ? strlen(expected[i]) : 0);
+                assert_int_equal(parts[i].value.at != NULL, expected[i] != NULL);
+                if (expected[i])
+                        assert_memory_equal(parts[i].value.at, expected[i], parts[i].value.size);
+        }
+}
+
+static void leaves_members_out_and_tells_where_they_are(void **state)
+{
+        assert_parts("{\"a\":[1,\"]\\\\\",{}],\"c\":1,\"b\":\"\\\"}\"}", "{\"c\":1}", "[1,\"]\\\\\",{}]",
+                     "\"\\\"}\"");
+        assert_parts(" {\n\"c\" : [ {\"a\":1} ] ,\n\"\\u0061\" :\ttrue , \"d\":{} } ",
+                     "{\"c\":[{\"a\":1}],\"d\":{}}", "true", NULL);
+        assert_parts("{\"b\":-1.5e3}", "{}", NULL, "-1.5e3");
+        assert_parts("{}", "{}", NULL, NULL);
+        assert_parts("[{\"a\":1}]", "[{\"a\":1}]", NULL, NULL);
+        assert_parts("7", "7", NULL, NULL);
+}
+
+static void the_parts_are_json_too(void **state)
+{
+        struct json_part parts[] = { { .key = "a" }, {} };
+        static const char *const texts[] = { "{\"a\":{\"x\":1,\"x\":2}}", "{\"a\":[01]}",
+                                             "{\"a\":1,\"a\":1}" };
+        json_object *value;
+
+        for (size_t i = 0; i < ELEMENTS(texts); i++) {
+                _cleanup_failure_ failure = {};
+
+                assert_int_equal(json_parse_parts(texts[i], strlen(texts[i]), parts, &value, &failure),
+                                 -EINVAL);
+                assert_string_equal(failure.reason, "InvalidJSON");
+        }
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -227,6 +295,9 @@ int main(void)
                 cmocka_unit_test(knows_an_unexpanded_template),
                 cmocka_unit_test(nests_to_the_limit_and_no_deeper),
                 cmocka_unit_test(reads_members_only_of_their_type),
+                cmocka_unit_test(takes_many_keys_and_refuses_the_last_one_twice),
+                cmocka_unit_test(leaves_members_out_and_tells_where_they_are),
+                cmocka_unit_test(the_parts_are_json_too),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "json-scan.h"
 #include "metric.h"
 
 static char *render(json_object *const *arrays, const char *const *plugins, size_t count)
@@ -46,20 +47,76 @@ static void writes_each_family_once_in_order_of_name(void **state)
                                   "capi_node_z{plugin=\"one\"} 1\n");
 }
 
+static int condense(const char *text, json_object **ret, struct failure *failure)
+{
+        assert_int_equal(json_scan(text, strlen(text), NULL), 0);
+        return metric_condense(json_text_begin(text), "one", NULL, ret, failure);
+}
+
 static void a_condensed_page_is_the_same(void **state)
 {
-        _cleanup_json_ json_object *a = json_object_new_array(), *b = json_object_new_array();
-        json_object *const arrays[] = { a, b };
+        _cleanup_json_ json_object *a = json_object_new_array(), *b = json_object_new_array(),
+                                   *condensed = NULL;
+        json_object *arrays[] = { a, b };
         static const char *const plugins[] = { "one", "two" };
+        static const double values[] = {
+                0,    0.1,     -1,      42,        1e15 - 1,          1e15,
+                1e18, -0.0005, 1e-300,  16.608,    1795255200.25,     123456789012345678.0,
+                1e22, 4096,    3.5e+17, 0.1 + 0.2, 9007199254740993.0
+        };
         _cleanup_free_ char *before = NULL, *after = NULL;
 
-        assert_int_equal(metric_add(a, METRIC_GAUGE, "capi_node_x", "X.", 0.1, "path", "/", NULL), 0);
+        for (size_t i = 0; i < ELEMENTS(values); i++)
+                assert_int_equal(metric_add(a, METRIC_GAUGE, "capi_node_x", "X \"y\".", values[i], "path",
+                                            "/\\\"\n\tä", "of", "", NULL),
+                                 0);
+        assert_int_equal(metric_add(a, METRIC_COUNTER, "capi_node_a_total", "A\nB.", 7, NULL), 0);
         assert_int_equal(metric_add(a, METRIC_GAUGE, "capi_node_x", "X.", 2, "plugin", "another", NULL), 0);
         assert_int_equal(metric_add(b, METRIC_GAUGE, "capi_node_x", "X.", 3, NULL), 0);
         before = render(arrays, plugins, 2);
-        assert_int_equal(metric_condense(a, "one"), 0);
+        assert_int_equal(condense(json_object_to_json_string(a), &condensed, NULL), 0);
+        arrays[0] = condensed;
         after = render(arrays, plugins, 2);
         assert_string_equal(after, before);
+}
+
+static void a_report_may_be_written_in_any_way(void **state)
+{
+        static const char text[] =
+                " [ {\"samples\" :[ {\"value\":1e2,\"labels\":null,\"x\":[{\"value\":\"]\"}]} ,"
+                "{\"labels\" : {\"\\u0061\":\"\\u00e4\\/\"}, \"value\"\n:18446744073709551615}],"
+                "\"other\":{},\"help\":\"H.\",\"n\\u0061me\":\"capi_node_x\",\"type\":\"gauge\"},"
+                "{\"name\":\"capi_node_y\",\"type\":\"gauge\",\"help\":\"\",\"samples\":[]}]";
+        _cleanup_json_ json_object *families = NULL, *none = NULL;
+        _cleanup_free_ char *page = NULL;
+
+        assert_int_equal(condense(text, &families, NULL), 0);
+        page = render(&families, NULL, 1);
+        assert_string_equal(page, "# HELP capi_node_x H.\n# TYPE capi_node_x gauge\n"
+                                  "capi_node_x{plugin=\"one\"} 100\n"
+                                  "capi_node_x{a=\"ä/\",plugin=\"one\"} 1.8446744073709552e+19\n"
+                                  "# HELP capi_node_y \n# TYPE capi_node_y gauge\n");
+        assert_int_equal(condense("{}", &none, NULL), 0);
+        assert_int_equal(json_object_array_length(none), 0);
+}
+
+static void families_that_did_not_change_are_taken_from_before(void **state)
+{
+#define FAMILY(name, value)                                                               \
+        "{\"name\":\"capi_node_" name "\",\"type\":\"gauge\",\"help\":\"\",\"samples\":[" \
+        "{\"value\":" value "}]}"
+        _cleanup_json_ json_object *before = NULL, *after = NULL;
+        static const char text[] = "[" FAMILY("x", "1") "," FAMILY("y", "3") "," FAMILY("z", "3") "]";
+        _cleanup_free_ char *page = NULL;
+
+        assert_int_equal(condense("[" FAMILY("x", "1") "," FAMILY("y", "2") "]", &before, NULL), 0);
+        assert_int_equal(metric_condense(text, "one", before, &after, NULL), 0);
+        assert_ptr_equal(json_object_array_get_idx(after, 0), json_object_array_get_idx(before, 0));
+        page = render(&after, NULL, 1);
+        assert_non_null(strstr(page, "\ncapi_node_x{plugin=\"one\"} 1\n"));
+        assert_non_null(strstr(page, "\ncapi_node_y{plugin=\"one\"} 3\n"));
+        assert_non_null(strstr(page, "\ncapi_node_z{plugin=\"one\"} 3\n"));
+#undef FAMILY
 }
 
 static void escapes_labels_and_help(void **state)
@@ -93,6 +150,7 @@ static void refuses_families_that_would_break_the_page(void **state)
 {
         static const char *const cases[] = {
                 "{}",
+                "1",
                 "{\"name\":\"other\",\"type\":\"gauge\",\"help\":\"h\",\"samples\":[]}",
                 "{\"name\":\"capi_node_X\",\"type\":\"gauge\",\"help\":\"h\",\"samples\":[]}",
                 "{\"name\":\"capi_node_x\",\"type\":\"histogram\",\"help\":\"h\",\"samples\":[]}",
@@ -110,19 +168,20 @@ static void refuses_families_that_would_break_the_page(void **state)
         };
         static const char good[] = "{\"name\":\"capi_node_x\",\"type\":\"gauge\",\"help\":\"h\",\"samples\":["
                                    "{\"value\":1,\"labels\":{\"a\":\"1\"}}]}";
-        json_object *family;
+        json_object *families = NULL;
+        char text[256];
 
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
                 _cleanup_failure_ failure = {};
 
-                assert_int_equal(json_parse(cases[i], strlen(cases[i]), &family, NULL), 0);
-                assert_int_equal(metric_check(family, &failure), -EINVAL);
+                (void)snprintf(text, sizeof(text), "[%s,%s]", good, cases[i]);
+                assert_int_equal(condense(text, &families, &failure), -EINVAL);
                 assert_non_null(failure.message);
-                json_object_put(family);
+                assert_null(families);
         }
-        assert_int_equal(json_parse(good, strlen(good), &family, NULL), 0);
-        assert_int_equal(metric_check(family, NULL), 0);
-        json_object_put(family);
+        (void)snprintf(text, sizeof(text), "[%s]", good);
+        assert_int_equal(condense(text, &families, NULL), 0);
+        json_object_put(families);
 }
 
 int main(void)
@@ -130,6 +189,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(writes_each_family_once_in_order_of_name),
                 cmocka_unit_test(a_condensed_page_is_the_same),
+                cmocka_unit_test(a_report_may_be_written_in_any_way),
+                cmocka_unit_test(families_that_did_not_change_are_taken_from_before),
                 cmocka_unit_test(escapes_labels_and_help),
                 cmocka_unit_test(the_first_type_of_a_name_wins),
                 cmocka_unit_test(refuses_families_that_would_break_the_page),

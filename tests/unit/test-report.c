@@ -69,6 +69,26 @@ static void a_report_of_another_program_needs_only_the_header(void **state)
         assert_int_equal(report->n_conditions, 0);
 }
 
+/* The agent keeps reports: their metrics as lines, and not what only `capi-node status` shows. */
+static void a_condensed_report_has_lines_for_metrics_and_no_info(void **state)
+{
+        _cleanup_(report_freep) struct report *report = NULL, *condensed = NULL;
+        static const char text[] =
+                "{" HEADER ",\"info\":{\"a\":1},\"versions\":{\"v\":\"1\"},\"metrics\":[{\"name\":"
+                "\"capi_node_x\",\"type\":\"gauge\",\"help\":\"X.\",\"samples\":[{\"value\":1}]}]}";
+
+        assert_int_equal(report_parse(text, strlen(text), &report, NULL), 0);
+        assert_int_equal(json_integer(report->info, "a", 0), 1);
+        assert_non_null(
+                json_member(json_object_array_get_idx(report->metrics, 0), "samples", json_type_array));
+
+        assert_int_equal(report_parse_condensed(text, strlen(text), NULL, &condensed, NULL), 0);
+        assert_null(condensed->info);
+        assert_string_equal(json_string(condensed->versions, "v"), "1");
+        assert_string_equal(json_string(json_object_array_get_idx(condensed->metrics, 0), "lines"),
+                            "capi_node_x{plugin=\"x\"} 1\n");
+}
+
 static void says_what_is_wrong_with_a_report(void **state)
 {
         static const struct {
@@ -118,6 +138,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(reads_back_what_it_writes),
                 cmocka_unit_test(a_report_of_another_program_needs_only_the_header),
+                cmocka_unit_test(a_condensed_report_has_lines_for_metrics_and_no_info),
                 cmocka_unit_test(says_what_is_wrong_with_a_report),
                 cmocka_unit_test(has_a_limit_on_what_a_plugin_may_ask),
         };
