@@ -4,8 +4,8 @@
 
 #include <string.h>
 
+#include "files.h"
 #include "http-probe.h"
-#include "kubeconfig.h"
 #include "node.h"
 
 static void finish_unknown(struct check_run *run, const char *reason, const char *message)
@@ -16,13 +16,34 @@ static void finish_unknown(struct check_run *run, const char *reason, const char
         check_finish(run, &result);
 }
 
+int api_credential(struct node *node, const struct kubeconfig **ret, struct failure *failure)
+{
+        _cleanup_free_ char *path = path_under(node->root, KUBELET_CONF);
+        struct file_stamp stamp;
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+        /* Before it is read, so that a change beside us is seen the next time. */
+        file_stamp_read(path, &stamp);
+        if (!node->credential.server || !file_stamp_same(&stamp, &node->credential_stamp)) {
+                kubeconfig_clear(&node->credential);
+                r = kubeconfig_load(node->root, KUBELET_CONF, &node->credential, failure);
+                if (r < 0)
+                        return r;
+                node->credential_stamp = stamp;
+        }
+        *ret = &node->credential;
+        return 0;
+}
+
 /* Returns 0, 1 when the run was ended because there is none to use, or -ENOMEM. */
-static int load_credential(struct check_run *run, struct kubeconfig *ret)
+static int take_credential(struct check_run *run, const struct kubeconfig **ret)
 {
         _cleanup_failure_ failure = {};
         int r;
 
-        r = kubeconfig_load(run->node->root, KUBELET_CONF, ret, &failure);
+        r = api_credential(run->node, ret, &failure);
         if (r == -ENOMEM || r >= 0)
                 return r;
         if (r == -ENOENT)
@@ -55,26 +76,26 @@ static int ask(struct check_run *run, const struct kubeconfig *kubeconfig, const
 
 int api_start(struct check_run *run, const char *base_url, const char *path, http_done_fn done)
 {
-        _cleanup_kubeconfig_ kubeconfig = {};
+        const struct kubeconfig *kubeconfig;
         int r;
 
-        r = load_credential(run, &kubeconfig);
+        r = take_credential(run, &kubeconfig);
         if (r != 0)
                 return r < 0 ? r : 0;
-        return ask(run, &kubeconfig, base_url, path, done);
+        return ask(run, kubeconfig, base_url, path, done);
 }
 
 int api_start_node(struct check_run *run, http_done_fn done)
 {
         _cleanup_free_ char *name = NULL, *path = NULL;
-        _cleanup_kubeconfig_ kubeconfig = {};
+        const struct kubeconfig *kubeconfig;
         _cleanup_failure_ failure = {};
         int r;
 
-        r = load_credential(run, &kubeconfig);
+        r = take_credential(run, &kubeconfig);
         if (r != 0)
                 return r < 0 ? r : 0;
-        r = kubeconfig_node_name(&kubeconfig, &name, &failure);
+        r = kubeconfig_node_name(kubeconfig, &name, &failure);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
@@ -83,7 +104,7 @@ int api_start_node(struct check_run *run, http_done_fn done)
         }
         if (asprintf(&path, "/api/v1/nodes/%s", name) < 0)
                 return -ENOMEM;
-        return ask(run, &kubeconfig, NULL, path, done);
+        return ask(run, kubeconfig, NULL, path, done);
 }
 
 void api_judge(const struct http_service *service, struct http_transfer *transfer, int error,

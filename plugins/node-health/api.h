@@ -8,6 +8,11 @@
 #include "check.h"
 #include "http-client.h"
 
+struct kubeconfig;
+/* The kubelet's kubeconfig, as kubeconfig_load; parsed again only when the file has changed, because that
+ * takes longer than to ask. Owned by the node, until the next call. */
+int api_credential(struct node *node, const struct kubeconfig **ret, struct failure *failure);
+
 /* GET of base_url + path, base_url NULL for the server in kubelet.conf. done gets the run as its userdata.
  * Ends the run itself, as Unknown, when there is no credential yet or none that can be used. Returns 0 or
  * negative errno. */

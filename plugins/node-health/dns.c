@@ -11,8 +11,8 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include "api.h"
 #include "files.h"
-#include "kubeconfig.h"
 #include "metric.h"
 #include "node.h"
 #include "quantity.h"
@@ -100,16 +100,15 @@ static void add_name(struct dns_watch *watch, const char *name)
 }
 
 /* The API server's name from the kubelet's kubeconfig, unless it is an address or in /etc/hosts. */
-static void add_api_server(struct dns_watch *watch, const char *root)
+static void add_api_server(struct dns_watch *watch, struct node *node)
 {
-        _cleanup_kubeconfig_ kubeconfig = {};
+        const struct kubeconfig *kubeconfig;
         _cleanup_free_ char *hosts = NULL;
         char name[DNS_NAME_SIZE];
 
-        if (kubeconfig_load(root, KUBELET_CONF, &kubeconfig, NULL) < 0 ||
-            !host_of(kubeconfig.server, name, sizeof(name)))
+        if (api_credential(node, &kubeconfig, NULL) < 0 || !host_of(kubeconfig->server, name, sizeof(name)))
                 return;
-        if (text_read(root, "/etc/hosts", HOSTS_MAX, &hosts) >= 0 && hosts_has(hosts, name))
+        if (text_read(node->root, "/etc/hosts", HOSTS_MAX, &hosts) >= 0 && hosts_has(hosts, name))
                 return;
         add_name(watch, name);
 }
@@ -322,7 +321,7 @@ int dns_start(struct check_run *run)
 
         watch->run = run;
         watch->n_names = 0;
-        add_api_server(watch, run->node->root);
+        add_api_server(watch, run->node);
         for (size_t i = 0; i < names->count; i++)
                 add_name(watch, names->items[i]);
         if (watch->n_names == 0) {

@@ -13,6 +13,15 @@
 #define FIELD_MOUNT_POINT 4
 #define FIELDS_BEFORE     6
 
+/* A part of the list, which is on every node long and looked through often: only what was found is copied. */
+struct text {
+        const char *start;
+        size_t length;
+};
+struct fields {
+        struct text device, mount_point, type, source, super_options;
+};
+
 void mount_clear(struct mount *mount)
 {
         free(mount->device);
@@ -28,82 +37,85 @@ static bool is_octal(char c)
         return c >= '0' && c <= '7';
 }
 
-/* A copy with the kernel's \040, \011, \012 and \134 (mangle_path in fs/seq_file.c) turned back. */
-static char *unescape(const char *text, size_t length)
+/* One character of *at, with the kernel's \040, \011, \012 and \134 (mangle_path in fs/seq_file.c) turned
+ * back. */
+static char next_character(const char **at, const char *end)
 {
-        char *copy = malloc(length + 1), *to = copy;
-        const char *end = text + length;
+        const char *text = *at;
+
+        if (text[0] == '\\' && end - text >= 4 && text[1] <= '3' && is_octal(text[1]) && is_octal(text[2]) &&
+            is_octal(text[3])) {
+                *at += 4;
+                return (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+        }
+        *at += 1;
+        return *text;
+}
+
+static char *unescape(struct text text)
+{
+        char *copy = malloc(text.length + 1), *to = copy;
 
         if (!copy)
                 return NULL;
-        while (text < end) {
-                if (text[0] == '\\' && end - text >= 4 && text[1] <= '3' && is_octal(text[1]) &&
-                    is_octal(text[2]) && is_octal(text[3])) {
-                        *to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
-                        text += 4;
-                } else {
-                        *to++ = *text++;
-                }
-        }
+        for (const char *at = text.start; at < text.start + text.length;)
+                *to++ = next_character(&at, text.start + text.length);
         *to = '\0';
         return copy;
 }
 
-/* Takes the next field off *at. Returns its length; 0 at the end. */
-static size_t next_field(const char **at, const char **ret_field)
+/* Takes the next field off *at; an empty one at the end. */
+static struct text next_field(const char **at)
 {
-        size_t length;
+        struct text field;
 
         *at += strspn(*at, " ");
-        length = strcspn(*at, " \n");
-        *ret_field = *at;
-        *at += length;
-        return length;
+        field = (struct text){ *at, strcspn(*at, " \n") };
+        *at += field.length;
+        return field;
 }
 
-int mountinfo_parse_line(const char *line, struct mount *ret)
+static int split_line(const char *line, struct fields *ret)
 {
-        _cleanup_(mount_clear) struct mount mount = {};
-        const char *at = line, *field, *device = NULL, *point = NULL, *type, *source, *options;
-        size_t length, device_length = 0, point_length = 0, type_length, source_length, options_length;
+        struct text field, before[FIELDS_BEFORE];
+        const char *at = line;
 
         for (unsigned i = 0; i < FIELDS_BEFORE; i++) {
-                length = next_field(&at, &field);
-                if (length == 0)
+                before[i] = next_field(&at);
+                if (before[i].length == 0)
                         return -EBADMSG;
-                if (i == FIELD_DEVICE) {
-                        device = field;
-                        device_length = length;
-                } else if (i == FIELD_MOUNT_POINT) {
-                        point = field;
-                        point_length = length;
-                }
         }
         do {
-                length = next_field(&at, &field);
-                if (length == 0)
+                field = next_field(&at);
+                if (field.length == 0)
                         return -EBADMSG;
-        } while (length != 1 || field[0] != '-');
+        } while (field.length != 1 || field.start[0] != '-');
 
-        type_length = next_field(&at, &type);
-        source_length = next_field(&at, &source);
-        options_length = next_field(&at, &options);
-        if (point[0] != '/' || type_length == 0)
+        ret->device = before[FIELD_DEVICE];
+        ret->mount_point = before[FIELD_MOUNT_POINT];
+        ret->type = next_field(&at);
+        ret->source = next_field(&at);
+        ret->super_options = next_field(&at);
+        if (ret->mount_point.start[0] != '/' || ret->type.length == 0)
                 return -EBADMSG;
         /* A file system may print nothing for its source; then the fields after it move up. */
-        if (options_length == 0) {
-                options = source;
-                options_length = source_length;
-                source_length = 0;
+        if (ret->super_options.length == 0) {
+                ret->super_options = ret->source;
+                ret->source.length = 0;
         }
-        if (options_length == 0)
-                return -EBADMSG;
+        return ret->super_options.length == 0 ? -EBADMSG : 0;
+}
 
-        mount.device = strndup(device, device_length);
-        mount.mount_point = unescape(point, point_length);
-        mount.type = strndup(type, type_length);
-        mount.source = unescape(source, source_length);
-        mount.super_options = strndup(options, options_length);
+static int copy_fields(const struct fields *fields, struct mount *ret)
+{
+        _cleanup_(mount_clear) struct mount mount = {
+                .device = strndup(fields->device.start, fields->device.length),
+                .mount_point = unescape(fields->mount_point),
+                .type = strndup(fields->type.start, fields->type.length),
+                .source = unescape(fields->source),
+                .super_options = strndup(fields->super_options.start, fields->super_options.length),
+        };
+
         if (!mount.device || !mount.mount_point || !mount.type || !mount.source || !mount.super_options)
                 return -ENOMEM;
         *ret = mount;
@@ -111,14 +123,30 @@ int mountinfo_parse_line(const char *line, struct mount *ret)
         return 0;
 }
 
-/* Whether path is the directory `above` or below it. */
-static bool is_below(const char *path, const char *above)
+int mountinfo_parse_line(const char *line, struct mount *ret)
 {
-        size_t length = strlen(above);
+        struct fields fields;
+        int r;
 
-        if (length > 0 && above[length - 1] == '/')
-                length--;
-        return strncmp(path, above, length) == 0 && (path[length] == '/' || path[length] == '\0');
+        r = split_line(line, &fields);
+        return r < 0 ? r : copy_fields(&fields, ret);
+}
+
+/* How long the mount point is, unescaped and without a slash at its end, when path is it or below it; -1 when
+ * not. */
+static ssize_t match(struct text mount_point, const char *path)
+{
+        const char *end = mount_point.start + mount_point.length, *to = path;
+
+        for (const char *at = mount_point.start; at < end; to++) {
+                char c = next_character(&at, end);
+
+                if (c == '/' && at == end)
+                        break;
+                if (c != *to || c == '\0')
+                        return -1;
+        }
+        return *to == '/' || *to == '\0' ? to - path : -1;
 }
 
 int mountinfo_read(char **ret)
@@ -130,28 +158,24 @@ int mountinfo_read(char **ret)
 
 int mountinfo_find(const char *mountinfo, const char *path, struct mount *ret)
 {
-        _cleanup_(mount_clear) struct mount best = {};
+        struct fields best = {};
+        ssize_t best_length = -1;
 
         for (const char *line = mountinfo; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-                struct mount mount;
+                struct fields fields;
+                ssize_t length;
                 int r;
 
-                r = mountinfo_parse_line(line, &mount);
+                r = split_line(line, &fields);
                 if (r < 0)
                         return r;
-                if (is_below(path, mount.mount_point) &&
-                    (!best.mount_point || strlen(mount.mount_point) >= strlen(best.mount_point))) {
-                        mount_clear(&best);
-                        best = mount;
-                } else {
-                        mount_clear(&mount);
-                }
+                length = match(fields.mount_point, path);
+                if (length < 0 || length < best_length)
+                        continue;
+                best = fields;
+                best_length = length;
         }
-        if (!best.mount_point)
-                return -ENOENT;
-        *ret = best;
-        best = (struct mount){};
-        return 0;
+        return best_length < 0 ? -ENOENT : copy_fields(&best, ret);
 }
 
 bool mount_option(const char *options, const char *option)

@@ -45,6 +45,7 @@ void node_done(struct node *node)
         units_stop(&node->units);
         unit_bus_close(&node->bus);
         http_client_free(node->http);
+        kubeconfig_clear(&node->credential);
         mount_list_clear(&node->mounts);
         probe_stop(&node->space.probe);
         probe_stop(&node->inodes.probe);

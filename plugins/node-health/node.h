@@ -9,9 +9,11 @@
 #include "disk.h"
 #include "dns.h"
 #include "etcd.h"
+#include "files.h"
 #include "http-client.h"
 #include "kernel-limits.h"
 #include "kernel-log.h"
+#include "kubeconfig.h"
 #include "node-health-config.h"
 #include "oom.h"
 #include "pressure.h"
@@ -34,8 +36,10 @@ struct node {
 
         struct mount_list mounts;
         struct units_watch units;
-        struct http_client *http; /* made when it is needed first */
-        uint64_t http_until_usec; /* CLOCK_BOOTTIME: then it is made anew */
+        struct http_client *http;     /* made when it is needed first */
+        uint64_t http_until_usec;     /* CLOCK_BOOTTIME: then it is made anew */
+        struct kubeconfig credential; /* of KUBELET_CONF, as api_credential has read it last */
+        struct file_stamp credential_stamp;
         struct runtime runtime;
         struct etcd_watch etcd;
         struct certificate_files certificates;
