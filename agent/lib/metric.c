@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mark.h"
+#include "metric-text.h"
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789_"
 #define LINES           "lines" /* a condensed family has them instead of samples */
@@ -15,10 +16,11 @@
 
 static const char *const type_names[] = { [METRIC_GAUGE] = "gauge", [METRIC_COUNTER] = "counter" };
 
+/* From the end: what is added belongs to one of the latest. */
 static json_object *find_family(json_object *metrics, const char *name)
 {
-        for (size_t i = 0; i < json_object_array_length(metrics); i++) {
-                json_object *family = json_object_array_get_idx(metrics, i);
+        for (size_t i = json_object_array_length(metrics); i > 0; i--) {
+                json_object *family = json_object_array_get_idx(metrics, i - 1);
 
                 if (strcmp(json_string(family, "name"), name) == 0)
                         return family;
@@ -37,34 +39,44 @@ static json_object *make_family(json_object *metrics, enum metric_type type, con
         r |= json_set_string(family, "name", name);
         r |= json_set_string(family, "type", type_names[type]);
         r |= json_set_string(family, "help", help);
-        r |= json_set(family, "samples", json_object_new_array());
+        r |= json_set(family, "samples",
+                      metric_text_is_array(metrics) ? metric_text_samples() : json_object_new_array());
         if (r != 0 || json_append(metrics, json_object_get(family)) < 0)
                 return NULL;
         return family; /* the array holds a reference of its own */
 }
 
+static int add_sample(json_object *samples, double value, va_list pairs)
+{
+        _cleanup_json_ json_object *sample = json_object_new_object();
+        json_object *labels = json_object_new_object();
+        int r;
+
+        r = json_set(sample, "labels", labels);
+        for (const char *label; r >= 0 && (label = va_arg(pairs, const char *));)
+                r = json_set_string(labels, label, va_arg(pairs, const char *));
+        if (r >= 0)
+                r = json_set_double(sample, "value", value);
+        return r < 0 ? r : json_append(samples, TAKE_PTR(sample));
+}
+
 int metric_add(json_object *metrics, enum metric_type type, const char *name, const char *help, double value,
                ...)
 {
-        json_object *family = find_family(metrics, name), *labels;
-        _cleanup_json_ json_object *sample = json_object_new_object();
+        json_object *family = find_family(metrics, name), *samples;
         va_list pairs;
-        int r = 0;
+        int r;
 
         if (!family)
                 family = make_family(metrics, type, name, help);
-        labels = json_object_new_object();
-        if (!family || !sample || json_set(sample, "labels", labels) < 0)
+        if (!family)
                 return -ENOMEM;
-
+        samples = json_member(family, "samples", json_type_array);
         va_start(pairs, value);
-        for (const char *label = va_arg(pairs, const char *); label; label = va_arg(pairs, const char *))
-                r |= json_set_string(labels, label, va_arg(pairs, const char *));
+        r = metric_text_is_array(metrics) ? metric_text_add(samples, value, pairs)
+                                          : add_sample(samples, value, pairs);
         va_end(pairs);
-        r |= json_set_double(sample, "value", value);
-        if (r != 0)
-                return -ENOMEM;
-        return json_append(json_member(family, "samples", json_type_array), TAKE_PTR(sample));
+        return r;
 }
 
 uint64_t metric_counter(json_object *metrics, const char *name)

@@ -4,6 +4,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "log.h"
+#include "metric-text.h"
 #include "metric.h"
 #include "plugin-daemon.h"
 #include "quantity.h"
@@ -78,6 +79,10 @@ static int make_report(struct plugin_daemon *daemon, struct report **ret)
         r = report_new(ctx->plugin->name, &report);
         if (r < 0)
                 return r;
+        json_object_put(report->metrics);
+        report->metrics = metric_text_array();
+        if (!report->metrics)
+                return -ENOMEM;
         report->pid = getpid();
         report->generated_usec = now_realtime_usec();
         report->valid_for_usec = plugin_valid_for(daemon);

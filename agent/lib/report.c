@@ -181,6 +181,7 @@ int report_format(const struct report *report, char **ret_text, size_t *ret_size
         _cleanup_json_ json_object *object = json_object_new_object();
         _cleanup_free_ char *text = NULL;
         char valid_for[QUANTITY_SIZE];
+        const char *line;
         size_t size;
         int r = 0;
 
@@ -201,13 +202,14 @@ int report_format(const struct report *report, char **ret_text, size_t *ret_size
         if (r != 0)
                 return -ENOMEM;
 
-        if (asprintf(&text, "%s\n",
-                     json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
-                                                                    JSON_C_TO_STRING_NOSLASHESCAPE)) < 0) {
+        line = json_object_to_json_string_length(object,
+                                                 JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE,
+                                                 &size);
+        if (!line || asprintf(&text, "%s\n", line) < 0) {
                 text = NULL;
                 return -ENOMEM;
         }
-        size = strlen(text);
+        size++;
         if (size > REPORT_SIZE_MAX)
                 return -EFBIG;
         *ret_text = TAKE_PTR(text);

@@ -28,11 +28,13 @@ void resident_memory_limit(void)
         (void)mallopt(M_ARENA_MAX, 1);
 }
 
-/* libraries NULL: all objects. */
+/* libraries NULL: all objects. The program itself, which has no name here, is one of any. */
 static bool is_one_of(const char *path, const char *const *libraries)
 {
         const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
+        if (name[0] == '\0')
+                return true;
         for (const char *const *library = libraries; library && *library; library++)
                 if (strncmp(name, *library, strlen(*library)) == 0)
                         return true;

@@ -19,7 +19,7 @@ void resident_memory_release(void);
  * used again. */
 void resident_memory_forget(void *buffer, size_t size);
 
-/* Lets go of the code and tables of the libraries whose files' names begin so (the list ends with NULL): of
- * those that are at work for a moment of each minute only. What they use again is mapped again, 64 KB at a
- * time, from the page cache. */
+/* Lets go of the code and tables of the program itself and of the libraries whose files' names begin so (the
+ * list ends with NULL): for a program that is at work for a moment of each minute only. What it uses again is
+ * mapped again, 64 KB at a time, from the page cache. */
 void resident_memory_unmap(const char *const *libraries);

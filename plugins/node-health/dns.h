@@ -36,11 +36,6 @@ struct dns_watch {
         sd_event_source *timer;
         struct check_run *run;
 };
-#define DNS_WATCH_NONE                                                              \
-        {                                                                           \
-                .servers = { { .fd = -EBADF }, { .fd = -EBADF }, { .fd = -EBADF } } \
-        }
-
 void dns_watch_stop(struct dns_watch *watch);
 
 int dns_start(struct check_run *run);

@@ -51,27 +51,54 @@ static int add_check(json_object *list, const struct check_state *state)
         return json_append(list, TAKE_PTR(object));
 }
 
-static int add_metrics(const struct node *node, const struct check_state *state, json_object *metrics)
+static double status_of(const struct check_state *state)
 {
-        const char *name = state->check->name;
-        int r;
+        return status_values[state->result.status];
+}
 
-        r = metric_add(metrics, METRIC_GAUGE, METRIC_NAME_PREFIX "check_status",
-                       "Status of a check: 0 OK, 1 Warn, 2 Fail, 3 Unknown.",
-                       status_values[state->result.status], "check", name, NULL);
-        if (r < 0)
-                return r;
-        r = metric_add(metrics, METRIC_GAUGE, METRIC_NAME_PREFIX "check_duration_seconds",
-                       "How long the last run of a check took.",
-                       (double)state->duration_usec / (double)USEC_PER_SEC, "check", name, NULL);
-        if (r < 0)
-                return r;
-        r = metric_add(metrics, METRIC_COUNTER, METRIC_NAME_PREFIX "check_timeouts_total",
-                       "Runs of a check that did not end within their deadline.", (double)state->timeouts,
-                       "check", name, NULL);
-        if (r < 0 || !state->check->metrics)
-                return r;
-        return state->check->metrics(node, metrics);
+static double duration_of(const struct check_state *state)
+{
+        return (double)state->duration_usec / (double)USEC_PER_SEC;
+}
+
+static double timeouts_of(const struct check_state *state)
+{
+        return (double)state->timeouts;
+}
+
+static const struct {
+        enum metric_type type;
+        const char *name, *help;
+        double (*value)(const struct check_state *state);
+} families[] = {
+        { METRIC_GAUGE, METRIC_NAME_PREFIX "check_status",
+          "Status of a check: 0 OK, 1 Warn, 2 Fail, 3 Unknown.", status_of },
+        { METRIC_GAUGE, METRIC_NAME_PREFIX "check_duration_seconds", "How long the last run of a check took.",
+          duration_of },
+        { METRIC_COUNTER, METRIC_NAME_PREFIX "check_timeouts_total",
+          "Runs of a check that did not end within their deadline.", timeouts_of },
+};
+
+static bool is_shown(const struct check_state *state)
+{
+        return state->enabled && !state->absent;
+}
+
+static int add_metrics(const struct node *node, const struct check_state *states, size_t count,
+                       json_object *metrics)
+{
+        int r = 0;
+
+        for (size_t k = 0; k < ELEMENTS(families); k++)
+                for (size_t i = 0; r >= 0 && i < count; i++)
+                        if (is_shown(&states[i]))
+                                r = metric_add(metrics, families[k].type, families[k].name, families[k].help,
+                                               families[k].value(&states[i]), "check", states[i].check->name,
+                                               NULL);
+        for (size_t i = 0; r >= 0 && i < count; i++)
+                if (is_shown(&states[i]) && states[i].check->metrics)
+                        r = states[i].check->metrics(node, metrics);
+        return r;
 }
 
 /* What the report's reader may look up; absent when there is nothing of it. */
@@ -96,20 +123,17 @@ static int add_versions(const struct node *node, struct report *report)
 int findings_add(const struct node *node, const struct check_state *states, size_t count,
                  struct report *report)
 {
-        int r;
+        int r = 0;
 
         report->checks = json_object_new_array();
         if (!report->checks)
                 return -ENOMEM;
-        for (size_t i = 0; i < count; i++) {
-                if (!states[i].enabled || states[i].absent)
-                        continue;
-                r = add_check(report->checks, &states[i]);
-                if (r >= 0)
-                        r = add_metrics(node, &states[i], report->metrics);
-                if (r < 0)
-                        return r;
-        }
-        r = add_versions(node, report);
+        for (size_t i = 0; r >= 0 && i < count; i++)
+                if (is_shown(&states[i]))
+                        r = add_check(report->checks, &states[i]);
+        if (r >= 0)
+                r = add_metrics(node, states, count, report->metrics);
+        if (r >= 0)
+                r = add_versions(node, report);
         return r < 0 ? r : add_info(node, report);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include "aggregate.h"
+#include "event-loop.h"
 #include "findings.h"
 #include "http-probe.h"
 #include "node.h"
@@ -30,6 +31,7 @@ struct node_health {
         struct plugin_context *ctx;
         struct node node;
         struct scheduler *scheduler;
+        sd_event_source *rest; /* after the report, which is written later, too */
         bool dropped[ELEMENTS(good_reasons)];
 };
 
@@ -79,7 +81,15 @@ static void on_done(void *userdata)
         struct node_health *health = userdata;
 
         plugin_renew_report(health->ctx);
+        (void)sd_event_source_set_enabled(health->rest, SD_EVENT_ONESHOT);
+}
+
+static int on_rest(sd_event_source *source, void *userdata)
+{
+        (void)source;
+        (void)userdata;
         http_probe_rest();
+        return 0;
 }
 
 static int open_node(struct plugin_context *ctx, struct node_health **ret)
@@ -94,7 +104,12 @@ static int open_node(struct plugin_context *ctx, struct node_health **ret)
         node_init(&health->node, ctx->event, ctx->root);
         r = scheduler_new(ctx->event, &health->node, checks, n_checks, on_changed, health,
                           &health->scheduler);
+        if (r >= 0)
+                r = event_loop_add_later(ctx->event, on_rest, NULL, &health->rest);
+        if (r >= 0)
+                r = sd_event_source_set_priority(health->rest, SD_EVENT_PRIORITY_IDLE + 1);
         if (r < 0) {
+                scheduler_free(health->scheduler);
                 free(health);
                 return r;
         }
@@ -141,6 +156,7 @@ static void node_health_close(struct plugin_context *ctx)
         struct node_health *health = ctx->userdata;
 
         scheduler_free(health->scheduler);
+        sd_event_source_disable_unref(health->rest);
         node_done(&health->node);
         free(health);
 }

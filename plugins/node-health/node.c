@@ -6,23 +6,19 @@
 
 void node_init(struct node *node, sd_event *event, const char *root)
 {
-        *node = (struct node){
-                .event = event,
-                .root = root,
-                .kubelet = { .name = { "kubelet.service", "kubelet", "Kubelet" }, .after_join = true },
-                .containerd = { .name = { "containerd.service", "containerd", "Containerd" } },
-                .space.probe = PROBE_NONE,
-                .inodes.probe = PROBE_NONE,
-                .clock_error_seconds = NAN,
-                .api_server_url = "https://127.0.0.1:6443",
-                .clock_skew_seconds = NAN,
-                .runc.probe = PROBE_NONE,
-                .etcd = { .wal_fsync_p99_seconds = NAN, .backend_commit_p99_seconds = NAN },
-                .clock_offset_seconds = NAN,
-                .reboot_required_seconds = NAN,
-                .kernel_log = KERNEL_LOG_NONE,
-                .dns = DNS_WATCH_NONE,
-        };
+        node->event = event;
+        node->root = root;
+        node->kubelet.name = (struct unit_name){ "kubelet.service", "kubelet", "Kubelet" };
+        node->kubelet.after_join = true;
+        node->containerd.name = (struct unit_name){ "containerd.service", "containerd", "Containerd" };
+        node->space.probe.fd = node->inodes.probe.fd = -EBADF;
+        node->runc.probe.fd = node->kernel_log.fd = -EBADF;
+        (void)snprintf(node->api_server_url, sizeof(node->api_server_url), "https://127.0.0.1:6443");
+        node->clock_error_seconds = node->clock_offset_seconds = node->clock_skew_seconds = NAN;
+        node->reboot_required_seconds = NAN;
+        node->etcd.wal_fsync_p99_seconds = node->etcd.backend_commit_p99_seconds = NAN;
+        for (size_t i = 0; i < ELEMENTS(node->dns.servers); i++)
+                node->dns.servers[i].fd = -EBADF;
 }
 
 void node_configure(struct node *node, const struct node_health_config *config)

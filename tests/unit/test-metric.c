@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "json-scan.h"
+#include "metric-text.h"
 #include "metric.h"
 
 static char *render(json_object *const *arrays, const char *const *plugins, size_t count)
@@ -119,6 +120,35 @@ static void families_that_did_not_change_are_taken_from_before(void **state)
 #undef FAMILY
 }
 
+/* As a report has it and the agent reads it. */
+static void samples_of_a_report_are_the_same_as_text(void **state)
+{
+        _cleanup_json_ json_object *a = json_object_new_array(), *text = metric_text_array(), *read = NULL;
+        static const double values[] = { 0,     1,      -3, 0.1, 1e15, 1e16, 1e17, 1.2345678901234568e17,
+                                         1e300, -1e-300 };
+        _cleanup_free_ char *expected = NULL, *found = NULL;
+        const char *line;
+
+        for (size_t i = 0; i < ELEMENTS(values); i++) {
+                json_object *const both[] = { a, text };
+
+                for (size_t k = 0; k < ELEMENTS(both); k++) {
+                        assert_int_equal(metric_add(both[k], METRIC_GAUGE, "capi_node_x", "X.", values[i],
+                                                    "path", "/a \"b\"\\\n\t\x1f\x7f\u00e4", "kind", "", NULL),
+                                         0);
+                        assert_int_equal(metric_add(both[k], METRIC_COUNTER, "capi_node_y_total", "Y.",
+                                                    values[i], NULL),
+                                         0);
+                }
+        }
+        line = json_object_to_json_string_ext(text, JSON_C_TO_STRING_PRETTY);
+        assert_int_equal(json_parse(line, strlen(line), &read, NULL), 0);
+        assert_true(json_object_equal(a, read));
+        expected = render(&a, NULL, 1);
+        found = render(&read, NULL, 1);
+        assert_string_equal(found, expected);
+}
+
 static void escapes_labels_and_help(void **state)
 {
         _cleanup_json_ json_object *a = json_object_new_array();
@@ -191,6 +221,7 @@ int main(void)
                 cmocka_unit_test(a_condensed_page_is_the_same),
                 cmocka_unit_test(a_report_may_be_written_in_any_way),
                 cmocka_unit_test(families_that_did_not_change_are_taken_from_before),
+                cmocka_unit_test(samples_of_a_report_are_the_same_as_text),
                 cmocka_unit_test(escapes_labels_and_help),
                 cmocka_unit_test(the_first_type_of_a_name_wins),
                 cmocka_unit_test(refuses_families_that_would_break_the_page),

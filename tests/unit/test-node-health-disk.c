@@ -159,7 +159,7 @@ static void only_what_may_hang_is_looked_at_in_a_child(void **state)
 static void a_local_file_system_is_looked_at_without_a_child(void **state)
 {
         struct node_health_config all = { .checks.disk_space = config };
-        struct node node;
+        struct node node = {};
         struct check_run run = { .node = &node };
 
         (void)state;
