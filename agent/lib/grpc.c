@@ -296,6 +296,7 @@ int grpc_start(struct http_client *client, const struct grpc_request *request, g
                                .timeout_usec = request->timeout_usec,
                                .stall_usec = request->stall_usec,
                                .on_body = on_body,
+                               .long_body = request->message_max > 0,
                                .release = call_release,
                                .userdata = call,
                        },

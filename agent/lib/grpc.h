@@ -34,7 +34,7 @@ struct grpc_request {
         /* As in http_request. The `grpc-timeout` header is not sent: it does not end a stalled stream of
          * etcd (measured). */
         uint64_t connect_timeout_usec, timeout_usec, stall_usec;
-        size_t message_max; /* of one response message; 0: GRPC_UNARY_MESSAGE_MAX */
+        size_t message_max; /* of one response message of a long stream; 0: GRPC_UNARY_MESSAGE_MAX */
         /* Each whole message as it comes; negative errno ends the call and is its result. May cancel the
          * call. */
         int (*on_message)(struct grpc_call *call, const uint8_t *message, size_t size, void *userdata);

@@ -54,6 +54,7 @@ struct http_request {
         /* Called with each piece as it comes. Negative errno ends the transfer and is its result. May cancel
          * any transfer and free the client; http_start is refused here with -EBUSY. */
         int (*on_body)(struct http_transfer *transfer, const void *data, size_t size, void *userdata);
+        bool long_body; /* in pieces of up to 256 KB, instead of 16: for megabytes */
         /* Called exactly once for each started transfer, when the client lets go of it: after done, after a
          * cancel, or when the client is freed. */
         void (*release)(void *userdata);

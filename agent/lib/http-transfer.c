@@ -109,19 +109,31 @@ int http_transfer_error(struct http_transfer *transfer, CURLcode code)
         }
 }
 
-static int collect(struct http_transfer *transfer, const void *data, size_t size)
+/* Makes room for so many bytes; twice of what there was, or pages of metrics would be moved at each piece. */
+static int reserve(struct http_transfer *transfer, size_t size)
 {
         char *body;
 
-        if (size > transfer->body_max - transfer->body_size)
-                return -EFBIG;
-
-        body = realloc(transfer->body, transfer->body_size + size + 1);
+        if (size <= transfer->body_capacity)
+                return 0;
+        if (size < 2 * transfer->body_capacity)
+                size = 2 * transfer->body_capacity;
+        body = realloc(transfer->body, size);
         if (!body)
                 return -ENOMEM;
-
-        memcpy(body + transfer->body_size, data, size);
         transfer->body = body;
+        transfer->body_capacity = size;
+        return 0;
+}
+
+static int collect(struct http_transfer *transfer, const void *data, size_t size)
+{
+        if (size > transfer->body_max - transfer->body_size)
+                return -EFBIG;
+        if (reserve(transfer, transfer->body_size + size + 1) < 0)
+                return -ENOMEM;
+
+        memcpy(transfer->body + transfer->body_size, data, size);
         transfer->body_size += size;
         transfer->body[transfer->body_size] = '\0';
         return 0;
@@ -360,7 +372,7 @@ static CURLcode set_connection(CURL *easy, const struct http_request *request)
                 curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
                 curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L); /* each keeps 40 KB */
         }
-        if (request->on_body)
+        if (request->long_body)
                 curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, STREAM_BUFFER_SIZE);
 
         code = curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, versions[request->version]);

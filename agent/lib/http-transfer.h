@@ -24,7 +24,7 @@ struct http_transfer {
         uint64_t upload_size, uploaded;
 
         char *body;
-        size_t body_size, body_max;
+        size_t body_size, body_capacity, body_max;
         bool discards;
         char *header_lines; /* "name\0value\0" pairs of the last response, trailers behind */
         size_t header_lines_size;

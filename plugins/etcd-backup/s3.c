@@ -433,6 +433,7 @@ static int try_once(struct s3 *s3, struct attempt *attempt)
                                        8 * s3->stall_usec +
                                        (request->body_size + request->file_size) * USEC_PER_SEC / RATE_MIN,
                                .on_body = take_body,
+                               .long_body = true,
                                .userdata = attempt,
                        },
                        on_done, &transfer);
