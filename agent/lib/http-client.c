@@ -14,7 +14,7 @@
 struct http_client {
         sd_event *event;
         CURLM *multi;
-        sd_event_source *timer;
+        sd_event_source *timer, *now; /* the latter for what libcurl wants at once */
         struct http_transfer *transfers;
 
         /* libcurl must not be entered from its own callbacks, and what a callback of the user frees may still
@@ -63,6 +63,7 @@ static void client_destroy(struct http_client *client)
 
         curl_multi_cleanup(client->multi);
         sd_event_source_disable_unref(client->timer);
+        sd_event_source_disable_unref(client->now);
         sd_event_unref(client->event);
         free(client);
 }
@@ -165,6 +166,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
+static int on_now(sd_event_source *source, void *userdata)
+{
+        return on_timer(source, 0, userdata);
+}
+
 /* CURLMOPT_SOCKETFUNCTION: the source of each socket is libcurl's per-socket pointer. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socket_data)
 {
@@ -198,7 +204,9 @@ static int on_timeout_change(CURLM *multi, long timeout_ms, void *userdata)
         struct http_client *client = userdata;
 
         (void)multi;
-        if (timeout_ms < 0)
+        if (sd_event_source_set_enabled(client->now, timeout_ms == 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF) < 0)
+                return -1;
+        if (timeout_ms <= 0)
                 return sd_event_source_set_enabled(client->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
         if (sd_event_source_set_time_relative(client->timer, (uint64_t)timeout_ms * 1000) < 0)
                 return -1;
@@ -223,6 +231,10 @@ int http_client_new(sd_event *event, struct http_client **ret)
                 return -ENOMEM;
 
         r = sd_event_add_time(event, &client->timer, CLOCK_MONOTONIC, UINT64_MAX, 1000, on_timer, client);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &client->now, on_now, client);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(client->now, SD_EVENT_OFF);
         if (r < 0)
                 return r;
 

@@ -41,25 +41,38 @@ static bool is_one_of(const char *path, const char *const *libraries)
         return !libraries;
 }
 
+static void unmap(uintptr_t begin, uintptr_t end)
+{
+        void *memory = (void *)begin; /* NOLINT(performance-no-int-to-ptr): the linker tells numbers */
+
+        if (begin < end)
+                (void)madvise(memory, end - begin, MADV_DONTNEED);
+}
+
 /* Segments that nobody may write are their file's pages and nothing else; relocations are done in the others.
- */
+ * They lie side by side, so that one call does for most objects. */
 static int unmap_object(struct dl_phdr_info *object, size_t size, void *userdata)
 {
-        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = 0, end = 0;
 
         if (!is_one_of(object->dlpi_name, userdata))
                 return 0;
         /* Backwards: the table that is read here lies in the first one. */
         for (size_t i = object->dlpi_phnum; i > 0; i--) {
                 const ElfW(Phdr) *segment = &object->dlpi_phdr[i - 1];
-                uintptr_t begin = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
-                uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
-                void *memory =
-                        (void *)begin; /* NOLINT(performance-no-int-to-ptr): the linker tells numbers */
+                uintptr_t from = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+                uintptr_t to =
+                        (object->dlpi_addr + segment->p_vaddr + segment->p_memsz + page - 1) & ~(page - 1);
 
-                if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
-                        (void)madvise(memory, (end - begin + page - 1) & ~(page - 1), MADV_DONTNEED);
+                if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W))
+                        continue;
+                if (to != begin) {
+                        unmap(begin, end);
+                        end = to;
+                }
+                begin = from;
         }
+        unmap(begin, end);
         return 0;
 }
 
