@@ -19,7 +19,11 @@
 /* By then a program has looked at everything for the first time. */
 #define START_USEC USEC_PER_MIN
 
-static uint64_t started_usec;
+/* What one report has used the next one uses again, and the kernel takes longer to give a page than a program
+ * to fill it; but what only something rare has used goes back in the end. */
+#define TRIM_USEC (5 * USEC_PER_MIN)
+
+static uint64_t started_usec, trimmed_usec;
 
 void resident_memory_limit(void)
 {
@@ -78,11 +82,17 @@ static int unmap_object(struct dl_phdr_info *object, size_t size, void *userdata
 
 void resident_memory_release(void)
 {
-        if (started_usec && now_boottime_usec() - started_usec > START_USEC) {
+        uint64_t now = now_boottime_usec();
+        bool is_new = started_usec != 0;
+
+        if (is_new && now - started_usec > START_USEC) {
                 (void)dl_iterate_phdr(unmap_object, NULL);
                 started_usec = 0;
         }
-        (void)malloc_trim(0);
+        if (is_new || now - trimmed_usec > TRIM_USEC) {
+                (void)malloc_trim(0);
+                trimmed_usec = now;
+        }
 }
 
 void resident_memory_forget(void *buffer, size_t size)

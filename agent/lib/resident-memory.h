@@ -10,9 +10,10 @@
  * threads (libcurl's look-ups of names) use the heap that is there. */
 void resident_memory_limit(void);
 
-/* After such a moment: gives the heap's free pages back, in tens of microseconds. The first time a minute
- * after the start it also lets go of the code and tables that only the start needed, such as what the dynamic
- * linker read: they stay in the page cache, and what is used once more is mapped again. */
+/* After such a moment: gives the heap's free pages back, in the first minute at once and later after a few
+ * minutes. A minute after the start it also lets go of the code and tables that only the start needed, such
+ * as what the dynamic linker read: they stay in the page cache, and what is used once more is mapped again.
+ */
 void resident_memory_release(void);
 
 /* Gives the whole pages of a buffer back whose content nobody wants any more; it is zero there when it is
