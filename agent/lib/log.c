@@ -38,8 +38,8 @@ static void send_line(int priority, const char *message_id, char *line)
                         *c = ' ';
 
         if (to_journal) {
-                /* journald looks into /proc for the unit of a message, where a process that has ended since is
-                 * not found. `journalctl --unit` shows what root's processes say of a unit, too
+                /* journald looks into /proc for the unit of a message, where a process that has ended since
+                 * is not found. `journalctl --unit` shows what root's processes say of a unit, too
                  * (systemd.journal-fields(7), OBJECT_SYSTEMD_UNIT). */
                 if (sd_journal_send("MESSAGE=%s", line, "PRIORITY=%i", priority, "SYSLOG_IDENTIFIER=%s",
                                     program_name, "OBJECT_SYSTEMD_UNIT=%s", unit ?: "",

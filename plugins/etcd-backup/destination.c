@@ -51,11 +51,10 @@ static void fail_full(struct destination *destination, uint64_t needed, const ch
         char need[QUANTITY_SIZE], room[QUANTITY_SIZE];
 
         if (lacks_inodes(destination->directory))
-                (void)failure_set(
-                        &destination->failure, -ENOSPC, "DiskFull",
-                        "target %s: %s: the file system of %s has no inode left for one more file; "
-                        "remove files there that nobody needs",
-                        destination->target->name, when, destination->directory);
+                (void)failure_set(&destination->failure, -ENOSPC, "DiskFull",
+                                  "target %s: %s: the file system of %s has no inode left for one more file; "
+                                  "remove files there that nobody needs",
+                                  destination->target->name, when, destination->directory);
         else
                 (void)failure_set(
                         &destination->failure, -ENOSPC, "DiskFull",

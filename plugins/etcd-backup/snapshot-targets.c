@@ -94,9 +94,9 @@ static bool directory_has(const char *directory, const char *name)
         return !archive || !manifest || access(archive, F_OK) == 0 || access(manifest, F_OK) == 0;
 }
 
-/* What is there is known as the last run saw it, and of that the newest copy only. Runs that follow each other
- * within a second have names ahead of the clock, which a time service sets back by seconds, too: no name is
- * free up to that one's. A clock that was far ahead has left its names to days to come. */
+/* What is there is known as the last run saw it, and of that the newest copy only. Runs that follow each
+ * other within a second have names ahead of the clock, which a time service sets back by seconds, too: no
+ * name is free up to that one's. A clock that was far ahead has left its names to days to come. */
 static bool remote_may_have(const struct job *job, const char *target, const char *name)
 {
         const struct manifest *manifest = job->manifest, *newest;
@@ -105,8 +105,7 @@ static bool remote_may_have(const struct job *job, const char *target, const cha
         if (target_state_load(job->request->state_dir, target, &state) < 0 || !state.newest)
                 return false;
         newest = state.newest;
-        return strcmp(newest->cluster, manifest->cluster) == 0 &&
-               strcmp(newest->node, manifest->node) == 0 &&
+        return strcmp(newest->cluster, manifest->cluster) == 0 && strcmp(newest->node, manifest->node) == 0 &&
                newest->started_usec < manifest->started_usec + NAMES_TRIED / 2 * USEC_PER_SEC &&
                strncmp(newest->stored_file, name, (size_t)(strrchr(name, '-') - name)) >= 0;
 }

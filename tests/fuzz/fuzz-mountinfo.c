@@ -6,6 +6,16 @@
 
 #include "mountinfo.c"
 
+/* Once more, on what was copied. */
+static bool is_below(const char *path, const char *above)
+{
+        size_t length = strlen(above);
+
+        if (length > 0 && above[length - 1] == '/')
+                length--;
+        return strncmp(path, above, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -41,9 +41,9 @@ void configure_port(unsigned port); /* the member's, or a proxy's in front of it
 bool shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 pid_t start_snapshot(const char *option);
-int take_snapshot(void);                                 /* returns the exit status, or -signal */
-/* The same, which sees a clock that is so many seconds ahead, while etcd, its certificates and the clocks that
- * nobody sets go on. */
+int take_snapshot(void); /* returns the exit status, or -signal */
+/* The same, which sees a clock that is so many seconds ahead, while etcd, its certificates and the clocks
+ * that nobody sets go on. */
 int take_snapshot_at(const char *shift);
 int run_plugin(const char *command, const char *option); /* the same; NULL: no option */
 

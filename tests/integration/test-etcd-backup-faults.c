@@ -98,8 +98,8 @@ static bool is_limited(const char *directory, uint64_t room)
         if (room == NO_INODE)
                 (void)snprintf(options, sizeof(options), "nr_inodes=%lu", st.f_files - st.f_ffree);
         else
-                (void)snprintf(options, sizeof(options), "size=%llu",
-                               (unsigned long long)((st.f_blocks - st.f_bfree) * st.f_frsize + room));
+                (void)snprintf(options, sizeof(options), "size=%lu",
+                               (st.f_blocks - st.f_bfree) * st.f_frsize + room);
         return mount("tmpfs", directory, "tmpfs", MS_REMOUNT | MS_NOSUID | MS_NODEV, options) == 0;
 }
 
