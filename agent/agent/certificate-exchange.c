@@ -18,34 +18,12 @@
 #define ANSWER_MAX   (16 * 1024)
 #define TIMEOUT_USEC (5 * USEC_PER_SEC)
 
-struct question {
-        FILE *stream;
-        char *text;
-        size_t size;
-};
-
-static int question_new(struct question *question, const char *kind)
+static int question_new(struct exchange_question *question, const char *kind)
 {
-        *question = (struct question){};
-        question->stream = open_memstream(&question->text, &question->size);
-        if (!question->stream)
-                return -ENOMEM;
-        exchange_put_text(question->stream, "question", kind);
-        return 0;
-}
+        int r = exchange_question_new(question);
 
-/* Ends the question. Returns a descriptor to read it from, or -errno. */
-static int question_file(struct question *question)
-{
-        int r = ferror(question->stream) ? -ENOMEM : 0;
-
-        if (fclose(TAKE_PTR(question->stream)) != 0)
-                r = -ENOMEM;
         if (r >= 0)
-                r = exchange_file(question->text, question->size);
-        if (question->text)
-                explicit_bzero(question->text, question->size); /* a key may be in it */
-        free(question->text);
+                exchange_put_text(question->stream, "question", kind);
         return r;
 }
 
@@ -99,9 +77,9 @@ static int run(int question, char text[static ANSWER_MAX], size_t *ret_size)
 }
 
 /* Ends the question. ret may be NULL. */
-static int ask(struct question *question, char **ret, struct failure *failure)
+static int ask(struct exchange_question *question, char **ret, struct failure *failure)
 {
-        _cleanup_close_ int fd = question_file(question);
+        _cleanup_close_ int fd = exchange_question_file(question);
         char text[ANSWER_MAX], *at = text, *end, *name, *value;
         const char *reason = NULL, *message = NULL, *answer = NULL;
         int error = -EPROTO, r;
@@ -134,7 +112,7 @@ static int ask(struct question *question, char **ret, struct failure *failure)
         return ret && !*ret ? -ENOMEM : 0;
 }
 
-static void put_file(struct question *question, const char *name, const char *content,
+static void put_file(struct exchange_question *question, const char *name, const char *content,
                      const struct certificate_file *file)
 {
         exchange_put_text(question->stream, name, file->name);
@@ -145,7 +123,7 @@ int certificate_exchange_judge(const struct certificate_file *key, const struct 
                                const struct certificate_file *client_ca, char **ret_pin,
                                struct failure *failure)
 {
-        struct question question;
+        struct exchange_question question;
 
         if (question_new(&question, "judge") < 0)
                 return -ENOMEM;
@@ -157,7 +135,7 @@ int certificate_exchange_judge(const struct certificate_file *key, const struct 
 
 int certificate_exchange_own(const char *directory, const char *hostname, struct failure *failure)
 {
-        struct question question;
+        struct exchange_question question;
 
         if (question_new(&question, "own") < 0)
                 return -ENOMEM;
@@ -168,7 +146,7 @@ int certificate_exchange_own(const char *directory, const char *hostname, struct
 
 int kubeconfig_node_name(const struct kubeconfig *kubeconfig, char **ret, struct failure *failure)
 {
-        struct question question;
+        struct exchange_question question;
 
         if (question_new(&question, "node-name") < 0)
                 return -ENOMEM;

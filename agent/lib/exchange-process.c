@@ -4,13 +4,21 @@
 
 #include <signal.h>
 #include <spawn.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "files.h"
 
 extern char **environ;
 
-int exchange_file(const char *text, size_t size)
+int exchange_question_new(struct exchange_question *question)
+{
+        *question = (struct exchange_question){};
+        question->stream = open_memstream(&question->text, &question->size);
+        return question->stream ? 0 : -ENOMEM;
+}
+
+static int file_in_memory(const char *text, size_t size)
 {
         _cleanup_close_ int fd = memfd_create("request", MFD_CLOEXEC);
         int r;
@@ -21,6 +29,20 @@ int exchange_file(const char *text, size_t size)
         if (r < 0)
                 return r;
         return lseek(fd, 0, SEEK_SET) < 0 ? -errno : TAKE_FD(fd);
+}
+
+int exchange_question_file(struct exchange_question *question)
+{
+        int r = ferror(question->stream) ? -ENOMEM : 0;
+
+        if (fclose(TAKE_PTR(question->stream)) != 0)
+                r = -ENOMEM;
+        if (r >= 0)
+                r = file_in_memory(question->text, question->size);
+        if (question->text)
+                explicit_bzero(question->text, question->size);
+        free(question->text);
+        return r;
 }
 
 int exchange_spawn(const char *path, int in, int out, pid_t *ret)

@@ -120,21 +120,14 @@ static void put_request(FILE *stream, const struct http_request *request)
 
 static int request_file(const struct http_request *request)
 {
-        _cleanup_free_ char *text = NULL;
-        FILE *stream;
-        size_t size;
+        struct exchange_question question;
         int r;
 
-        stream = open_memstream(&text, &size);
-        if (!stream)
-                return -ENOMEM;
-        put_request(stream, request);
-        r = ferror(stream) ? -ENOMEM : 0;
-        if (fclose(stream) != 0 || r < 0)
-                return -ENOMEM;
-        r = exchange_file(text, size);
-        explicit_bzero(text, size); /* a key may be in it */
-        return r;
+        r = exchange_question_new(&question);
+        if (r < 0)
+                return r;
+        put_request(question.stream, request);
+        return exchange_question_file(&question);
 }
 
 /* ---- the answer ---- */

@@ -60,25 +60,20 @@ int endpoint_load(const char *root, const char *path, struct endpoint *ret, stru
         return 0;
 }
 
-/* A file in memory with the message. Returns its descriptor or -errno. */
+/* Returns the descriptor of a file with the message, or -errno. */
 static int endpoint_message(const struct endpoint *endpoint)
 {
-        _cleanup_free_ char *text = NULL;
-        FILE *stream;
-        size_t size;
+        struct exchange_question question;
         int r;
 
-        stream = open_memstream(&text, &size);
-        if (!stream)
-                return -ENOMEM;
-        exchange_put_text(stream, "host", endpoint->host);
-        exchange_put_text(stream, "port", endpoint->port);
-        exchange_put_text(stream, "ca-file", endpoint->ca_file);
-        exchange_put_text(stream, "ca-pem", endpoint->ca_pem);
-        r = ferror(stream) ? -ENOMEM : 0;
-        if (fclose(stream) != 0 || r < 0)
-                return -ENOMEM;
-        return exchange_file(text, size);
+        r = exchange_question_new(&question);
+        if (r < 0)
+                return r;
+        exchange_put_text(question.stream, "host", endpoint->host);
+        exchange_put_text(question.stream, "port", endpoint->port);
+        exchange_put_text(question.stream, "ca-file", endpoint->ca_file);
+        exchange_put_text(question.stream, "ca-pem", endpoint->ca_pem);
+        return exchange_question_file(&question);
 }
 
 /* Only returns when it cannot. */
