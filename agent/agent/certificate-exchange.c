@@ -121,16 +121,28 @@ static void put_file(struct exchange_question *question, const char *name, const
 
 int certificate_exchange_judge(const struct certificate_file *key, const struct certificate_file *certificate,
                                const struct certificate_file *client_ca, char **ret_pin,
-                               struct failure *failure)
+                               uint64_t *ret_not_after_usec, struct failure *failure)
 {
+        _cleanup_free_ char *answer = NULL;
         struct exchange_question question;
+        char *not_after;
+        int r;
 
         if (question_new(&question, "judge") < 0)
                 return -ENOMEM;
         put_file(&question, "key-file", "key", key);
         put_file(&question, "certificate-file", "certificate", certificate);
         put_file(&question, "client-ca-file", "client-ca", client_ca);
-        return ask(&question, ret_pin, failure);
+        r = ask(&question, &answer, failure);
+        if (r < 0)
+                return r;
+        not_after = strchr(answer, ' ');
+        if (!not_after)
+                return -EPROTO;
+        *not_after++ = '\0';
+        *ret_not_after_usec = strtoull(not_after, NULL, 10);
+        *ret_pin = TAKE_PTR(answer);
+        return 0;
 }
 
 int certificate_exchange_own(const char *directory, const char *hostname, struct failure *failure)

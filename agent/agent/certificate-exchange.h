@@ -7,6 +7,7 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "failure.h"
 
@@ -17,11 +18,11 @@ struct certificate_file {
 };
 
 /* Whether key and certificate belong together, the certificate has not expired, and all of client_ca are
- * authorities. ret_pin: of the certificate (x509.h's CERTIFICATE_PIN_SIZE); owned by the caller. Returns 0,
- * or -errno with a failure. */
+ * authorities. ret_pin: of the certificate (x509.h's CERTIFICATE_PIN_SIZE); owned by the caller.
+ * ret_not_after_usec: when it expires, CLOCK_REALTIME. Returns 0, or -errno with a failure. */
 int certificate_exchange_judge(const struct certificate_file *key, const struct certificate_file *certificate,
                                const struct certificate_file *client_ca, char **ret_pin,
-                               struct failure *failure);
+                               uint64_t *ret_not_after_usec, struct failure *failure);
 
 /* gateway_identity_ensure() (agent/certificate-exchange/gateway-identity.h). */
 int certificate_exchange_own(const char *directory, const char *hostname, struct failure *failure);

@@ -16,8 +16,8 @@
 #include "quantity.h"
 #include "timestamp.h"
 
-/* Also when no file changed, because time does: certificates expire, and our own are renewed before. */
-#define RECHECK_USEC (10 * USEC_PER_MIN)
+/* Also when no file changed, because time does: our own certificate is renewed before it expires. */
+#define RECHECK_USEC USEC_PER_HOUR
 
 #define SOURCE_MAX   (1024 * 1024)
 #define ADDRESS_SIZE (6 + 7 + 44 + 1) /* "65535 ", "sha256/" and the pin */
@@ -49,6 +49,7 @@ struct gateway_material {
         char *watched[PARTS - 1];
         struct file_stamp stamps[STAMPS]; /* of all files, when they were found good and in place */
         uint64_t good_until_usec;         /* CLOCK_BOOTTIME; 0: to be checked again */
+        uint64_t not_after_usec;          /* CLOCK_REALTIME, of the certificate that was placed */
         char applied[SHA256_TEXT_SIZE];   /* of the gateway.json that was placed; "": none */
         char address[ADDRESS_SIZE];       /* of what was placed */
 };
@@ -232,7 +233,7 @@ static void withdraw(struct gateway_material *material)
 }
 
 static int judge_sources(const struct gateway_config *config, const struct blob blobs[static PARTS],
-                         char **ret_pin, struct failure *failure)
+                         char **ret_pin, uint64_t *ret_not_after_usec, struct failure *failure)
 {
         const struct blob *key = &blobs[PART_KEY], *certificate = &blobs[PART_CERTIFICATE],
                           *ca = &blobs[PART_CLIENT_CA];
@@ -240,7 +241,8 @@ static int judge_sources(const struct gateway_config *config, const struct blob 
         return certificate_exchange_judge(
                 &(struct certificate_file){ config->key_file, key->data, key->size },
                 &(struct certificate_file){ config->cert_file, certificate->data, certificate->size },
-                &(struct certificate_file){ config->client_ca_file, ca->data, ca->size }, ret_pin, failure);
+                &(struct certificate_file){ config->client_ca_file, ca->data, ca->size }, ret_pin,
+                ret_not_after_usec, failure);
 }
 
 static int note_address(struct gateway_material *material, const struct gateway_config *config,
@@ -297,7 +299,7 @@ static int check_and_place(struct gateway_material *material, const struct own_f
                 return r;
         r = read_sources(file->config, blobs, failure);
         if (r >= 0)
-                r = judge_sources(file->config, blobs, &pin, failure);
+                r = judge_sources(file->config, blobs, &pin, &material->not_after_usec, failure);
         if (r >= 0)
                 r = place(material, blobs, failure);
         if (r >= 0)
@@ -335,7 +337,8 @@ static bool is_as_it_was(const struct gateway_material *material)
 {
         struct file_stamp stamps[STAMPS] = {};
 
-        if (now_boottime_usec() >= material->good_until_usec || read_stamps(material, stamps) < 0)
+        if (now_boottime_usec() >= material->good_until_usec ||
+            now_realtime_usec() > material->not_after_usec || read_stamps(material, stamps) < 0)
                 return false;
         for (size_t i = 0; i < ELEMENTS(stamps); i++)
                 if (!file_stamp_same(&stamps[i], &material->stamps[i]))

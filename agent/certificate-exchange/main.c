@@ -3,6 +3,7 @@
 /* What agent/agent/certificate-exchange.c asks. Not for people: the message that exchange-message.h describes
  * comes from standard input, the answer goes to standard output. */
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -79,7 +80,8 @@ static int check_client_ca(const struct request *request, struct failure *failur
         return 0;
 }
 
-static int judge(const struct request *request, char **ret_pin, struct failure *failure)
+/* The pin, and until when the verdict holds when no file changes: CLOCK_REALTIME in us. */
+static int judge(const struct request *request, char **ret, struct failure *failure)
 {
         const char *path = request->certificate_file.text;
         _cleanup_certificates_ chain = {};
@@ -101,8 +103,11 @@ static int judge(const struct request *request, char **ret_pin, struct failure *
                 r = certificate_pin(chain.items[0], pin);
         if (r < 0)
                 return r;
-        *ret_pin = strdup(pin);
-        return *ret_pin ? 0 : -ENOMEM;
+        if (asprintf(ret, "%s %" PRIu64, pin, certificate_not_after(chain.items[0])) < 0) {
+                *ret = NULL;
+                return -ENOMEM;
+        }
+        return 0;
 }
 
 /* ---- the other questions ---- */

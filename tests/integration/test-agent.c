@@ -411,6 +411,33 @@ static void a_client_ca_that_is_none_is_refused(void **state)
         wait_for_capability(node, "gateway", "lastError", "is not a CA");
 }
 
+/* The agent looks again at each change; that of its own configuration says nothing of the gateway's files. */
+static bool is_told_expired(void *userdata)
+{
+        const struct node *node = userdata;
+        _cleanup_json_ json_object *object = document(node);
+        json_object *gateway = element(object, "capabilities", "name", "gateway");
+        const char *error = gateway ? json_string(gateway, "lastError") : NULL;
+
+        root_write(node->root, "etc/capi-node-agent/agent.json", "{}", 0644);
+        return error && strstr(error, "server.crt expired at ");
+}
+
+static void a_certificate_that_expires_in_use_is_told(void **state)
+{
+        struct node *node = *state;
+        struct identity short_lived = identity_make(&node->ca, "server", NULL, false, 1);
+
+        /* Longer than files count as changed a moment ago, for which it would be judged anew anyway. */
+        assert_non_null(X509_gmtime_adj(X509_getm_notAfter(short_lived.certificate), 8));
+        assert_true(X509_sign(short_lived.certificate, node->ca.key, EVP_sha256()) > 0);
+        identity_save(&short_lived, node->root, "server");
+        write_gateway(node);
+        wait_for_capability(node, "gateway", "state", "InForce");
+        wait_until(is_told_expired, node, "the expiry");
+        identity_clear(&short_lived);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -438,6 +465,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(an_exposed_key_is_refused_with_the_chmod_to_type, make_node,
                                                 remove_node),
                 cmocka_unit_test_setup_teardown(a_client_ca_that_is_none_is_refused, make_node, remove_node),
+                cmocka_unit_test_setup_teardown(a_certificate_that_expires_in_use_is_told, make_node,
+                                                remove_node),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
