@@ -61,14 +61,17 @@ static void verify_finds_a_damaged_copy(void **state)
 {
         _cleanup_free_ char *path = NULL;
         struct copies copies;
+        uint8_t byte;
         int fd;
 
         assert_int_equal(take_snapshot(), 0);
         copies = load_copies();
         assert_true(asprintf(&path, "%s/" SNAPSHOTS "/%s", root, copies.items[0].manifest->stored_file) > 0);
         copies_clear(&copies);
-        fd = open(path, O_WRONLY | O_CLOEXEC);
-        assert_int_equal(pwrite(fd, "?", 1, 100000), 1);
+        fd = open(path, O_RDWR | O_CLOEXEC);
+        assert_int_equal(pread(fd, &byte, 1, 100000), 1);
+        byte ^= 0xff;
+        assert_int_equal(pwrite(fd, &byte, 1, 100000), 1);
         close(fd);
         assert_int_equal(run_plugin("verify", NULL), 1);
 }
