@@ -33,6 +33,9 @@ int gateway_node_stop(void **state);
 void gateway_write_config(const struct gateway_node *node, uint16_t port, const char *more);
 void gateway_write_material(const struct gateway_node *node, const struct identity *server,
                             const struct identity *ca);
+/* One of them by its name. The gateway is woken once, with all of it in place; of several files it may serve
+ * some before the others come, so wait for what they bring. */
+void gateway_place(const struct gateway_node *node, const char *name, const char *text);
 void gateway_start(struct gateway_node *node);
 uint16_t free_port(void);
 

@@ -217,6 +217,18 @@ static bool serves_certificate(const struct gateway_node *node, const struct ide
         return same;
 }
 
+struct served {
+        const struct gateway_node *node;
+        const struct identity *who, *server;
+};
+
+static bool is_served(void *userdata)
+{
+        const struct served *served = userdata;
+
+        return serves_certificate(served->node, served->who, served->server);
+}
+
 static void new_material_takes_effect_without_dropping_a_long_poll(void **state)
 {
         struct gateway_node *node = *state;
@@ -228,17 +240,22 @@ static void new_material_takes_effect_without_dropping_a_long_poll(void **state)
         /* Both authorities, as one does it when a CA is changed. */
         struct identity management = identity_make(&ca, "management", NULL, false, 1);
         _cleanup_free_ char *old_ca = root_read(node->root, DIRECTORY "/client-ca.crt"), *new_ca = NULL,
-                            *both = NULL;
+                            *both = NULL, *certificate = NULL, *key = NULL;
 
-        client_request(&waiter, "GET", "/v1/health?wait=60", "");
+        client_request(&waiter, "GET", "/v1/health?wait=300", "");
         assert_true(is_refused(node->port, &management, 0));
-        gateway_write_material(node, &server, &ca);
-        new_ca = root_read(node->root, DIRECTORY "/client-ca.crt");
+        identity_save(&ca, node->root, "new-ca");
+        identity_save(&server, node->root, "new-server");
+        new_ca = root_read(node->root, "new-ca.crt");
+        certificate = root_read(node->root, "new-server.crt");
+        key = root_read(node->root, "new-server.key");
         assert_true(asprintf(&both, "%s%s", new_ca, old_ca) > 0);
-        root_write(node->root, DIRECTORY "/client-ca.crt", both, 0640);
+        gateway_place(node, "client-ca.crt", both);
         free(gateway_wait_notify(node, "STATUS=Serving"));
+        gateway_place(node, "tls.crt", certificate);
+        gateway_place(node, "tls.key", key);
 
-        assert_true(serves_certificate(node, &management, &server));
+        wait_until(is_served, &(struct served){ node, &management, &server }, "the new certificate");
         assert_int_equal(status_for(node, &management), 200);
         assert_int_equal(status_for(node, &node->management), 200);
         assert_false(client_has_input(&waiter, 0));
@@ -259,7 +276,7 @@ static void a_withdrawn_ca_is_out_at_once_on_open_connections_too(void **state)
         struct client waiter = client_connect(node->port, &node->management);
         struct reply reply;
 
-        client_request(&waiter, "GET", "/v1/health?wait=60", "");
+        client_request(&waiter, "GET", "/v1/health?wait=300", "");
         assert_int_equal((int)gateway_metric(node, "capi_node_gateway_connections"), 2);
         gateway_write_material(node, &node->server, &ca);
         reply = client_receive(&waiter, false);
@@ -295,19 +312,18 @@ static void a_key_that_does_not_fit_leaves_the_old_material_in_force(void **stat
 {
         struct gateway_node *node = *state;
         struct identity other = identity_make(&node->ca, "other", NULL, false, 1);
-        _cleanup_free_ char *directory = path_under(node->root, "/" DIRECTORY), *status = NULL;
-        _cleanup_free_ char *crt = root_read(node->root, DIRECTORY "/tls.crt");
+        _cleanup_free_ char *key = NULL, *status = NULL;
 
-        identity_save(&other, directory, "tls");
-        root_write(node->root, DIRECTORY "/tls.crt", crt, 0640);
+        identity_save(&other, node->root, "other");
+        key = root_read(node->root, "other.key");
+        gateway_place(node, "tls.key", key);
         status = gateway_wait_notify(node, "tls.key: the key does not belong to the certificate");
         assert_non_null(strstr(status, "STATUS=Serving"));
         assert_true(serves_certificate(node, &node->management, &node->server));
         assert_int_equal(status_for(node, &node->management), 200);
 
         gateway_write_material(node, &other, &node->ca);
-        free(gateway_wait_notify(node, "STATUS=Serving"));
-        assert_true(serves_certificate(node, &node->management, &other));
+        wait_until(is_served, &(struct served){ node, &node->management, &other }, "the other certificate");
         identity_clear(&other);
 }
 
@@ -324,10 +340,10 @@ static void follows_the_address_and_returns_to_the_old_one_when_that_fails(void 
         assert_int_equal(status_for(node, &node->management), 200);
 
         /* Nobody may bind this one here: it is of a documentation range (RFC 5737). */
-        root_write(node->root, DIRECTORY "/gateway.json",
-                   "{\"listen\":[\"192.0.2.1:10273\"],\"certFile\":\"/x\",\"keyFile\":\"/x\"," GATEWAY_ALLOW
-                   "}",
-                   0640);
+        gateway_place(
+                node, "gateway.json",
+                "{\"listen\":[\"192.0.2.1:10273\"],\"certFile\":\"/x\",\"keyFile\":\"/x\"," GATEWAY_ALLOW
+                "}");
         free(gateway_wait_notify(node, "cannot listen on 192.0.2.1:10273"));
         fd = tcp_connect(node->port);
         assert_true(fd >= 0);
@@ -381,7 +397,7 @@ static void listens_on_both_wildcards_with_one_port(void **state)
                              "{\"listen\":[\"0.0.0.0:%1$u\",\"[::]:%1$u\"],\"certFile\":\"/x\",\"keyFile\":"
                              "\"/x\"," GATEWAY_ALLOW "}",
                              port) > 0);
-        root_write(node->root, DIRECTORY "/gateway.json", text, 0640);
+        gateway_place(node, "gateway.json", text);
         free(gateway_wait_notify(node, "STATUS=Serving"));
         node->port = port;
         assert_int_equal(status_for(node, &node->management), 200);
@@ -419,7 +435,7 @@ static void write_listen(const struct gateway_node *node, bool with_ipv4)
         if (with_ipv4)
                 (void)snprintf(v4, sizeof(v4), "\"0.0.0.0:%u\",", node->port);
         assert_true(asprintf(&text, "{\"listen\":[%s\"[::]:%u\"]," GATEWAY_ALLOW "}", v4, node->port) > 0);
-        root_write(node->root, DIRECTORY "/gateway.json", text, 0640);
+        gateway_place(node, "gateway.json", text);
 }
 
 static void a_kernel_without_ipv6_is_served_on_ipv4_but_an_address_of_it_is_an_error(void **state)

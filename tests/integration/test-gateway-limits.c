@@ -108,12 +108,12 @@ static void start_slow(const struct gateway_node *node, struct slow slow[static 
         struct reply reply;
 
         for (size_t i = 0; i < SLOWNESSES; i++) {
+                slow[i].start_usec = now_boottime_usec();
+                slow[i].end_usec = 0;
                 if (i == SLOW_HANDSHAKE)
                         slow[i].client = (struct client){ .fd = tcp_connect(node->port) };
                 else
                         slow[i].client = client_connect(node->port, &node->management);
-                slow[i].start_usec = now_boottime_usec();
-                slow[i].end_usec = 0;
         }
         client_request(&slow[SLOW_IDLE].client, "GET", "/healthz", "");
         reply = client_receive(&slow[SLOW_IDLE].client, false);
@@ -156,6 +156,11 @@ static bool all_ended(const struct slow slow[static SLOWNESSES])
         return true;
 }
 
+static bool has_two_connections(void *userdata)
+{
+        return (int)gateway_metric(userdata, "capi_node_gateway_connections") == 2;
+}
+
 static void who_is_slow_is_cut_off_after_5_seconds(void **state)
 {
         struct gateway_node *node = *state;
@@ -164,7 +169,7 @@ static void who_is_slow_is_cut_off_after_5_seconds(void **state)
         uint64_t start;
 
         write_large_health(node);
-        client_request(&waiter, "GET", "/v1/health?wait=60", "If-None-Match: *\r\n");
+        client_request(&waiter, "GET", "/v1/health?wait=300", "If-None-Match: *\r\n");
         start_slow(node, slow);
         start = now_boottime_usec();
         for (size_t second = 0; !all_ended(slow) && second < DEADLINE_SECONDS;) {
@@ -182,8 +187,9 @@ static void who_is_slow_is_cut_off_after_5_seconds(void **state)
                 if (i != SLOW_READER && (slow[i].end_usec == 0 || took < 4500000))
                         fail_msg("slowness %zu was cut off after %.1f s", i, (double)took / 1e6);
         }
-        /* The reader's connection is gone for the server, too: what is left is the waiter and this one. */
-        assert_int_equal((int)gateway_metric(node, "capi_node_gateway_connections"), 2);
+        /* The reader's connection goes for the server, too: what is left is the waiter and this one. Its time
+         * began last. */
+        wait_until(has_two_connections, node, "the end of the reader");
         assert_int_equal((int)gateway_metric(node, "capi_node_gateway_refused_total{reason=\"deadline\"}"),
                          3);
         assert_false(client_has_input(&waiter, 0));
@@ -234,21 +240,18 @@ static void one_connection_too_many_is_closed_at_once(void **state)
         struct gateway_node *node = *state;
         struct client waiters[CAP];
         struct reply reply;
-        uint64_t start;
         int fd;
         char byte;
 
         limit_connections(node);
         for (size_t i = 0; i < CAP; i++) {
                 waiters[i] = client_connect(node->port, &node->management);
-                client_request(&waiters[i], "GET", "/v1/health?wait=60", "");
+                client_request(&waiters[i], "GET", "/v1/health?wait=300", "");
         }
         wait_until(has_noticed_all, node, "the gateway's reading of all requests");
-        start = now_boottime_usec();
         fd = tcp_connect(node->port);
         assert_true(fd >= 0);
         assert_true(recv(fd, &byte, 1, 0) <= 0);
-        assert_true(now_boottime_usec() - start < 2 * USEC_PER_SEC);
         closep(&fd);
 
         /* A waiter that leaves is noticed at once, and its place is free. */
@@ -258,6 +261,10 @@ static void one_connection_too_many_is_closed_at_once(void **state)
         wait_until(has_noticed_all, node, "the end of the request");
         assert_int_equal((int)gateway_metric(node, "capi_node_gateway_refused_total{reason=\"connections\"}"),
                          1);
+        wait_until(has_noticed_all, node, "the end of the request");
+        /* At once: not when its handshake took too long. */
+        assert_int_equal((int)gateway_metric(node, "capi_node_gateway_refused_total{reason=\"deadline\"}"),
+                         0);
         gateway_write_health(node, 2, true, "1m");
         for (size_t i = 1; i < CAP; i++) {
                 reply = client_receive(&waiters[i], false);
@@ -337,7 +344,7 @@ static void two_hundred_waiters_hear_of_a_change(void **state)
 
         for (size_t i = 0; i < WAITERS; i++) {
                 waiters[i] = client_connect(node->port, &node->management);
-                client_request(&waiters[i], "GET", "/v1/health?wait=60", "");
+                client_request(&waiters[i], "GET", "/v1/health?wait=300", "");
         }
         wait_until(has_noticed_all, node, "the gateway's reading of all requests");
         start = now_boottime_usec();

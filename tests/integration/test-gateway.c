@@ -96,8 +96,8 @@ static void a_long_poll_returns_at_the_next_change(void **state)
         struct client asking = client_connect(node->port, &node->management);
         struct reply reply;
 
-        client_request(&knowing, "GET", "/v1/health?wait=60", "If-None-Match: " ETAG("1") "\r\n");
-        client_request(&asking, "GET", "/v1/health?wait=60", "");
+        client_request(&knowing, "GET", "/v1/health?wait=300", "If-None-Match: " ETAG("1") "\r\n");
+        client_request(&asking, "GET", "/v1/health?wait=300", "");
         /* The metrics are answered after both requests were read, so both wait then. */
         assert_int_equal((int)gateway_metric(node, "capi_node_gateway_connections"), 3);
 
@@ -212,7 +212,7 @@ static void says_in_one_word_whether_the_node_is_well(void **state)
         reply_clear(&reply);
 
         gateway_write_health(node, 2, false, "1m");
-        expect(node, "/v1/health?wait=20", "If-None-Match: " ETAG("1") "\r\n", 200);
+        expect(node, "/v1/health?wait=300", "If-None-Match: " ETAG("1") "\r\n", 200);
         reply = get(node, "/healthz?verbose", "");
         assert_int_equal(reply.status, 503);
         assert_string_equal(reply.body,
@@ -230,8 +230,8 @@ static void nothing_stays_healthy_when_the_agent_is_silent(void **state)
         struct reply reply;
 
         gateway_write_health(node, 2, true, "1s");
-        expect(node, "/v1/health?wait=20", "If-None-Match: " ETAG("1") "\r\n", 200);
-        client_request(&waiter, "GET", "/v1/health?wait=60", "If-None-Match: " ETAG("2") "\r\n");
+        expect(node, "/v1/health?wait=300", "If-None-Match: " ETAG("1") "\r\n", 200);
+        client_request(&waiter, "GET", "/v1/health?wait=300", "If-None-Match: " ETAG("2") "\r\n");
         reply = client_receive(&waiter, false);
         assert_int_equal(reply.status, 200);
         assert_field(&reply, "ETag", ETAG("2-stale"));
@@ -253,7 +253,7 @@ static void nothing_stays_healthy_when_the_agent_is_silent(void **state)
         assert_int_equal((int)gateway_metric(node, "capi_node_agent_info{version=\"1\"}"), -1);
         assert_true(gateway_metric(node, "capi_node_health_age_seconds") >= 1);
 
-        client_request(&waiter, "GET", "/v1/health?wait=60", "If-None-Match: " ETAG("2-stale") "\r\n");
+        client_request(&waiter, "GET", "/v1/health?wait=300", "If-None-Match: " ETAG("2-stale") "\r\n");
         gateway_write_health(node, 2, true, "1m");
         reply = client_receive(&waiter, false);
         assert_field(&reply, "ETag", ETAG("2"));
@@ -267,7 +267,7 @@ static void a_restarted_gateway_gives_an_old_document_no_new_life(void **state)
         struct gateway_node *node = *state;
 
         gateway_write_health(node, 2, true, "1s");
-        expect(node, "/v1/health?wait=20", "If-None-Match: " ETAG("1") ", " ETAG("2") "\r\n", 200);
+        expect(node, "/v1/health?wait=300", "If-None-Match: " ETAG("1") ", " ETAG("2") "\r\n", 200);
         assert_int_equal(program_stop(node->pid, SIGTERM), 0);
         gateway_start(node);
         free(gateway_wait_notify(node, "READY=1"));
