@@ -42,6 +42,3 @@ void etcd_put(struct etcd *etcd, const char *key, const void *value, size_t size
 char *etcd_ctl(const struct etcd *etcd, const char *const *arguments);
 /* Runs etcdutl, which there is from 3.5 on, likewise. */
 char *etcd_utl(const struct etcd *etcd, const char *const *arguments);
-
-/* A TCP port that is free now. */
-unsigned free_port(void);

@@ -24,25 +24,6 @@
 
 #define BOOT_ID "0b5c1f6a-3a0f-4d5e-8f55-0d6c1d3c7a01"
 
-/* Below the range from which the kernel takes the ports of outgoing connections, any of which could be the
- * one that was free a moment ago; and apart from those of tests that run at the same time. */
-uint16_t free_port(void)
-{
-        static uint16_t next;
-
-        for (;;) {
-                uint16_t port = (uint16_t)(12000 + ((unsigned)getpid() * 37 + next++) % 20000);
-                struct sockaddr_in address = { .sin_family = AF_INET,
-                                               .sin_port = htons(port),
-                                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-                _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-                if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-                        return port;
-                assert_int_equal(errno, EADDRINUSE);
-        }
-}
-
 /* In one step, which wakes the gateway once. What is made in its directory wakes it when that is begun, too:
  * on a slow disk it would read the file of before and say that it serves. */
 static void place(const struct gateway_node *node, const char *name)

@@ -37,7 +37,6 @@ void gateway_write_material(const struct gateway_node *node, const struct identi
  * some before the others come, so wait for what they bring. */
 void gateway_place(const struct gateway_node *node, const char *name, const char *text);
 void gateway_start(struct gateway_node *node);
-uint16_t free_port(void);
 
 /* The next line that the gateway sends to systemd with this text in it; fails the test when it does not come.
  * Owned by the caller. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -17,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "files.h"
@@ -100,6 +103,47 @@ char *root_of_suite(const char *suite, const char *packages)
                 fail_msg("%s", command);
         line[strcspn(line, "\n")] = '\0';
         return line;
+}
+
+/* By a name that one process has at a time, and that goes with it. */
+static bool port_is_reserved(uint16_t port)
+{
+        struct sockaddr_un name = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        socklen_t size;
+
+        assert_true(fd >= 0);
+        size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+                           (size_t)snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1,
+                                            "capi-node-agent/test/port-%u", port));
+        if (bind(fd, (struct sockaddr *)&name, size) == 0)
+                return true;
+        close(fd);
+        return false;
+}
+
+static bool port_is_free(uint16_t port)
+{
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        assert_true(fd >= 0);
+        return bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+/* Below the range from which the kernel takes the ports of outgoing connections, any of which could be the
+ * one that was free a moment ago. */
+uint16_t free_port(void)
+{
+        static unsigned next;
+
+        for (;;) {
+                uint16_t port = (uint16_t)(12000 + ((unsigned)getpid() * 37 + next++) % 20000);
+
+                assert_true(next < 20000);
+                if (port_is_reserved(port) && port_is_free(port))
+                        return port;
+        }
 }
 
 pid_t program_start(const char *program, const char *const *arguments)

@@ -4,6 +4,7 @@
 /* Running the real programs below a scratch root, and waiting for what they do, with a deadline. */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Nothing that is waited for takes long; a sanitizer on a busy machine does. */
@@ -25,6 +26,10 @@ bool root_has(const char *root, const char *path);
 /* The root file system of another Debian suite's packages (tests/chroot), which is fetched at first: not from
  * within a network of one's own. Fails the test when there is none. Owned by the caller. */
 char *root_of_suite(const char *suite, const char *packages);
+
+/* A TCP port on which nobody listens, for a server that is started with it, and started again: as long as the
+ * test runs, no other test gets it. */
+uint16_t free_port(void);
 
 /* Starts a program that was built here; arguments end with NULL. Both its outputs go to the standard error of
  * the test. */

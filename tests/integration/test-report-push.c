@@ -6,11 +6,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <arpa/inet.h>
 #include <cmocka.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "cleanup.h"
@@ -32,17 +30,6 @@ struct node {
         struct tinyproxy proxy;
         struct identity ca, server, node;
 };
-
-static unsigned find_port(void)
-{
-        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        socklen_t size = sizeof(address);
-
-        assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-        assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-        return ntohs(address.sin_port);
-}
 
 /* One condition and one check of a plugin, so that a document has all kinds of things. */
 static void write_report(const struct node *node, enum condition_status status)
@@ -70,7 +57,7 @@ static int make_node(void **state)
         struct node *node = calloc(1, sizeof(*node));
 
         node->root = root_make();
-        node->port = find_port();
+        node->port = free_port();
         node->ca = identity_make(NULL, "ca", NULL, true, 2);
         node->server = identity_make(&node->ca, "localhost", NULL, false, 1);
         node->node = identity_make(&node->ca, "cp-0", NULL, false, 1);

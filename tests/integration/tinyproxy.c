@@ -23,17 +23,6 @@ static struct sockaddr_in loopback(unsigned port)
                                      .sin_port = htons((uint16_t)port) };
 }
 
-static unsigned find_port(void)
-{
-        _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        struct sockaddr_in address = loopback(0);
-        socklen_t size = sizeof(address);
-
-        assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-        assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-        return ntohs(address.sin_port);
-}
-
 static bool answers(void *userdata)
 {
         const struct tinyproxy *proxy = userdata;
@@ -47,7 +36,7 @@ void tinyproxy_start(struct tinyproxy *proxy, const char *root, const char *rule
 {
         _cleanup_free_ char *path = path_under(root, "/tinyproxy.conf"), *text = NULL;
 
-        *proxy = (struct tinyproxy){ .root = root, .port = find_port() };
+        *proxy = (struct tinyproxy){ .root = root, .port = free_port() };
         (void)snprintf(proxy->url, sizeof(proxy->url), "http://127.0.0.1:%u", proxy->port);
         assert_true(asprintf(&text,
                              "Port %u\nListen 127.0.0.1\nTimeout 60\nMaxClients 20\nAllow 127.0.0.1\n"
