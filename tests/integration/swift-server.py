@@ -20,6 +20,11 @@ from swift.common.ring import RingBuilder
 from swift.common.wsgi import loadapp, SwiftHttpProtocol
 from swift.common.storage_policy import POLICIES  # read here, while swift.conf is the one above
 
+# By default it gives itself half a second to connect to itself, and the container one second to note an object, which then
+# is never listed, because nobody here does that later: on a busy machine neither is enough.
+PATIENCE = '''conn_timeout = 60
+node_timeout = 60
+'''
 BACK = '''[DEFAULT]
 swift_dir = %(D)s
 devices = %(D)s/dev
@@ -30,7 +35,8 @@ recon_cache_path = %(D)s
 pipeline = %(n)s-server
 [app:%(n)s-server]
 use = egg:swift#%(n)s
-'''
+container_update_timeout = 60
+''' + PATIENCE
 account, user = KEY.split(':')
 FRONT = '''[DEFAULT]
 swift_dir = %(D)s
@@ -39,6 +45,8 @@ pipeline = catch_errors gatekeeper cache listing_formats s3api tempauth copy slo
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+error_suppression_limit = 1000000
+''' + PATIENCE + '''\
 [filter:s3api]
 use = egg:swift#s3api
 location = us-east-1
