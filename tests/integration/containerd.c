@@ -21,7 +21,7 @@
 #include "protobuf.h"
 #include "quantity.h"
 
-#define PULL_SECONDS 40 /* above the 30 s that a connection to a dead mirror takes */
+#define PULL_SECONDS 120 /* above the 30 s that a connection to a dead mirror takes */
 
 static void run(const char *format, ...) _printf_(1, 2);
 static void run(const char *format, ...)

@@ -23,12 +23,14 @@
 #define HOSTS  CONTAINERD_CERTS "/docker.io/hosts.toml"
 #define TINY   "docker.io/library/tiny:1"
 
-#define CA    ",\"caFile\":\"/etc/mirror-ca.crt\""
-#define ONE   "{\"url\":\"https://" BED_ONE "\"" CA "}"
-#define TWO   "{\"url\":\"https://" BED_TWO "\"" CA "}"
-#define GONE  "{\"url\":\"https://" BED_DEAD "\"" CA "}"
-#define HOLE  "{\"url\":\"https://" CONTAINERD_HOLE ":5000\"" CA "}"
-#define PROBE "\"probe\":{\"interval\":\"1s\",\"timeout\":\"500ms\"}"
+#define CA   ",\"caFile\":\"/etc/mirror-ca.crt\""
+#define ONE  "{\"url\":\"https://" BED_ONE "\"" CA "}"
+#define TWO  "{\"url\":\"https://" BED_TWO "\"" CA "}"
+#define GONE "{\"url\":\"https://" BED_DEAD "\"" CA "}"
+#define HOLE "{\"url\":\"https://" CONTAINERD_HOLE ":5000\"" CA "}"
+/* Who is there answers in time, however busy the machine is; who swallows packets need not be waited for. */
+#define PROBE "\"probe\":{\"interval\":\"1s\",\"timeout\":\"30s\"}"
+#define HASTE "\"probe\":{\"interval\":\"1s\",\"timeout\":\"500ms\"}"
 #define DOCKER(fallback, endpoints) \
         "\"registries\":{\"docker.io\":{\"fallback\":" fallback ",\"endpoints\":[" endpoints "]}}"
 
@@ -237,14 +239,14 @@ static void with_the_switch_a_dead_mirror_is_asked_last_until_it_lives(void **st
  * layer. */
 static void behind_a_mirror_that_swallows_packets_nobody_waits(void **state)
 {
-        uint64_t began;
-
-        start("{\"demoteDead\":true," PROBE "," DOCKER("true", HOLE) "}");
+        start("{\"demoteDead\":true," HASTE "," DOCKER("true", HOLE) "}");
         wait_order("https://registry-1.docker.io", "https://" CONTAINERD_HOLE);
-        began = now_boottime_usec();
-        for (size_t i = 0; i < BED_NODES; i++)
+        for (size_t i = 0; i < BED_NODES; i++) {
+                uint64_t began = now_boottime_usec();
+
                 bed_pull(&bed.nodes[i], TINY);
-        assert_in_range(now_boottime_usec() - began, 0, 25 * USEC_PER_SEC);
+                assert_in_range(now_boottime_usec() - began, 0, 30 * USEC_PER_SEC);
+        }
         wait_condition("EndpointTimesOut", "asked behind the others");
 }
 
