@@ -165,7 +165,8 @@ static void a_list_is_not_confirmed_before_a_talking_node_was_heard_of(void **st
         assert_int_equal(program_stop(listener, SIGKILL), -SIGKILL);
 }
 
-/* Whom the class has was talking, falls silent under the new list, and cannot confirm it. */
+/* Whom the class has was talking, falls silent under the new list, and cannot confirm it. In the time that it
+ * has, the API is to answer, or that would be the reason. */
 static void take_back_when_silent(const char *class)
 {
         pid_t listener = lab_listen(6444);
@@ -174,11 +175,11 @@ static void take_back_when_silent(const char *class)
 
         assert_true(asprintf(&before,
                              "{ \"ports\": [6443, 6444], %s: [\"198.51.100.9\"], \"allow\": "
-                             "[\"203.0.113.0/24\"], \"confirm\": \"4s\" }",
+                             "[\"203.0.113.0/24\"], \"confirm\": \"10s\" }",
                              class) > 0);
         assert_true(asprintf(&after,
                              "{ \"ports\": [6443, 6444], %s: [\"198.51.100.9\"], \"allow\": "
-                             "[\"192.0.2.0/24\"], \"confirm\": \"4s\" }",
+                             "[\"192.0.2.0/24\"], \"confirm\": \"10s\" }",
                              class) > 0);
         put_in_force(before);
         needed = lab_connect(STRANGER, 6444);

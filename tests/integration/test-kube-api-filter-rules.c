@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "files.h"
 #include "filter.h"
@@ -245,18 +246,28 @@ static struct filter_list *make_many(unsigned more)
         return list;
 }
 
+/* What this process and the kernel for it have done: a busy machine makes everything last, and proves
+ * nothing. */
+static uint64_t processor_usec(void)
+{
+        struct timespec time;
+
+        assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time), 0);
+        return (uint64_t)time.tv_sec * USEC_PER_SEC + (uint64_t)time.tv_nsec / 1000;
+}
+
 static void a_hundred_thousand_networks_are_in_force_in_seconds_and_one_more_at_once(void **state)
 {
         /* The first of a range, and the first behind it. */
         static const char *const in[] = { FRIEND, "11.0.2.0", "2001:db8:0:4::5" };
         static const char *const out[] = { STRANGER, "11.0.3.0", "2001:db8::1:0:0" };
         _cleanup_(filter_list_unrefp) struct filter_list *many = make_many(0), *more = make_many(1);
-        uint64_t began = now_boottime_usec(), loaded, changed;
+        uint64_t began = processor_usec(), loaded, changed;
 
         switch_to(many);
-        loaded = now_boottime_usec();
+        loaded = processor_usec();
         switch_to(more);
-        changed = now_boottime_usec();
+        changed = processor_usec();
         print_message("# %d networks in %.2f s, one more in %.3f s\n", MANY,
                       (double)(loaded - began) / USEC_PER_SEC, (double)(changed - loaded) / USEC_PER_SEC);
         assert_true(loaded - began < 20 * test_patience() * USEC_PER_SEC);

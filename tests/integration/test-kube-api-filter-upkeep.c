@@ -52,6 +52,12 @@ static bool was_repaired(void *userdata)
         return repair_seconds() > 0;
 }
 
+/* Also when what others have added shuts everybody out. */
+static bool friend_alone_is_in(void *userdata)
+{
+        return stranger_is_out(userdata) && lab_reach(FRIEND, API_PORT) == REACH_CONNECTED;
+}
+
 #define SETS "nft list sets inet | grep -o 'allow_v4_[0-9_]*'"
 
 static void what_others_change_is_repaired_at_once(void **state)
@@ -80,8 +86,7 @@ static void what_others_change_is_repaired_at_once(void **state)
         put_in_force("{" FRIENDS "}");
         for (size_t i = 0; i < ELEMENTS(commands); i++) {
                 lab_node(commands[i]);
-                wait_until(stranger_is_out, NULL, commands[i]);
-                assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+                wait_until(friend_alone_is_in, NULL, commands[i]);
         }
         wait_until(was_repaired, NULL, "the repair in the report");
         /* A changed rule is no reason to load long lists again. */
@@ -186,13 +191,15 @@ static void what_others_have_is_left_as_it_is(void **state)
 
 static void a_storm_of_flushes_is_survived_and_named(void **state)
 {
+        struct wanted_condition fight = { "AnotherWriter", "nft (pid" };
+
         put_in_force("{" FRIENDS "}");
-        for (unsigned i = 0; i < 30; i++) {
+        /* On a busy machine one repair is for several of them. */
+        for (unsigned i = 0; i < 30 || (i < 1000 && !has_condition(&fight)); i++) {
                 lab_node("nft flush ruleset");
                 poll(NULL, 0, 20);
         }
-        wait_until(has_condition, &(struct wanted_condition){ "AnotherWriter", "nft (pid" },
-                   "the condition that names who fights");
+        wait_until(has_condition, &fight, "the condition that names who fights");
         wait_until(stranger_is_out, NULL, "the last repair");
 }
 

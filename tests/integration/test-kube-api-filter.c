@@ -155,14 +155,27 @@ static bool stranger_passes(void *userdata)
         return lab_passes(STRANGER, API_PORT);
 }
 
+#define SHORT_SECONDS 4
+#define SHORT         "4s"
+
+/* Whether it was so, or the short time since was over before that could be seen. */
+static bool reached_in_time(uint64_t since_usec, const char *source, enum reach expected)
+{
+        return lab_reach(source, API_PORT) == expected ||
+               now_boottime_usec() - since_usec > SHORT_SECONDS * USEC_PER_SEC;
+}
+
 static void the_kernel_goes_back_by_itself_when_nobody_confirms(void **state)
 {
+        uint64_t began;
+
         put_in_force("{\"allow\": [\"198.51.100.0/24\"], \"nodes\": []}");
         configure("{\"allow\": [\"203.0.113.0/24\"], \"nodes\": []}");
-        assert_int_equal(run("apply", "--confirm", "4s"), 0);
+        began = now_boottime_usec();
+        assert_int_equal(run("apply", "--confirm", SHORT), 0);
         /* From here on no process of ours runs. */
-        assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_DROPPED);
-        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+        assert_true(reached_in_time(began, STRANGER, REACH_DROPPED));
+        assert_true(reached_in_time(began, FRIEND, REACH_CONNECTED));
         wait_until(stranger_passes, NULL, "the old list");
         assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_DROPPED);
         assert_int_equal(run("confirm", NULL, NULL), 1);
@@ -170,6 +183,8 @@ static void the_kernel_goes_back_by_itself_when_nobody_confirms(void **state)
 
 static void a_rollback_and_a_pause_take_effect_at_once(void **state)
 {
+        uint64_t began;
+
         put_in_force("{\"allow\": [\"198.51.100.0/24\"], \"nodes\": []}");
         configure("{\"allow\": [\"203.0.113.0/24\"], \"nodes\": []}");
         assert_int_equal(run("apply", "--confirm", "1h"), 0);
@@ -177,8 +192,9 @@ static void a_rollback_and_a_pause_take_effect_at_once(void **state)
         assert_int_equal(run("rollback", NULL, NULL), 0);
         assert_int_equal(lab_reach(STRANGER, API_PORT), REACH_CONNECTED);
         assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_DROPPED);
-        assert_int_equal(run("disable", "--for", "4s"), 0);
-        assert_int_equal(lab_reach(FRIEND, API_PORT), REACH_CONNECTED);
+        began = now_boottime_usec();
+        assert_int_equal(run("disable", "--for", SHORT), 0);
+        assert_true(reached_in_time(began, FRIEND, REACH_CONNECTED));
         /* The kernel ends it. */
         for (uint64_t deadline = now_boottime_usec() + test_patience() * DEADLINE_SECONDS * USEC_PER_SEC;
              lab_passes(FRIEND, API_PORT);)
