@@ -139,7 +139,7 @@ void health_node_wait_check(struct health_node *node, const char *check, const c
 {
         struct expectation expected = { node, check, status, reason };
 
-        wait_longer(40, check_is, &expected, reason ?: check);
+        wait_until(check_is, &expected, reason ?: check);
 }
 
 void health_node_wait_condition(struct health_node *node, const char *type, const char *status,
@@ -147,5 +147,5 @@ void health_node_wait_condition(struct health_node *node, const char *type, cons
 {
         struct expectation expected = { node, type, status, reason };
 
-        wait_longer(40, condition_is, &expected, reason ?: type);
+        wait_until(condition_is, &expected, reason ?: type);
 }

@@ -34,13 +34,19 @@ struct connection {
         struct frames frames;
 };
 
-static int connect_to(unsigned port)
+/* What the kernel keeps of a held stream, and would deliver also when its sender is killed, grows with this
+ * buffer, to megabytes if nobody bounds it. */
+#define HELD_MAX (128 * 1024)
+
+static int connect_to(const struct proxy *proxy)
 {
         struct sockaddr_in address = { .sin_family = AF_INET,
                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                       .sin_port = htons((uint16_t)port) };
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                                       .sin_port = htons((uint16_t)proxy->target_port) };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), size = HELD_MAX;
 
+        if (proxy->hold_at > 0)
+                (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
         if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
                 return fd;
         close(fd);
@@ -143,7 +149,7 @@ static ssize_t move_answer(struct connection *connection, int from)
 static void *relay(void *userdata)
 {
         _cleanup_free_ struct connection *connection = userdata;
-        _cleanup_close_ int client = connection->client, server = connect_to(connection->proxy->target_port);
+        _cleanup_close_ int client = connection->client, server = connect_to(connection->proxy);
         struct pollfd fds[] = { { .fd = client, .events = POLLIN }, { .fd = server, .events = POLLIN } };
         struct proxy *proxy = connection->proxy;
         size_t from_server = 0;

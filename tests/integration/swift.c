@@ -89,7 +89,7 @@ void swift_start(struct swift *swift, const char *root)
         swift->pid = program_start("/usr/bin/python3",
                                    (const char *[]){ SWIFT_PROGRAM, data, port, tls_port, SWIFT_KEY,
                                                      SWIFT_SECRET, certificate, key, NULL });
-        wait_longer(60, listens, swift, "Swift"); /* it reads half of Python first */
+        wait_until(listens, swift, "Swift"); /* it reads half of Python first */
         make_bucket(swift, root);
 }
 

@@ -284,10 +284,9 @@ static void the_agent_waits_as_long_as_a_busy_server_asks(void **state)
         agent = program_start(AGENT, (const char *const[]){ "--root", world->root, "daemon", NULL });
         wait_until(has_three_requests, world, "the next try");
         assert_int_equal(program_stop(agent, SIGTERM), 0);
-        assert_in_range(world->answers.times_usec[1] - world->answers.times_usec[0], 4 * USEC_PER_SEC - 1000,
-                        8 * USEC_PER_SEC);
+        assert_true(world->answers.times_usec[1] - world->answers.times_usec[0] >= 4 * USEC_PER_SEC - 1000);
         /* Then the Node was read, and the conditions written right behind it. */
-        assert_true(world->answers.times_usec[2] - world->answers.times_usec[1] < 4 * USEC_PER_SEC);
+        assert_memory_equal(world->answers.methods, "GGP", 3);
 }
 
 #define PROMISE(promise) cmocka_unit_test_setup_teardown(promise, make_world, remove_world)

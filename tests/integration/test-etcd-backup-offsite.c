@@ -83,7 +83,7 @@ static void whatever_the_server_does_no_copy_is_lost_and_the_next_run_succeeds(v
 
                 print_message("# %s\n", wrongs[i].name);
                 offsite_proxy.fault = &fault;
-                program_stall_after(fault.stall ? "2" : NULL);
+                program_stall_after(fault.stall ? "4" : NULL);
                 assert_int_equal(program_wait(program_start(ETCD_SNAPSHOT_FAULTS,
                                                             (const char *[]){ "--root", root, NULL })),
                                  1);

@@ -151,7 +151,7 @@ static void a_stream_that_stands_still_is_closed(void **state)
 {
         pid_t job;
 
-        program_stall_after("2");
+        program_stall_after("4");
         job = begin();
         program_stall_after(NULL);
         assert_int_equal(kill(member.pid, SIGSTOP), 0);

@@ -169,7 +169,7 @@ static void beside_firewallds_rules_both_stay_as_they_are(void **state)
                                   (const char *const[]){ "--pdeathsig", "KILL", "unshare", "--pid", "--fork",
                                                          "--kill-child", "--mount-proc", "sh", "-c", both,
                                                          NULL });
-        wait_longer(120, firewalld_runs, NULL, "firewalld");
+        wait_until(firewalld_runs, NULL, "firewalld");
         shell("firewall-cmd --quiet --permanent --add-port=6443/tcp && firewall-cmd --quiet --reload");
         live_beside("firewall-cmd --quiet --reload && firewall-cmd --quiet --complete-reload");
         assert_int_equal(program_stop(firewalld, SIGKILL), -SIGKILL);

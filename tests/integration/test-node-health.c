@@ -95,11 +95,12 @@ struct expectation {
         enum condition_status status;
         const char *reason;
         int64_t other_than_pid; /* only a report of another process counts */
+        struct report *found;   /* in which it holds */
 };
 
 static bool holds(void *userdata)
 {
-        const struct expectation *expected = userdata;
+        struct expectation *expected = userdata;
         _cleanup_(report_freep) struct report *report = NULL;
         const struct condition *condition;
 
@@ -108,8 +109,10 @@ static bool holds(void *userdata)
         condition = condition_of(report, expected->type);
         if (!condition || report->pid == expected->other_than_pid)
                 return false;
-        if (condition->status == expected->status && strcmp(condition->reason, expected->reason) == 0)
+        if (condition->status == expected->status && strcmp(condition->reason, expected->reason) == 0) {
+                expected->found = TAKE_PTR(report);
                 return true;
+        }
         seen_unknown |= condition->status == CONDITION_UNKNOWN;
         return false;
 }
@@ -118,11 +121,11 @@ static bool holds(void *userdata)
 static struct report *wait_for(struct health_node *node, const char *type, enum condition_status status,
                                const char *reason)
 {
-        struct expectation expected = { node, type, status, reason, 0 };
+        struct expectation expected = { node, type, status, reason };
 
         seen_unknown = false;
         wait_until(holds, &expected, reason);
-        return health_node_report(node);
+        return expected.found;
 }
 
 static void wait_and_drop(struct health_node *node, const char *type, enum condition_status status,
@@ -248,7 +251,7 @@ static void a_failed_service_fails_the_node_and_a_restart_of_the_plugin_keeps_th
 {
         struct health_node *node = *state;
         _cleanup_(report_freep) struct report *before = NULL, *after = NULL;
-        struct expectation again = { node, "NodeServicesReady", CONDITION_FALSE, "ContainerdFailed", 0 };
+        struct expectation again = { node, "NodeServicesReady", CONDITION_FALSE, "ContainerdFailed" };
         uint64_t since;
 
         join_cluster(node);
@@ -266,7 +269,7 @@ static void a_failed_service_fails_the_node_and_a_restart_of_the_plugin_keeps_th
         seen_unknown = false;
         wait_until(holds, &again, "the failure, seen by the new process");
         assert_false(seen_unknown);
-        after = health_node_report(node);
+        after = again.found;
         assert_int_equal(condition_of(after, "NodeServicesReady")->transition_usec, since);
 }
 
@@ -328,7 +331,7 @@ static void what_the_kernel_says_is_told_also_after_the_plugin_was_killed(void *
         struct health_node *node = *state;
         _cleanup_free_ char *path = path_under(node->root, "/dev/kmsg"),
                             *dev = path_under(node->root, "/dev");
-        struct expectation again = { node, "KernelDeadlock", CONDITION_TRUE, "KernelOops", 0 };
+        struct expectation again = { node, "KernelDeadlock", CONDITION_TRUE, "KernelOops" };
         _cleanup_(report_freep) struct report *report = NULL;
         _cleanup_close_ int writer = -EBADF;
 
@@ -347,6 +350,7 @@ static void what_the_kernel_says_is_told_also_after_the_plugin_was_killed(void *
         start_plugin(node);
         seen_unknown = false;
         wait_until(holds, &again, "the oops, told by the new process");
+        report_free(again.found);
         assert_false(seen_unknown);
 }
 
