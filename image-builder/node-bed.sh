@@ -72,15 +72,20 @@ bed_close() {
         # What serves the node on the management side.
         [[ ! -e $BED/registry.pid ]] || kill "$(<"$BED/registry.pid")" 2>/dev/null || true
         bed_refresh
+        local deadline=$((SECONDS + 60))
         node_stop || true
-        rm -rf --one-file-system "$BED"
+        # What was killed may still be on its way out.
+        until rm -rf --one-file-system "$BED"; do
+                ((SECONDS < deadline)) || return 0
+                sleep 1
+        done
 }
 
 # The mirror that apt uses for this suite.
 node_mirror() {
         # shellcheck disable=SC2016 # apt's own variables
         apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
-                awk -v suite="$1" '$2 == suite && $3 == "main" { print $1; exit }'
+                awk -v suite="$1" '$2 == suite && $3 == "main" && !n++ { print $1 }'
 }
 
 node_base() {
@@ -171,7 +176,7 @@ node_boot() {
 }
 
 node_reboot() {
-        local deadline=$((SECONDS + 60))
+        local deadline=$((SECONDS + 180))
         node_run systemctl poweroff
         while kill -0 "$NODE_NSPAWN" 2>/dev/null; do
                 ((SECONDS < deadline)) || bed_die "the node does not shut down"
@@ -203,7 +208,7 @@ node_start() {
         disown
 
         # systemd answers when its private socket is there.
-        local deadline=$((SECONDS + 30))
+        local deadline=$((SECONDS + 120))
         until NODE_PID=$(pgrep -P "$NODE_NSPAWN" -x systemd) && node_run test -S /run/systemd/private 2>/dev/null; do
                 if ! kill -0 "$NODE_NSPAWN" 2>/dev/null || ((SECONDS >= deadline)); then
                         tail -n 20 "$BED/console.log" >&2

@@ -11,6 +11,8 @@
 #   seed_control_plane                 the whole: configuration, PKI, an etcd with data in it
 #   management_ask CERTIFICATE PATH    asks the node's gateway with a certificate of $BED/pki
 
+SEED_SCHEDULE='*-*-* 00/2:00:00' # of the backup
+
 # pki_authority NAME SUBJECT
 pki_authority() {
         openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "$2" -keyout "$BED/pki/$1.key" -out "$BED/pki/$1.crt" \
@@ -79,9 +81,9 @@ seed_configuration() {
   "allow": { "commonNames": ["management"] }
 }
 JSON
-        seed_file /etc/capi-node-agent/etcd-backup.json 0644 <<'JSON'
+        seed_file /etc/capi-node-agent/etcd-backup.json 0644 <<JSON
 {
-  "schedule": "*-*-* 00/2:00:00",
+  "schedule": "$SEED_SCHEDULE",
   "maxAge": "5h",
   "cluster": "try-node",
   "targets": [
