@@ -29,8 +29,8 @@
 #define GONE "{\"url\":\"https://" BED_DEAD "\"" CA "}"
 #define HOLE "{\"url\":\"https://" CONTAINERD_HOLE ":5000\"" CA "}"
 /* Who is there answers in time, however busy the machine is; who swallows packets need not be waited for. */
-#define PROBE "\"probe\":{\"interval\":\"1s\",\"timeout\":\"30s\"}"
-#define HASTE "\"probe\":{\"interval\":\"1s\",\"timeout\":\"500ms\"}"
+#define PROBE "\"probe\":{\"interval\":\"1s\",\"settledInterval\":\"1s\",\"timeout\":\"30s\"}"
+#define HASTE "\"probe\":{\"interval\":\"1s\",\"settledInterval\":\"1s\",\"timeout\":\"500ms\"}"
 #define DOCKER(fallback, endpoints) \
         "\"registries\":{\"docker.io\":{\"fallback\":" fallback ",\"endpoints\":[" endpoints "]}}"
 
