@@ -86,13 +86,40 @@ struct look {
         struct judgement judgement;
 };
 
-/* Those of one file; of several, the one that expires first is told. */
-static int note(struct look *look, const char *path, const struct certificates *certificates)
+static void clear(struct certificate_file *file)
 {
-        struct certificate_file *file = &look->files.items[look->files.count];
+        free(file->path);
+        for (size_t i = 0; i < ELEMENTS(file->named); i++)
+                free(file->named[i]);
+        *file = (struct certificate_file){};
+}
 
-        if (look->files.count == CERTIFICATE_FILES_MAX)
+static int copy_text(char **to, const char *text)
+{
+        *to = text ? strdup(text) : NULL;
+        return text && !*to ? -ENOMEM : 0;
+}
+
+/* Takes it over, whatever is returned. */
+static int note(struct look *look, const char *path, struct certificate_file *file)
+{
+        if (look->files.count == CERTIFICATE_FILES_MAX) {
+                clear(file);
                 return 0;
+        }
+        if (!file->path && copy_text(&file->path, path) < 0) {
+                clear(file);
+                return -ENOMEM;
+        }
+        judge(file, &look->node->config->checks.certificates, now_realtime_usec(), &look->judgement);
+        look->files.items[look->files.count++] = *file;
+        *file = (struct certificate_file){};
+        return 0;
+}
+
+/* Of several in one file, the one that expires first is told. */
+static void describe_all(const struct certificates *certificates, struct certificate_file *file)
+{
         for (size_t i = 0; i < certificates->count; i++) {
                 uint64_t not_after_usec = certificate_not_after(certificates->items[i]),
                          issued_usec = certificate_not_before(certificates->items[i]);
@@ -105,12 +132,6 @@ static int note(struct look *look, const char *path, const struct certificates *
                 file->not_after_usec = not_after_usec;
                 file->is_ca = certificate_is_ca(certificates->items[i]);
         }
-        file->path = strdup(path);
-        if (!file->path)
-                return -ENOMEM;
-        judge(file, &look->node->config->checks.certificates, now_realtime_usec(), &look->judgement);
-        look->files.count++;
-        return 0;
 }
 
 /* Returns -ENOMEM, or 0: one file that cannot be read does not hide the others. */
@@ -126,27 +147,68 @@ static int note_unreadable(struct look *look, int error, const struct failure *f
         return 0;
 }
 
-static bool is_noted(const struct look *look, const char *path)
+static const struct certificate_file *find(const struct certificate_files *files, const char *path)
 {
-        for (size_t i = 0; i < look->files.count; i++)
-                if (strcmp(look->files.items[i].path, path) == 0)
-                        return true;
-        return false;
+        for (size_t i = 0; i < files->count; i++)
+                if (strcmp(files->items[i].path, path) == 0)
+                        return &files->items[i];
+        return NULL;
+}
+
+/* What the look before found in a file that has not changed since. Only what was good is kept: what is wrong
+ * with a file may be another's fault. Returns 1 with a copy, 0, or -ENOMEM. */
+static int recall(const struct look *look, const char *path, const struct file_stamp *stamp,
+                  struct certificate_file *ret)
+{
+        const struct certificate_file *before = find(&look->node->certificates, path);
+        struct certificate_file file;
+        int r = 0;
+
+        if (!before || !file_stamp_same(&before->stamp, stamp))
+                return 0;
+        file = *before;
+        file.path = NULL;
+        for (size_t i = 0; i < ELEMENTS(file.named); i++)
+                r |= copy_text(&file.named[i], before->named[i]);
+        if (r < 0) {
+                clear(&file);
+                return -ENOMEM;
+        }
+        *ret = file;
+        return 1;
+}
+
+static bool is_missing(const struct file_stamp *stamp)
+{
+        return file_stamp_same(stamp, &(struct file_stamp){});
 }
 
 static int look_at_file(struct look *look, const char *path)
 {
         _cleanup_free_ char *below = path_under(look->node->root, path);
         _cleanup_certificates_ certificates = {};
+        struct certificate_file file = {};
         _cleanup_failure_ failure = {};
+        struct file_stamp stamp;
         int r;
 
         if (!below)
                 return -ENOMEM;
-        if (is_noted(look, path) || access(below, F_OK) < 0)
+        /* Before it is read, so that a change beside us is seen the next time. */
+        file_stamp_read(below, &stamp);
+        if (find(&look->files, path) || is_missing(&stamp))
                 return 0;
-        r = certificates_load(below, &certificates, &failure);
-        return r < 0 ? note_unreadable(look, r, &failure) : note(look, path, &certificates);
+        r = recall(look, path, &stamp, &file);
+        if (r < 0)
+                return r;
+        if (r == 0) {
+                r = certificates_load(below, &certificates, &failure);
+                if (r < 0)
+                        return note_unreadable(look, r, &failure);
+                describe_all(&certificates, &file);
+                file.stamp = stamp;
+        }
+        return note(look, path, &file);
 }
 
 static const char *without_root(const char *path, const char *root)
@@ -154,41 +216,116 @@ static const char *without_root(const char *path, const char *root)
         return strcmp(root, "/") == 0 ? path : path + strlen(root);
 }
 
-/* The client certificate and the CAs that are in it, and the files that it names instead. */
-static int look_at_kubeconfig(struct look *look, const char *path)
+/* Parses the client certificate and the CAs that are in it. Returns 1, 0 when there are none, or as
+ * certificates_parse. */
+static int parse_inline(const char *path, const struct kubeconfig *kubeconfig, struct certificate_file *file,
+                        struct failure *failure)
 {
         _cleanup_certificates_ certificates = {};
+        _cleanup_free_ char *pem = NULL;
+        int r;
+
+        if (!kubeconfig->certificate.pem && !kubeconfig->ca.pem)
+                return 0;
+        if (asprintf(&pem, "%s\n%s", kubeconfig->certificate.pem ?: "", kubeconfig->ca.pem ?: "") < 0) {
+                pem = NULL;
+                return -ENOMEM;
+        }
+        r = certificates_parse(path, pem, strlen(pem), &certificates, failure);
+        if (r < 0)
+                return r;
+        describe_all(&certificates, file);
+        return 1;
+}
+
+/* The files that it names instead. */
+static int look_at_named(struct look *look, const struct certificate_file *file)
+{
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTS(file->named); i++)
+                if (file->named[i])
+                        r = look_at_file(look, file->named[i]);
+        return r;
+}
+
+static int parse_kubeconfig(struct look *look, const char *path, struct certificate_file *file)
+{
         _cleanup_kubeconfig_ kubeconfig = {};
         const struct kubeconfig_material *materials[] = { &kubeconfig.certificate, &kubeconfig.ca };
-        _cleanup_free_ char *pem = NULL;
         _cleanup_failure_ failure = {};
         int r;
 
+        _Static_assert(ELEMENTS(materials) == ELEMENTS(file->named), "each may be a file instead");
         r = kubeconfig_load(look->node->root, path, &kubeconfig, &failure);
         if (r < 0)
                 return r == -ENOENT ? 0 : note_unreadable(look, r, &failure);
         for (size_t i = 0; r >= 0 && i < ELEMENTS(materials); i++)
                 if (!materials[i]->pem && materials[i]->path)
-                        r = look_at_file(look, without_root(materials[i]->path, look->node->root));
-        if (r < 0 || (!materials[0]->pem && !materials[1]->pem))
+                        r = copy_text(&file->named[i], without_root(materials[i]->path, look->node->root));
+        if (r >= 0)
+                r = look_at_named(look, file);
+        if (r < 0)
                 return r;
-        if (asprintf(&pem, "%s\n%s", materials[0]->pem ?: "", materials[1]->pem ?: "") < 0) {
-                pem = NULL;
-                return -ENOMEM;
-        }
-        r = certificates_parse(path, pem, strlen(pem), &certificates, &failure);
-        return r < 0 ? note_unreadable(look, r, &failure) : note(look, path, &certificates);
+        r = parse_inline(path, &kubeconfig, file, &failure);
+        return r < 0 ? note_unreadable(look, r, &failure) : r;
 }
 
-/* The kubelet's own, when its configuration names one; else it is below /var/lib/kubelet/pki. */
-static int look_at_kubelet(struct look *look)
+static int look_at_kubeconfig(struct look *look, const char *path)
 {
+        _cleanup_free_ char *below = path_under(look->node->root, path);
+        struct certificate_file file = {};
+        struct file_stamp stamp;
+        int r;
+
+        if (!below)
+                return -ENOMEM;
+        file_stamp_read(below, &stamp);
+        r = recall(look, path, &stamp, &file);
+        if (r > 0) {
+                r = look_at_named(look, &file);
+                r = r < 0 ? r : 1;
+        } else if (r == 0) {
+                r = parse_kubeconfig(look, path, &file);
+                file.stamp = stamp;
+        }
+        if (r > 0)
+                return note(look, path, &file);
+        clear(&file);
+        return r;
+}
+
+/* The kubelet's own, when its configuration names one; else it is below /var/lib/kubelet/pki. Returns 0 or
+ * -ENOMEM. */
+static int read_serving(struct look *look, const struct file_stamp *stamp)
+{
+        const struct certificate_files *before = &look->node->certificates;
         _cleanup_free_ char *text = NULL, *path = NULL;
 
-        if (text_read(look->node->root, KUBELET_CONFIG, KUBELET_CONFIG_MAX, &text) < 0 ||
-            yaml_setting(text, strlen(text), "tlsCertFile", &path) < 0 || !path || path[0] != '/')
-                return 0;
-        return look_at_file(look, path);
+        if (file_stamp_same(stamp, &before->serving_stamp)) {
+                if (copy_text(&look->files.serving, before->serving) < 0)
+                        return -ENOMEM;
+        } else {
+                if (text_read(look->node->root, KUBELET_CONFIG, KUBELET_CONFIG_MAX, &text) < 0 ||
+                    yaml_setting(text, strlen(text), "tlsCertFile", &path) < 0)
+                        return 0;
+                look->files.serving = path && path[0] == '/' ? TAKE_PTR(path) : NULL;
+        }
+        look->files.serving_stamp = *stamp;
+        return 0;
+}
+
+static int look_at_kubelet(struct look *look)
+{
+        _cleanup_free_ char *below = path_under(look->node->root, KUBELET_CONFIG);
+        struct file_stamp stamp;
+        int r;
+
+        if (!below)
+                return -ENOMEM;
+        file_stamp_read(below, &stamp);
+        r = read_serving(look, &stamp);
+        return r < 0 || !look->files.serving ? r : look_at_file(look, look->files.serving);
 }
 
 static int look_at_all(struct look *look)
@@ -204,7 +341,8 @@ static int look_at_all(struct look *look)
 void certificate_files_clear(struct certificate_files *files)
 {
         for (size_t i = 0; i < files->count; i++)
-                free(files->items[i].path);
+                clear(&files->items[i]);
+        free(files->serving);
         *files = (struct certificate_files){};
 }
 
