@@ -15,18 +15,17 @@
 
 #define SYSTEMD "org.freedesktop.systemd1"
 
-/* Single properties: GetAll of a service is 250 of them, for which systemd reads cgroup files. */
+/* Beside the states, which come in one answer. Single properties: GetAll of a service is 250 of them, for
+ * which systemd reads cgroup files. */
 static const struct property {
-        const char *interface, *name;
+        const char *name;
         char type;
         size_t offset, size; /* in struct unit_facts; size of a text */
+        bool why;            /* asked only when the unit does not run */
 } properties[] = {
-        { SYSTEMD ".Unit", "LoadState", 's', offsetof(struct unit_facts, load_state), 24 },
-        { SYSTEMD ".Unit", "ActiveState", 's', offsetof(struct unit_facts, active_state), 24 },
-        { SYSTEMD ".Unit", "SubState", 's', offsetof(struct unit_facts, sub_state), 24 },
-        { SYSTEMD ".Service", "Result", 's', offsetof(struct unit_facts, result), 24 },
-        { SYSTEMD ".Service", "NRestarts", 'u', offsetof(struct unit_facts, n_restarts), 0 },
-        { SYSTEMD ".Service", "ExecMainStatus", 'i', offsetof(struct unit_facts, exit_status), 0 },
+        { "NRestarts", 'u', offsetof(struct unit_facts, n_restarts), 0, false },
+        { "Result", 's', offsetof(struct unit_facts, result), sizeof((struct unit_facts){}.result), true },
+        { "ExecMainStatus", 'i', offsetof(struct unit_facts, exit_status), 0, true },
 };
 _Static_assert(ELEMENTS(properties) == UNIT_PROPERTIES_MAX, "one answer for each property");
 
@@ -117,6 +116,7 @@ void unit_bus_works(struct unit_bus *bus)
 
 void unit_watch_stop(struct unit_watch *watch)
 {
+        watch->states = sd_bus_slot_unref(watch->states);
         for (size_t i = 0; i < ELEMENTS(watch->answers); i++)
                 watch->answers[i].slot = sd_bus_slot_unref(watch->answers[i].slot);
         watch->run = NULL;
@@ -165,7 +165,35 @@ static int read_value(sd_bus_message *message, const struct property *property, 
         return r;
 }
 
-static int on_answer(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+static int ask_properties(struct unit_watch *watch, bool why);
+
+/* Goes on when all that was asked has been answered. */
+static void answered(struct unit_watch *watch)
+{
+        bool runs = strcmp(watch->incoming.active_state, "active") == 0;
+        int r;
+
+        if (watch->states)
+                return;
+        for (size_t i = 0; i < ELEMENTS(watch->answers); i++)
+                if (watch->answers[i].slot)
+                        return;
+        if (runs || watch->asked_why) {
+                finish_look(watch);
+                return;
+        }
+        watch->asked_why = true;
+        r = ask_properties(watch, true);
+        if (r < 0)
+                finish_unknown(watch, strerror(-r));
+}
+
+static const char *describe_error(const sd_bus_error *error, int r)
+{
+        return !error ? strerror(-r) : error->message ?: error->name;
+}
+
+static int on_property(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
         struct unit_answer *answer = userdata;
         struct unit_watch *watch = answer->watch;
@@ -174,37 +202,77 @@ static int on_answer(sd_bus_message *message, void *userdata, sd_bus_error *ret_
 
         (void)ret_error;
         answer->slot = sd_bus_slot_unref(answer->slot);
-        if (error) {
-                finish_unknown(watch, error->message ? error->message : error->name);
-                return 0;
-        }
-        r = read_value(message, &properties[answer - watch->answers], &watch->incoming);
-        if (r < 0) {
-                finish_unknown(watch, strerror(-r));
-                return 0;
-        }
-        for (size_t i = 0; i < ELEMENTS(watch->answers); i++)
-                if (watch->answers[i].slot)
-                        return 0;
-        finish_look(watch);
+        r = error ? -EIO : read_value(message, &properties[answer - watch->answers], &watch->incoming);
+        if (r < 0)
+                finish_unknown(watch, describe_error(error, r));
+        else
+                answered(watch);
         return 0;
 }
 
-/* All at once; systemd answers in order. A unit that is not loaded is loaded by naming its path. */
-static int ask(struct unit_watch *watch, sd_bus *bus)
+/* One (name, description, load, active and sub state, …) for the name that was asked for. */
+static int read_states(sd_bus_message *message, struct unit_facts *facts)
+{
+        const char *load, *active, *sub;
+        int r;
+
+        r = sd_bus_message_enter_container(message, 'a', "(ssssssouso)");
+        if (r >= 0)
+                r = sd_bus_message_read(message, "(ssssssouso)", NULL, NULL, &load, &active, &sub, NULL, NULL,
+                                        NULL, NULL, NULL);
+        if (r <= 0)
+                return r < 0 ? r : -ENODATA;
+        (void)snprintf(facts->load_state, sizeof(facts->load_state), "%s", load);
+        (void)snprintf(facts->active_state, sizeof(facts->active_state), "%s", active);
+        (void)snprintf(facts->sub_state, sizeof(facts->sub_state), "%s", sub);
+        return 0;
+}
+
+static int on_states(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+        const sd_bus_error *error = sd_bus_message_get_error(message);
+        struct unit_watch *watch = userdata;
+        int r;
+
+        (void)ret_error;
+        watch->states = sd_bus_slot_unref(watch->states);
+        r = error ? -EIO : read_states(message, &watch->incoming);
+        if (r < 0)
+                finish_unknown(watch, describe_error(error, r));
+        else
+                answered(watch);
+        return 0;
+}
+
+/* A unit that is not loaded is loaded by naming its path. */
+static int ask_properties(struct unit_watch *watch, bool why)
 {
         _cleanup_free_ char *path = NULL;
         int r;
 
         r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", watch->name.unit, &path);
         for (size_t i = 0; r >= 0 && i < ELEMENTS(properties); i++) {
+                if (properties[i].why != why)
+                        continue;
                 watch->answers[i].watch = watch;
-                r = sd_bus_call_method_async(bus, &watch->answers[i].slot, SYSTEMD, path,
-                                             "org.freedesktop.DBus.Properties", "Get", on_answer,
-                                             &watch->answers[i], "ss", properties[i].interface,
+                r = sd_bus_call_method_async(watch->run->node->bus.bus, &watch->answers[i].slot, SYSTEMD,
+                                             path, "org.freedesktop.DBus.Properties", "Get", on_property,
+                                             &watch->answers[i], "ss", SYSTEMD ".Service",
                                              properties[i].name);
         }
         return r;
+}
+
+/* All at once. Each answer wakes the process, so what a unit that runs needs comes in two. */
+static int ask(struct unit_watch *watch)
+{
+        int r;
+
+        watch->asked_why = false;
+        r = sd_bus_call_method_async(watch->run->node->bus.bus, &watch->states, SYSTEMD,
+                                     "/org/freedesktop/systemd1", SYSTEMD ".Manager", "ListUnitsByNames",
+                                     on_states, watch, "as", 1, watch->name.unit);
+        return r < 0 ? r : ask_properties(watch, false);
 }
 
 /* Before kubeadm has run a kubelet that does not run is no fault: kubeadm's package restarts it in vain until
@@ -242,7 +310,7 @@ static int start(struct check_run *run, struct unit_watch *watch)
         watch->incoming = (struct unit_facts){};
         r = unit_bus_open(run->node);
         if (r >= 0)
-                r = ask(watch, run->node->bus.bus);
+                r = ask(watch);
         if (r < 0)
                 finish_unknown(watch, strerror(-r));
         return 0;

@@ -8,7 +8,7 @@
 #include "check.h"
 #include "unit-state.h"
 
-#define UNIT_PROPERTIES_MAX 6
+#define UNIT_PROPERTIES_MAX 3
 
 struct unit_bus {
         sd_bus *bus;
@@ -32,7 +32,9 @@ struct unit_watch {
 
         struct check_run *run; /* under way */
         struct unit_facts incoming;
+        sd_bus_slot *states; /* as an answer's */
         struct unit_answer answers[UNIT_PROPERTIES_MAX];
+        bool asked_why; /* it does not run */
 };
 
 /* Makes sure that node->bus has a connection, or one under way. Every attempt counts as failed until
