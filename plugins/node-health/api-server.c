@@ -21,9 +21,9 @@ static const struct http_service service = {
 static const char *find_url(struct node *node)
 {
         char address[STATIC_POD_VALUE_SIZE], port[STATIC_POD_VALUE_SIZE];
-        _cleanup_free_ char *manifest = NULL;
+        const char *manifest;
 
-        if (static_pod_load(node->root, "kube-apiserver", &manifest) >= 0 &&
+        if (kept_static_pod_read(&node->files, node->root, "kube-apiserver", &manifest) >= 0 &&
             static_pod_argument(manifest, "advertise-address", address)) {
                 if (!static_pod_argument(manifest, "secure-port", port))
                         (void)snprintf(port, sizeof(port), "6443");

@@ -36,9 +36,9 @@ static int ask(struct check_run *run, const char *path, http_done_fn done)
 {
         char base[STATIC_POD_VALUE_SIZE], url[STATIC_POD_VALUE_SIZE + 16];
         struct http_request request = { .method = "GET", .url = url, .response_max = PAGE_MAX };
-        _cleanup_free_ char *manifest = NULL;
+        const char *manifest;
 
-        if (static_pod_load(run->node->root, "etcd", &manifest) < 0 ||
+        if (kept_static_pod_read(&run->node->files, run->node->root, "etcd", &manifest) < 0 ||
             !static_pod_argument(manifest, "listen-metrics-urls", base))
                 (void)snprintf(base, sizeof(base), "http://127.0.0.1:2381");
         base[strcspn(base, ",")] = '\0';

@@ -114,14 +114,13 @@ static int add_info(const struct node *node, struct report *report)
         return r < 0 ? r : scs_add_info(&node->scs, report->info);
 }
 
-static int add_versions(const struct node *node, struct report *report)
+static int add_versions(struct node *node, struct report *report)
 {
         report->versions = json_object_new_object();
         return report->versions ? versions_describe(node, report->versions) : -ENOMEM;
 }
 
-int findings_add(const struct node *node, const struct check_state *states, size_t count,
-                 struct report *report)
+int findings_add(struct node *node, const struct check_state *states, size_t count, struct report *report)
 {
         int r = 0;
 

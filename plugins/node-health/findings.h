@@ -8,5 +8,4 @@
 #include "schedule.h"
 
 /* Returns 0 or -ENOMEM. */
-int findings_add(const struct node *node, const struct check_state *states, size_t count,
-                 struct report *report);
+int findings_add(struct node *node, const struct check_state *states, size_t count, struct report *report);

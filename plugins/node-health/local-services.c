@@ -98,11 +98,11 @@ int kube_proxy_start(struct check_run *run)
 }
 
 /* Where a static pod listens, by its manifest; while that is away, where kubeadm lets it. */
-static void healthz_url(const char *root, const char *pod, const char *default_port, char *url, size_t size)
+static void healthz_url(struct node *node, const char *pod, const char *default_port, char *url, size_t size)
 {
         char address[STATIC_POD_VALUE_SIZE], port[STATIC_POD_VALUE_SIZE];
-        _cleanup_free_ char *manifest = NULL;
-        bool found = static_pod_load(root, pod, &manifest) >= 0;
+        const char *manifest;
+        bool found = kept_static_pod_read(&node->files, node->root, pod, &manifest) >= 0;
 
         if (!found || !static_pod_argument(manifest, "bind-address", address) ||
             strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0)
@@ -118,7 +118,7 @@ static int start(struct check_run *run, const char *pod, const char *default_por
         char url[2 * STATIC_POD_VALUE_SIZE + 32];
         struct http_request request = { .method = "GET", .url = url, .unverified = true };
 
-        healthz_url(run->node->root, pod, default_port, url, sizeof(url));
+        healthz_url(run->node, pod, default_port, url, sizeof(url));
         return http_probe_start(run, &request, done);
 }
 

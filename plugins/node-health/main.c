@@ -144,7 +144,7 @@ static int node_health_watch(struct plugin_context *ctx, const void *config)
 
 static int node_health_report(struct plugin_context *ctx, struct report *report)
 {
-        const struct node_health *health = ctx->userdata;
+        struct node_health *health = ctx->userdata;
 
         if (!health)
                 return 0;

@@ -49,4 +49,5 @@ void node_done(struct node *node)
         kernel_log_close(&node->kernel_log);
         runc_version_stop(&node->runc);
         certificate_files_clear(&node->certificates);
+        kept_files_clear(&node->files);
 }

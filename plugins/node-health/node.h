@@ -11,6 +11,7 @@
 #include "etcd.h"
 #include "files.h"
 #include "http-client.h"
+#include "kept-file.h"
 #include "kernel-limits.h"
 #include "kernel-log.h"
 #include "kubeconfig.h"
@@ -43,6 +44,7 @@ struct node {
         struct runtime runtime;
         struct etcd_watch etcd;
         struct certificate_files certificates;
+        struct kept_files files;
         struct versions versions;
         struct runc_version runc;
         char api_server_url[300];  /* of kube-apiserver on this node */

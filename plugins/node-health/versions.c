@@ -11,9 +11,8 @@
 #include "static-pod.h"
 #include "text.h"
 
-#define KEY_VALUE_MAX (64 * 1024)
-#define SKEW_MAX      3 /* from Kubernetes 1.28 on; 2 before (kubernetes.io/releases/version-skew-policy) */
-#define SKEW_MAX_OLD  2
+#define SKEW_MAX     3 /* from Kubernetes 1.28 on; 2 before (kubernetes.io/releases/version-skew-policy) */
+#define SKEW_MAX_OLD 2
 
 static const char *const static_pods[] = { "etcd", "kube-apiserver", "kube-controller-manager",
                                            "kube-scheduler" };
@@ -49,16 +48,16 @@ static void judge_part(const char *name, const char *version, const char *api_se
                             text[0] ? "; " : "", name, version, allowed);
 }
 
-static void judge(const struct node *node, struct check_result *ret)
+static void judge(struct node *node, struct check_result *ret)
 {
         const struct versions *versions = &node->versions;
         char text[300] = "", tag[STATIC_POD_VALUE_SIZE];
 
         judge_part("kubelet", versions->kubelet, versions->api_server, true, text, sizeof(text));
         for (size_t i = 2; i < ELEMENTS(static_pods); i++) {
-                _cleanup_free_ char *manifest = NULL;
+                const char *manifest;
 
-                if (static_pod_load(node->root, static_pods[i], &manifest) >= 0 &&
+                if (kept_static_pod_read(&node->files, node->root, static_pods[i], &manifest) >= 0 &&
                     static_pod_tag(manifest, tag))
                         judge_part(static_pods[i], tag, versions->api_server, false, text, sizeof(text));
         }
@@ -152,17 +151,20 @@ static char *value_of(char *text, const char *key)
 }
 
 /* From the first of the files that is there. */
-static int add_from_file(const char *root, json_object *versions, const char *name, const char *const *paths,
+static int add_from_file(struct node *node, json_object *versions, const char *name, const char *const *paths,
                          const char *key)
 {
         for (; *paths; paths++) {
-                _cleanup_free_ char *text = NULL;
-                int r = text_read(root, *paths, KEY_VALUE_MAX, &text);
+                _cleanup_free_ char *copy = NULL;
+                const char *text;
+                int r = kept_file_read(&node->files, node->root, *paths, &text);
 
                 if (r == -ENOMEM)
                         return r;
-                if (r >= 0)
-                        return json_set_string(versions, name, value_of(text, key));
+                if (r < 0)
+                        continue;
+                copy = strdup(text);
+                return copy ? json_set_string(versions, name, value_of(copy, key)) : -ENOMEM;
         }
         return json_set_string(versions, name, NULL);
 }
@@ -172,7 +174,7 @@ static int add(json_object *versions, const char *name, const char *value)
         return json_set_string(versions, name, value[0] ? value : NULL);
 }
 
-int versions_describe(const struct node *node, json_object *versions)
+int versions_describe(struct node *node, json_object *versions)
 {
         static const char *const os_release[] = { "/etc/os-release", "/usr/lib/os-release", NULL };
         static const char *const build_info[] = { "/etc/cloud/build.info", NULL };
@@ -183,9 +185,9 @@ int versions_describe(const struct node *node, json_object *versions)
                 return -errno;
         r = add(versions, "kernel", name.release);
         if (r >= 0)
-                r = add_from_file(node->root, versions, "os", os_release, "PRETTY_NAME=");
+                r = add_from_file(node, versions, "os", os_release, "PRETTY_NAME=");
         if (r >= 0)
-                r = add_from_file(node->root, versions, "image", build_info, "serial:");
+                r = add_from_file(node, versions, "image", build_info, "serial:");
         if (r >= 0)
                 r = add(versions, "kubelet", node->versions.kubelet);
         if (r >= 0)
@@ -195,10 +197,10 @@ int versions_describe(const struct node *node, json_object *versions)
         if (r >= 0)
                 r = add(versions, "runc", node->runc.text);
         for (size_t i = 0; r >= 0 && i < ELEMENTS(static_pods); i++) {
-                _cleanup_free_ char *manifest = NULL;
                 char tag[STATIC_POD_VALUE_SIZE];
+                const char *manifest;
 
-                if (static_pod_load(node->root, static_pods[i], &manifest) >= 0 &&
+                if (kept_static_pod_read(&node->files, node->root, static_pods[i], &manifest) >= 0 &&
                     static_pod_tag(manifest, tag))
                         r = json_set_string(versions, static_pods[i], tag);
         }

@@ -13,4 +13,4 @@ struct versions {
 int versions_start(struct check_run *run);
 
 /* All versions that are known, as the report has them. Returns 0 or negative errno. */
-int versions_describe(const struct node *node, json_object *versions);
+int versions_describe(struct node *node, json_object *versions);
