@@ -5,6 +5,7 @@
  * metrics, the system's 140 authorities. */
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* At the start, before there are threads: large pieces come from the kernel and go back to it at once, and
  * threads (libcurl's look-ups of names) use the heap that is there. */
@@ -20,7 +21,14 @@ void resident_memory_release(void);
  * used again. */
 void resident_memory_forget(void *buffer, size_t size);
 
-/* Lets go of the code and tables of the program itself and of the libraries whose files' names begin so (the
- * list ends with NULL): for a program that is at work for a moment of each minute only. What it uses again is
+/* The code and tables of the libraries whose files' names begin so (the list ends with NULL; NULL itself is
+ * all and the program, too), as the dynamic linker has mapped them. Returns how many there are, at most max.
+ */
+struct resident_memory_part {
+        uintptr_t begin, end;
+};
+size_t resident_memory_find(const char *const *libraries, struct resident_memory_part *ret_parts, size_t max);
+
+/* Lets go of them: for a program that is at work for a moment of each minute only. What it uses again is
  * mapped again, 64 KB at a time, from the page cache. */
-void resident_memory_unmap(const char *const *libraries);
+void resident_memory_unmap(const struct resident_memory_part *parts, size_t count);
