@@ -67,14 +67,43 @@ static void read_line(const char *line, struct etcd_metrics *metrics)
                                     (void *)((char *)metrics + histograms[i].offset));
 }
 
-void etcd_metrics_parse(const char *page, struct etcd_metrics *ret)
+void etcd_page_begin(struct etcd_page *page)
 {
-        *ret = (struct etcd_metrics){ NAN, NAN, NAN, NAN, NAN, {}, {} };
-        for (const char *line = page; line; line = strchr(line, '\n')) {
-                line += strspn(line, "\n");
-                if (strncmp(line, "etcd_", 5) == 0)
-                        read_line(line, ret);
+        page->metrics = (struct etcd_metrics){ NAN, NAN, NAN, NAN, NAN, {}, {} };
+        page->length = page->size = 0;
+}
+
+/* What does not fit is cut off: such a line is none of ours. */
+static void keep(struct etcd_page *page, const char *data, size_t size)
+{
+        size_t room = sizeof(page->line) - 1 - page->length;
+
+        size = size < room ? size : room;
+        memcpy(page->line + page->length, data, size);
+        page->length += size;
+}
+
+void etcd_page_end(struct etcd_page *page)
+{
+        page->line[page->length] = '\0';
+        if (strncmp(page->line, "etcd_", 5) == 0)
+                read_line(page->line, &page->metrics);
+        page->length = 0;
+}
+
+void etcd_page_feed(struct etcd_page *page, const char *data, size_t size)
+{
+        const char *end = data + size, *newline;
+
+        page->size += size;
+        for (; (newline = memchr(data, '\n', (size_t)(end - data))); data = newline + 1) {
+                /* Most lines are comments, and of others. */
+                if (page->length == 0 && *data != 'e')
+                        continue;
+                keep(page, data, (size_t)(newline - data));
+                etcd_page_end(page);
         }
+        keep(page, data, (size_t)(end - data));
 }
 
 static bool same_bounds(const struct etcd_histogram *a, const struct etcd_histogram *b)

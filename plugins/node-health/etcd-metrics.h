@@ -20,8 +20,17 @@ struct etcd_metrics {
         struct etcd_histogram wal_fsync, backend_commit;
 };
 
-/* Reads a page in the text format; lines that are not understood are passed over. */
-void etcd_metrics_parse(const char *page, struct etcd_metrics *ret);
+/* A page in the text format as it comes: of 150 KB nothing is kept but these. Lines that are not understood
+ * are passed over. */
+struct etcd_page {
+        struct etcd_metrics metrics; /* complete behind etcd_page_end */
+        char line[256];              /* the beginning of one whose end has not come yet; ours are shorter */
+        size_t length;
+        size_t size; /* of all that came */
+};
+void etcd_page_begin(struct etcd_page *page);
+void etcd_page_feed(struct etcd_page *page, const char *data, size_t size);
+void etcd_page_end(struct etcd_page *page);
 
 /* The quantile of what was observed after `before` (empty, or of an etcd that has restarted since: of all),
  * linear inside a bucket, as Prometheus' histogram_quantile; NAN: nothing was observed. */

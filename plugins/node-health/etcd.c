@@ -32,10 +32,11 @@ static const struct http_service service = {
 /* ---- asking ---- */
 
 /* The first of --listen-metrics-urls; while the manifest is away, what kubeadm sets. */
-static int ask(struct check_run *run, const char *path, http_done_fn done)
+static int ask(struct check_run *run, const char *path, http_done_fn done,
+               int (*on_body)(struct http_transfer *, const void *, size_t, void *))
 {
         char base[STATIC_POD_VALUE_SIZE], url[STATIC_POD_VALUE_SIZE + 16];
-        struct http_request request = { .method = "GET", .url = url, .response_max = PAGE_MAX };
+        struct http_request request = { .method = "GET", .url = url, .on_body = on_body };
         const char *manifest;
 
         if (kept_static_pod_read(&run->node->files, run->node->root, "etcd", &manifest) < 0 ||
@@ -46,6 +47,34 @@ static int ask(struct check_run *run, const char *path, http_done_fn done)
         return http_probe_start(run, &request, done);
 }
 
+/* Its own, from the first time on. */
+static struct etcd_page *page_of(struct check_run *run)
+{
+        struct etcd_reader *reader = run->node->etcd.readers;
+
+        while (reader->run && reader->run != run)
+                reader++;
+        reader->run = run;
+        return &reader->page;
+}
+
+static int on_page(struct http_transfer *transfer, const void *data, size_t size, void *userdata)
+{
+        struct etcd_page *page = page_of(userdata);
+
+        (void)transfer;
+        if (size > PAGE_MAX - page->size)
+                return -EFBIG;
+        etcd_page_feed(page, data, size);
+        return 0;
+}
+
+static int ask_metrics(struct check_run *run, http_done_fn done)
+{
+        etcd_page_begin(page_of(run));
+        return ask(run, "/metrics", done, on_page);
+}
+
 /* The page of metrics into the watch. Returns true, or false after the run has ended: that etcd does not
  * answer is what the row `etcd` fails for. */
 static bool take_page(struct check_run *run, struct http_transfer *transfer, int error)
@@ -54,7 +83,8 @@ static bool take_page(struct check_run *run, struct http_transfer *transfer, int
         struct check_result result;
 
         if (error >= 0 && http_status(transfer) == 200) {
-                etcd_metrics_parse(http_body(transfer, NULL), &watch->metrics);
+                etcd_page_end(page_of(run));
+                watch->metrics = page_of(run)->metrics;
                 watch->measured = true;
                 watch->measured_usec = now_boottime_usec();
                 return true;
@@ -114,7 +144,7 @@ static void on_health(struct http_transfer *transfer, int error, void *userdata)
 
 int etcd_start(struct check_run *run)
 {
-        return ask(run, "/health", on_health);
+        return ask(run, "/health", on_health, NULL);
 }
 
 /* ---- etcd-leader ---- */
@@ -168,7 +198,7 @@ static void on_leader(struct http_transfer *transfer, int error, void *userdata)
 
 int etcd_leader_start(struct check_run *run)
 {
-        return ask(run, "/metrics", on_leader);
+        return ask_metrics(run, on_leader);
 }
 
 /* ---- etcd-database ---- */
@@ -227,7 +257,7 @@ static void on_database(struct http_transfer *transfer, int error, void *userdat
 int etcd_database_start(struct check_run *run)
 {
         if (!is_fresh(&run->node->etcd))
-                return ask(run, "/metrics", on_database);
+                return ask_metrics(run, on_database);
         finish_database(run);
         return 0;
 }
@@ -295,7 +325,7 @@ static void on_latency(struct http_transfer *transfer, int error, void *userdata
 
 int etcd_latency_start(struct check_run *run)
 {
-        return ask(run, "/metrics", on_latency);
+        return ask_metrics(run, on_latency);
 }
 
 static int add_quantile(json_object *metrics, const char *name, const char *help, double seconds)

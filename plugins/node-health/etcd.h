@@ -9,7 +9,16 @@
 
 #define ETCD_SAMPLES_MAX 32
 
+/* The rows that read the page of metrics, each of which may do so at the same time. */
+#define ETCD_READERS_MAX 3
+
+struct etcd_reader {
+        const struct check_run *run;
+        struct etcd_page page;
+};
+
 struct etcd_watch {
+        struct etcd_reader readers[ETCD_READERS_MAX];
         struct etcd_metrics metrics; /* of the last look, when measured */
         bool measured;
         uint64_t measured_usec;                                        /* CLOCK_BOOTTIME */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Any text as etcd's page of metrics: what is found is a number, a histogram's bounds rise, its quantile lies
- * within them. */
+ * within them; and it is the same in whatever pieces the page comes. */
 
 #include <string.h>
 
@@ -19,16 +19,25 @@ static void check_histogram(const struct etcd_histogram *histogram)
         PROMISE(isnan(etcd_histogram_quantile(histogram, histogram, 0.5)));
 }
 
+static void read_in_pieces(const char *data, size_t size, size_t piece, struct etcd_page *page)
+{
+        /* All of it, with what padding and bounds beyond the count it has. */
+        memset(page, 0, sizeof(*page));
+        etcd_page_begin(page);
+        for (size_t at = 0; at < size; at += piece)
+                etcd_page_feed(page, data + at, size - at < piece ? size - at : piece);
+        etcd_page_end(page);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        char *page = strndup((const char *)data, size);
-        struct etcd_metrics metrics;
+        static struct etcd_page page, pieces;
 
-        PROMISE(page);
-        etcd_metrics_parse(page, &metrics);
-        PROMISE(!isinf(metrics.database_bytes) && !isinf(metrics.has_leader));
-        check_histogram(&metrics.wal_fsync);
-        check_histogram(&metrics.backend_commit);
-        free(page);
+        read_in_pieces((const char *)data, size, size + 1, &page);
+        PROMISE(!isinf(page.metrics.database_bytes) && !isinf(page.metrics.has_leader));
+        check_histogram(&page.metrics.wal_fsync);
+        check_histogram(&page.metrics.backend_commit);
+        read_in_pieces((const char *)data, size, 1 + (size > 0 ? data[0] : 0), &pieces);
+        PROMISE(memcmp(&page.metrics, &pieces.metrics, sizeof(page.metrics)) == 0);
         return 0;
 }

@@ -25,21 +25,54 @@ static const char page[] =
         "etcd_server_quota_backend_bytes 2.147483648e+09\n"
         "go_goroutines 112\n";
 
-static void the_few_metrics_are_found_among_many(void **state)
+static struct etcd_metrics read_in_pieces(const char *text, size_t piece)
 {
-        struct etcd_metrics metrics;
+        struct etcd_page reader;
+
+        etcd_page_begin(&reader);
+        for (size_t at = 0, size = strlen(text); at < size; at += piece)
+                etcd_page_feed(&reader, text + at, size - at < piece ? size - at : piece);
+        etcd_page_end(&reader);
+        return reader.metrics;
+}
+
+static void the_few_metrics_are_found_among_many_in_whatever_pieces_they_come(void **state)
+{
+        static const size_t pieces[] = { sizeof(page), 1, 7, 64 };
 
         (void)state;
-        etcd_metrics_parse(page, &metrics);
-        assert_float_equal(metrics.database_bytes, 209715200, 0);
-        assert_float_equal(metrics.database_in_use_bytes, 10485760, 0);
-        assert_float_equal(metrics.quota_bytes, 2147483648.0, 0);
-        assert_float_equal(metrics.has_leader, 1, 0);
-        assert_float_equal(metrics.leader_changes, 3, 0);
-        assert_int_equal(metrics.wal_fsync.count, 4);
-        assert_int_equal(metrics.backend_commit.count, 0);
-        etcd_metrics_parse("", &metrics);
-        assert_true(isnan(metrics.has_leader));
+        for (size_t i = 0; i < ELEMENTS(pieces); i++) {
+                struct etcd_metrics metrics = read_in_pieces(page, pieces[i]);
+
+                assert_float_equal(metrics.database_bytes, 209715200, 0);
+                assert_float_equal(metrics.database_in_use_bytes, 10485760, 0);
+                assert_float_equal(metrics.quota_bytes, 2147483648.0, 0);
+                assert_float_equal(metrics.has_leader, 1, 0);
+                assert_float_equal(metrics.leader_changes, 3, 0);
+                assert_int_equal(metrics.wal_fsync.count, 4);
+                assert_int_equal(metrics.backend_commit.count, 0);
+        }
+        assert_true(isnan(read_in_pieces("", 1).has_leader));
+        assert_float_equal(read_in_pieces("etcd_server_has_leader 1", 5).has_leader, 1, 0);
+}
+
+static void each_row_that_reads_the_page_reads_its_own(void **state)
+{
+        static struct node node;
+        struct check_run runs[ETCD_READERS_MAX] = { { .node = &node }, { .node = &node }, { .node = &node } };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(runs); i++)
+                etcd_page_begin(page_of(&runs[i]));
+        assert_int_equal(on_page(NULL, "etcd_server_has_", 16, &runs[0]), 0);
+        assert_int_equal(on_page(NULL, "etcd_server_has_leader 0\n", 25, &runs[2]), 0);
+        assert_int_equal(on_page(NULL, "leader 1\n", 9, &runs[0]), 0);
+        assert_float_equal(page_of(&runs[0])->metrics.has_leader, 1, 0);
+        assert_true(isnan(page_of(&runs[1])->metrics.has_leader));
+        assert_float_equal(page_of(&runs[2])->metrics.has_leader, 0, 0);
+
+        page_of(&runs[1])->size = PAGE_MAX;
+        assert_int_equal(on_page(NULL, "x", 1, &runs[1]), -EFBIG);
 }
 
 static void a_quantile_is_that_of_what_came_since_the_look_before(void **state)
@@ -191,7 +224,8 @@ static void a_report_of_etcd_maintenance_that_stays_the_same_is_silent_after_its
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(the_few_metrics_are_found_among_many),
+                cmocka_unit_test(the_few_metrics_are_found_among_many_in_whatever_pieces_they_come),
+                cmocka_unit_test(each_row_that_reads_the_page_reads_its_own),
                 cmocka_unit_test(a_quantile_is_that_of_what_came_since_the_look_before),
                 cmocka_unit_test(an_alarm_is_named),
                 cmocka_unit_test(a_database_near_its_quota_or_mostly_empty_is_told),
