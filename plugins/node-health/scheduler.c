@@ -9,7 +9,9 @@
 #include "quantity.h"
 #include "timestamp.h"
 
-#define TIMER_ACCURACY_USEC (100 * USEC_PER_MSEC)
+/* So much room lets sd-event put deadlines close to each other on the same moment, and leave its timer as it
+ * is. */
+#define TIMER_ACCURACY_USEC (250 * USEC_PER_MSEC)
 
 struct scheduled_run {
         struct check_run run; /* first: check_finish finds the rest by it */
@@ -18,7 +20,7 @@ struct scheduled_run {
 };
 
 struct scheduler {
-        sd_event_source *timer;
+        sd_event_source *timer, *now; /* the latter for what is due already */
         struct schedule schedule;
         struct scheduled_run *runs; /* in the order of schedule.states */
         scheduler_changed_fn changed;
@@ -37,10 +39,14 @@ static bool is_done(const struct scheduler *scheduler, uint64_t wakeup_usec)
 static int arm(struct scheduler *scheduler)
 {
         uint64_t wakeup_usec = schedule_wakeup(&scheduler->schedule);
+        bool due = wakeup_usec <= now_boottime_usec();
         int r;
 
         if (scheduler->done && is_done(scheduler, wakeup_usec))
                 scheduler->done(scheduler->userdata);
+        r = sd_event_source_set_enabled(scheduler->now, due ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+        if (r < 0 || due)
+                return r;
         if (wakeup_usec == UINT64_MAX)
                 return sd_event_source_set_enabled(scheduler->timer, SD_EVENT_OFF);
         r = sd_event_source_set_time(scheduler->timer, wakeup_usec);
@@ -122,18 +128,28 @@ static void begin(struct scheduler *scheduler, struct check_state *state)
         check_finish(&run->run, &result);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int begin_due(struct scheduler *scheduler)
 {
-        struct scheduler *scheduler = userdata;
         struct check_state *state;
 
-        (void)source;
-        (void)usec;
         while ((state = schedule_overdue(&scheduler->schedule, now_boottime_usec())))
                 expire(scheduler, state, now_boottime_usec());
         while ((state = schedule_take_due(&scheduler->schedule, now_boottime_usec())))
                 begin(scheduler, state);
         return arm(scheduler);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        (void)source;
+        (void)usec;
+        return begin_due(userdata);
+}
+
+static int on_now(sd_event_source *source, void *userdata)
+{
+        (void)source;
+        return begin_due(userdata);
 }
 
 int scheduler_new(sd_event *event, struct node *node, const struct check *table, size_t count,
@@ -169,6 +185,10 @@ int scheduler_new(sd_event *event, struct node *node, const struct check *table,
         if (r < 0)
                 return r;
         r = sd_event_source_set_enabled(scheduler->timer, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &scheduler->now, on_now, scheduler);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(scheduler->now, SD_EVENT_OFF);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(scheduler);
@@ -182,6 +202,7 @@ struct scheduler *scheduler_free(struct scheduler *scheduler)
         for (size_t i = 0; i < scheduler->schedule.count && scheduler->runs; i++)
                 cancel(&scheduler->runs[i]);
         sd_event_source_disable_unref(scheduler->timer);
+        sd_event_source_disable_unref(scheduler->now);
         free(scheduler->schedule.states);
         free(scheduler->runs);
         free(scheduler);
@@ -201,6 +222,7 @@ void scheduler_pause(struct scheduler *scheduler)
                         schedule_abandon(&scheduler->schedule.states[i], now_boottime_usec());
         }
         (void)sd_event_source_set_enabled(scheduler->timer, SD_EVENT_OFF);
+        (void)sd_event_source_set_enabled(scheduler->now, SD_EVENT_OFF);
 }
 
 static bool is_enabled(const struct check *check, const struct node_health_config *config)

@@ -19,9 +19,10 @@
 
 static struct {
         uint64_t boottime_usec, realtime_usec;
-        bool timer_on;
+        bool timer_on, now_on;
         uint64_t timer_usec, accuracy_usec;
         sd_event_time_handler_t handler;
+        sd_event_handler_t now_handler;
         void *userdata;
 } world;
 
@@ -35,6 +36,16 @@ static int world_add_time(sd_event *event, sd_event_source **ret, clockid_t cloc
         world.userdata = userdata;
         world.timer_usec = usec;
         *ret = (sd_event_source *)&world;
+        return 0;
+}
+
+static int world_add_defer(sd_event *event, sd_event_source **ret, sd_event_handler_t handler, void *userdata)
+{
+        (void)event;
+        (void)userdata;
+        world.now_on = true;
+        world.now_handler = handler;
+        *ret = (sd_event_source *)&world.now_on;
         return 0;
 }
 
@@ -54,16 +65,17 @@ static int world_set_accuracy(sd_event_source *source, uint64_t usec)
 
 static int world_set_enabled(sd_event_source *source, int enabled)
 {
-        (void)source;
-        world.timer_on = enabled != SD_EVENT_OFF;
+        *(source == (sd_event_source *)&world.now_on ? &world.now_on : &world.timer_on) =
+                enabled != SD_EVENT_OFF;
         return 0;
 }
 
 #define sd_event_add_time                     world_add_time
+#define sd_event_add_defer                    world_add_defer
 #define sd_event_source_set_time              world_set_time
 #define sd_event_source_set_time_accuracy     world_set_accuracy
 #define sd_event_source_set_enabled           world_set_enabled
-#define sd_event_source_disable_unref(source) ((void)(source), world.timer_on = false)
+#define sd_event_source_disable_unref(source) ((void)(source), world.timer_on = world.now_on = false)
 #define now_boottime_usec()                   world.boottime_usec
 #define now_realtime_usec()                   world.realtime_usec
 #define role_holds(role, root)                true
@@ -193,21 +205,26 @@ static void answer(size_t i)
         ended(i, witness->found, was_known);
 }
 
-static void fire_timer(void)
+/* The timer, or what stands for it when something is due already. */
+static void fire(void)
 {
         struct {
                 bool running, known;
                 enum check_status status;
         } before[ROWS_MAX];
         unsigned running = 0;
+        bool now = world.now_on;
+        int r;
 
         for (size_t i = 0; i < n_checks; i++) {
                 before[i].running = current->witnesses[i].run != NULL;
                 before[i].known = state_at(i)->known;
                 before[i].status = state_at(i)->result.status;
         }
-        world.timer_on = false;
-        assert_true(world.handler(NULL, world.boottime_usec, world.userdata) >= 0);
+        *(now ? &world.now_on : &world.timer_on) = false;
+        r = now ? world.now_handler(NULL, world.userdata)
+                : world.handler(NULL, world.boottime_usec, world.userdata);
+        assert_true(r >= 0);
         for (size_t i = 0; i < n_checks; i++) {
                 if (before[i].running && !current->witnesses[i].run) { /* it was cancelled at its deadline */
                         current->witnesses[i].before = before[i].status;
@@ -228,7 +245,9 @@ static void pass(uint64_t usec)
  * late as it may be. */
 static void step(uint64_t late_usec)
 {
-        uint64_t next = world.timer_on ? world.timer_usec + world.accuracy_usec : UINT64_MAX;
+        uint64_t next = world.now_on     ? world.boottime_usec
+                        : world.timer_on ? world.timer_usec + world.accuracy_usec
+                                         : UINT64_MAX;
 
         for (size_t i = 0; i < n_checks; i++)
                 if (current->witnesses[i].run && current->witnesses[i].answer_usec < next)
@@ -240,8 +259,8 @@ static void step(uint64_t late_usec)
         for (size_t i = 0; i < n_checks; i++)
                 if (current->witnesses[i].run && current->witnesses[i].answer_usec <= world.boottime_usec)
                         answer(i);
-        if (world.timer_on && world.timer_usec <= world.boottime_usec)
-                fire_timer();
+        if (world.now_on || (world.timer_on && world.timer_usec <= world.boottime_usec))
+                fire();
 }
 
 static void run_for(uint64_t usec)
