@@ -28,6 +28,7 @@ static void daemon_clear(struct plugin_daemon *daemon)
         for (size_t i = 0; i < daemon->n_conditions; i++)
                 condition_clear(&daemon->conditions[i].condition);
         free(daemon->conditions);
+        free(daemon->notified);
         config_free(daemon->ctx->plugin->config, daemon->config);
         free(daemon->last_error);
 }

@@ -35,6 +35,7 @@ struct plugin_daemon {
         bool retry; /* apply failed for a reason that may pass */
 
         sd_event_source *report_now, *refresh, *ready_limit;
+        char *notified;        /* the status that systemd was told last; NULL: none */
         uint64_t written_usec; /* CLOCK_BOOTTIME: when a report was last written, or held back */
         struct file_watch *config_watch, *other_watch;
         uint64_t hold_until_usec; /* CLOCK_BOOTTIME; see hold_report */

@@ -26,7 +26,7 @@ static struct reported_condition *find_condition(struct plugin_daemon *daemon, c
         return NULL;
 }
 
-static void notify_status(const struct plugin_daemon *daemon)
+static void notify_status(struct plugin_daemon *daemon)
 {
         char text[1024];
         int n;
@@ -42,7 +42,11 @@ static void notify_status(const struct plugin_daemon *daemon)
                         n += snprintf(text + n, sizeof(text) - (size_t)n, "; %s=%s %s", c->condition.type,
                                       condition_status_name(c->condition.status), c->condition.reason);
         }
-        (void)sd_notify(false, text);
+        /* It is mostly what it was, and a datagram takes eleven system calls. */
+        if (daemon->notified && strcmp(daemon->notified, text) == 0)
+                return;
+        free(daemon->notified);
+        daemon->notified = sd_notify(false, text) < 0 ? NULL : strdup(text);
 }
 
 static int add_conditions(struct plugin_daemon *daemon, struct report *report)
