@@ -156,16 +156,60 @@ int mountinfo_read(char **ret)
         return file_read("/proc/self/mountinfo", MOUNTINFO_MAX, ret, &size);
 }
 
+/* Behind the line with that number; NULL: there are fewer. */
+static char *end_of_line(char *text, size_t line)
+{
+        while (line-- > 0) {
+                text = strchr(text, '\n');
+                if (!text)
+                        return NULL;
+                text++;
+        }
+        return text;
+}
+
+int mountinfo_read_lines(int fd, size_t lines, size_t size, char **ret)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t length = 0, capacity = 0;
+        char *grown, *end;
+        ssize_t n;
+
+        do {
+                if (length == capacity) {
+                        capacity = capacity ? capacity * 2 : size;
+                        if (capacity > MOUNTINFO_MAX)
+                                return -EFBIG;
+                        grown = realloc(text, capacity + 1);
+                        if (!grown)
+                                return -ENOMEM;
+                        text = grown;
+                }
+                n = pread(fd, text + length, capacity - length, (off_t)length);
+                if (n < 0)
+                        return -errno;
+                length += (size_t)n;
+                text[length] = '\0';
+                end = end_of_line(text, lines);
+        } while (n > 0 && !end);
+        if (end)
+                *end = '\0';
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
 int mountinfo_find(const char *mountinfo, const char *path, struct mount *ret)
 {
+        size_t best_number = 0, number = 0;
         struct fields best = {};
         ssize_t best_length = -1;
+        int r;
 
         for (const char *line = mountinfo; *line; line += strcspn(line, "\n"), line += *line == '\n') {
                 struct fields fields;
                 ssize_t length;
-                int r;
 
+                number++;
                 r = split_line(line, &fields);
                 if (r < 0)
                         return r;
@@ -174,8 +218,12 @@ int mountinfo_find(const char *mountinfo, const char *path, struct mount *ret)
                         continue;
                 best = fields;
                 best_length = length;
+                best_number = number;
         }
-        return best_length < 0 ? -ENOENT : copy_fields(&best, ret);
+        r = best_length < 0 ? -ENOENT : copy_fields(&best, ret);
+        if (r >= 0)
+                ret->line = best_number;
+        return r;
 }
 
 bool mount_option(const char *options, const char *option)

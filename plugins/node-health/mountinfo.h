@@ -6,6 +6,7 @@
  * everywhere. */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "cleanup.h"
 
@@ -15,6 +16,7 @@ struct mount {
         char *type;          /* "ext4" */
         char *source;        /* unescaped: "/dev/vda1" */
         char *super_options; /* "rw,errors=remount-ro" */
+        size_t line;         /* of mountinfo_find: from 1 */
 };
 void mount_clear(struct mount *mount);
 
@@ -24,6 +26,10 @@ int mountinfo_parse_line(const char *line, struct mount *ret);
 
 /* The mounts of this process, owned by the caller. Returns 0 or as file_read. */
 int mountinfo_read(char **ret);
+
+/* The same, of an open one: so many lines from its beginning, which are likely to have so many bytes, or all
+ * that there are. The kernel writes them anew each time, but only those that are read. */
+int mountinfo_read_lines(int fd, size_t lines, size_t size, char **ret);
 
 /* The mount that holds path: the longest mount point above it; of several on one another the last, which is
  * on top. Returns 0, -ENOENT when no line fits, or as mountinfo_parse_line. */

@@ -26,6 +26,7 @@ void node_configure(struct node *node, const struct node_health_config *config)
         node->config = config;
         node->space.count = 0; /* indices into the paths of the old one */
         node->inodes.count = 0;
+        mount_list_clear(&node->mounts);
         node->space.at_once_until_usec = node->inodes.at_once_until_usec = 0;
         node->kernel_log.devices_until_usec = 0;
         if (!config->checks.kubelet.enabled)

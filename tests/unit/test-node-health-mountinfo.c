@@ -5,7 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "mountinfo.c"
 #include "read-only.c"
@@ -164,6 +168,77 @@ static void reads_the_mounts_of_this_machine(void **state)
         mount_clear(&mount);
 }
 
+static struct mount find_now(struct node *node, const char *path)
+{
+        struct mount mount = {};
+        const char *mountinfo;
+
+        node->mounts.read_usec = 0; /* as if a round had passed */
+        assert_int_equal(read_mounts(node, &mountinfo), 0);
+        assert_int_equal(find_mount(mountinfo, "/", path, &mount), 0);
+        return mount;
+}
+
+static void assert_read_only(struct node *node, const char *path, bool expected)
+{
+        struct mount mount = find_now(node, path);
+
+        assert_string_equal(mount.mount_point, path);
+        assert_int_equal(is_read_only(&mount), expected);
+        mount_clear(&mount);
+}
+
+/* In mounts of its own. */
+static int look_at_changing_mounts(const char *path)
+{
+        char *const paths[] = { (char *)path };
+        struct node_health_config config = { .checks.read_only_filesystem.paths = { (char **)paths, 1 } };
+        struct node node = { .root = "/", .config = &config };
+        size_t lines;
+
+        if (unshare(CLONE_NEWNS) < 0)
+                return 77;
+        assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+        assert_int_equal(mount("first", path, "tmpfs", 0, NULL), 0);
+        assert_int_equal(mount("elsewhere", "/mnt", "tmpfs", 0, NULL), 0);
+        assert_read_only(&node, path, false);
+        lines = node.mounts.lines;
+        assert_true(lines > 0);
+        assert_read_only(&node, path, false);
+        assert_null(strstr(node.mounts.mountinfo, "elsewhere")); /* which is behind all that is needed */
+
+        /* The file system, not the mount: as the kernel does, but for the notice. */
+        assert_int_equal(mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+        assert_read_only(&node, path, true);
+        assert_int_equal(mount("second", path, "tmpfs", 0, NULL), 0);
+        assert_read_only(&node, path, false);
+        assert_true(node.mounts.lines > lines);
+        assert_int_equal(umount(path), 0);
+        assert_read_only(&node, path, true);
+        mount_list_clear(&node.mounts);
+        return 0;
+}
+
+static void what_is_needed_of_the_mounts_is_read_each_time_and_all_when_they_change(void **state)
+{
+        char path[] = "/tmp/mounts-XXXXXX";
+        pid_t child;
+        int status;
+
+        (void)state;
+        assert_non_null(mkdtemp(path));
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0)
+                _exit(look_at_changing_mounts(path));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(rmdir(path), 0);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+                skip();
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -176,6 +251,7 @@ int main(void)
                 cmocka_unit_test(finds_the_mount_that_holds_a_path),
                 cmocka_unit_test(finds_options_only_as_whole_words),
                 cmocka_unit_test(reads_the_mounts_of_this_machine),
+                cmocka_unit_test(what_is_needed_of_the_mounts_is_read_each_time_and_all_when_they_change),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
