@@ -15,7 +15,8 @@
 #include "text.h"
 #include "timestamp.h"
 
-#define AT_ONCE_KEPT_USEC (5 * USEC_PER_MIN) /* what is mounted meanwhile is known a little later */
+#define LOOK_KEPT_USEC    (USEC_PER_SEC / 10) /* two rows share it */
+#define AT_ONCE_KEPT_USEC (5 * USEC_PER_MIN)  /* what is mounted meanwhile is known a little later */
 
 /* What differs between space and inodes. */
 struct resource {
@@ -223,6 +224,7 @@ static void finish(struct check_run *run, struct disk_watch *disk, const struct 
         } else {
                 memcpy(disk->found, answer, size);
                 disk->count = config->paths.count;
+                disk->found_usec = now_boottime_usec();
                 judge(resource, config, disk, &result);
         }
         check_finish(run, &result);
@@ -252,9 +254,30 @@ static void inodes_cancel(struct check_run *run)
         probe_stop(&run->node->inodes.probe);
 }
 
+static bool same_paths(const struct config_strings *a, const struct config_strings *b)
+{
+        for (size_t i = 0; a->count == b->count && i < a->count; i++)
+                if (strcmp(a->items[i], b->items[i]) != 0)
+                        return false;
+        return a->count == b->count;
+}
+
+/* What the other row has found a moment ago, where it looks at the same paths; or NULL. */
+static const struct filesystem *found_by_other(const struct node *node, const struct disk_watch *disk)
+{
+        const struct disk_watch *other = disk == &node->space ? &node->inodes : &node->space;
+        const struct checks_config *rows = &node->config->checks;
+
+        if (other->count == 0 || now_boottime_usec() > other->found_usec + LOOK_KEPT_USEC ||
+            !same_paths(&rows->disk_space.paths, &rows->inodes.paths))
+                return NULL;
+        return other->found;
+}
+
 static int start(struct check_run *run, struct disk_watch *disk, const struct config_strings *paths,
                  probe_work_fn work, probe_done_fn done)
 {
+        const struct filesystem *shared = found_by_other(run->node, disk);
         struct filesystem found[NODE_HEALTH_PATHS_MAX];
         struct check_result result;
         int r;
@@ -264,8 +287,9 @@ static int start(struct check_run *run, struct disk_watch *disk, const struct co
                 disk->at_once_until_usec = now_boottime_usec() + AT_ONCE_KEPT_USEC;
         }
         if (disk->at_once) {
-                look_everywhere(run->node, paths, found);
-                done(found, paths->count * sizeof(found[0]), run);
+                if (!shared)
+                        look_everywhere(run->node, paths, found);
+                done(shared ?: found, paths->count * sizeof(found[0]), run);
                 return 0;
         }
         r = probe_start(&disk->probe, run->node->event, work, done, run);

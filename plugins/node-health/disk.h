@@ -21,6 +21,7 @@ struct disk_watch {
         struct probe probe;
         struct filesystem found[NODE_HEALTH_PATHS_MAX]; /* at the index of the path in the configuration */
         size_t count;
+        uint64_t found_usec;         /* CLOCK_BOOTTIME */
         bool at_once;                /* no file system can hang: no child is needed */
         uint64_t at_once_until_usec; /* CLOCK_BOOTTIME: then their types are read again */
 };

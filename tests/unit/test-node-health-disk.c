@@ -174,6 +174,36 @@ static void a_local_file_system_is_looked_at_without_a_child(void **state)
         assert_int_equal(node.space.count, ELEMENTS(paths));
 }
 
+static void one_look_does_for_space_and_inodes_when_they_ask_for_the_same_paths(void **state)
+{
+        static char *others[] = { "/", "/var/log" };
+        static struct node_health_config node_config;
+        static struct node node = { .root = "/", .config = &node_config };
+        struct check_run run = { .node = &node };
+
+        (void)state;
+        node_config.checks.disk_space = node_config.checks.inodes = config;
+        node.space.at_once = node.inodes.at_once = true;
+        node.space.at_once_until_usec = node.inodes.at_once_until_usec = UINT64_MAX;
+        assert_int_equal(disk_space_start(&run), 0);
+        node.space.found_usec = UINT64_MAX / 2;
+        node.space.found[0].available = 12345; /* as nobody but the first has seen it */
+        assert_int_equal(inodes_start(&run), 0);
+        assert_int_equal(node.inodes.found[0].available, 12345);
+
+        node.space.found_usec = 0; /* long ago */
+        assert_int_equal(inodes_start(&run), 0);
+        assert_int_not_equal(node.inodes.found[0].available, 12345);
+
+        node_config.checks.inodes.paths = (struct config_strings){ others, ELEMENTS(others) };
+        assert_int_equal(disk_space_start(&run), 0);
+        node.space.found_usec = UINT64_MAX / 2;
+        node.space.found[0].available = 12345;
+        assert_int_equal(inodes_start(&run), 0);
+        assert_int_equal(node.inodes.count, 2);
+        assert_int_not_equal(node.inodes.found[0].available, 12345);
+}
+
 /* ---- the child that looks ---- */
 
 struct answer {
@@ -293,6 +323,7 @@ int main(void)
                 cmocka_unit_test(looks_at_this_machine),
                 cmocka_unit_test(only_what_may_hang_is_looked_at_in_a_child),
                 cmocka_unit_test(a_local_file_system_is_looked_at_without_a_child),
+                cmocka_unit_test(one_look_does_for_space_and_inodes_when_they_ask_for_the_same_paths),
                 cmocka_unit_test(a_child_answers_or_is_known_to_have_died),
                 cmocka_unit_test(a_child_that_hangs_is_killed_and_reaped_before_the_next),
                 cmocka_unit_test(no_second_child_is_started_beside_one_that_cannot_be_killed),
