@@ -28,6 +28,7 @@ int api_credential(struct node *node, const struct kubeconfig **ret, struct fail
         file_stamp_read(path, &stamp);
         if (!node->credential.server || !file_stamp_same(&stamp, &node->credential_stamp)) {
                 kubeconfig_clear(&node->credential);
+                free(TAKE_PTR(node->credential_name));
                 r = kubeconfig_load(node->root, KUBELET_CONF, &node->credential, failure);
                 if (r < 0)
                         return r;
@@ -85,9 +86,31 @@ int api_start(struct check_run *run, const char *base_url, const char *path, htt
         return ask(run, kubeconfig, base_url, path, done);
 }
 
+/* The certificate, which the kubelet renews beside its kubeconfig, is parsed when it has changed. The name is
+ * borrowed. */
+static int node_name(struct node *node, const struct kubeconfig *kubeconfig, const char **ret,
+                     struct failure *failure)
+{
+        struct file_stamp stamp = {};
+        int r;
+
+        if (!kubeconfig->certificate.pem && kubeconfig->certificate.path)
+                file_stamp_read(kubeconfig->certificate.path, &stamp);
+        if (!node->credential_name || !file_stamp_same(&stamp, &node->credential_name_stamp)) {
+                free(TAKE_PTR(node->credential_name));
+                r = kubeconfig_node_name(kubeconfig, &node->credential_name, failure);
+                if (r < 0)
+                        return r;
+                node->credential_name_stamp = stamp;
+        }
+        *ret = node->credential_name;
+        return 0;
+}
+
 int api_start_node(struct check_run *run, http_done_fn done)
 {
-        _cleanup_free_ char *name = NULL, *path = NULL;
+        _cleanup_free_ char *path = NULL;
+        const char *name;
         const struct kubeconfig *kubeconfig;
         _cleanup_failure_ failure = {};
         int r;
@@ -95,7 +118,7 @@ int api_start_node(struct check_run *run, http_done_fn done)
         r = take_credential(run, &kubeconfig);
         if (r != 0)
                 return r < 0 ? r : 0;
-        r = kubeconfig_node_name(kubeconfig, &name, &failure);
+        r = node_name(run->node, kubeconfig, &name, &failure);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {

@@ -43,6 +43,7 @@ void node_done(struct node *node)
         unit_bus_close(&node->bus);
         http_client_free(node->http);
         kubeconfig_clear(&node->credential);
+        free(node->credential_name);
         mount_list_clear(&node->mounts);
         probe_stop(&node->space.probe);
         probe_stop(&node->inodes.probe);

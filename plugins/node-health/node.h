@@ -41,6 +41,8 @@ struct node {
         uint64_t http_until_usec;     /* CLOCK_BOOTTIME: then it is made anew */
         struct kubeconfig credential; /* of KUBELET_CONF, as api_credential has read it last */
         struct file_stamp credential_stamp;
+        char *credential_name; /* the node's, by the certificate of the credential; NULL: not read */
+        struct file_stamp credential_name_stamp;
         struct runtime runtime;
         struct etcd_watch etcd;
         struct certificate_files certificates;

@@ -7,15 +7,15 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "api.h"
-#include "files.h"
-#include "node.h"
+#include "../integration/pki.h"
+#include "api.c"
+#include "x509.h"
 
 #define ROOT_TEMPLATE "/tmp/node-health-api-XXXXXX"
 
 struct fixture {
         char root[sizeof(ROOT_TEMPLATE)];
-        char *directory, *path;
+        char *directory, *path, *certificate;
         struct node *node;
 };
 
@@ -28,6 +28,7 @@ static int open_fixture(void **state)
         assert_non_null(mkdtemp(f->root));
         f->directory = path_under(f->root, "/etc/kubernetes");
         f->path = path_under(f->root, KUBELET_CONF);
+        f->certificate = path_under(f->root, "/etc/kubernetes/c.pem");
         assert_int_equal(directory_make(f->directory, 0755), 0);
         f->node = calloc(1, sizeof(*f->node));
         assert_non_null(f->node);
@@ -43,11 +44,13 @@ static int close_fixture(void **state)
 
         node_done(f->node);
         (void)unlink(f->path);
+        (void)unlink(f->certificate);
         assert_int_equal(rmdir(f->directory), 0);
         assert_int_equal(rmdir(etc), 0);
         assert_int_equal(rmdir(f->root), 0);
         free(f->directory);
         free(f->path);
+        free(f->certificate);
         free(f->node);
         free(f);
         return 0;
@@ -101,11 +104,52 @@ static void what_is_gone_or_broken_is_not_used_any_longer(void **state)
         assert_int_equal(api_credential(f->node, &kubeconfig, NULL), 0);
 }
 
+static void put_certificate(const struct fixture *f, const char *common_name)
+{
+        struct identity identity = identity_make(NULL, common_name, "system:nodes", false, 10);
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(certificate_pem(identity.certificate, &text), 0);
+        assert_int_equal(file_write(f->certificate, text, strlen(text), 0600), 0);
+        identity_clear(&identity);
+}
+
+static void assert_name(const struct fixture *f, const struct kubeconfig *kubeconfig, const char *expected)
+{
+        const char *name = NULL;
+
+        assert_int_equal(node_name(f->node, kubeconfig, &name, NULL), 0);
+        assert_string_equal(name, expected);
+}
+
+static void the_nodes_name_is_read_when_its_certificate_has_changed_and_only_then(void **state)
+{
+        struct fixture *f = *state;
+        const struct kubeconfig *kubeconfig;
+        _cleanup_failure_ failure = {};
+        const char *name;
+
+        put(f, "one.example.org");
+        assert_int_equal(api_credential(f->node, &kubeconfig, NULL), 0);
+        put_certificate(f, "system:node:cp-0");
+        assert_name(f, kubeconfig, "cp-0");
+        f->node->credential_name[0] = 'x'; /* what is kept shows by it */
+        assert_name(f, kubeconfig, "xp-0");
+        put_certificate(f, "system:node:cp-1");
+        assert_name(f, kubeconfig, "cp-1");
+        put_certificate(f, "somebody-else");
+        assert_int_equal(node_name(f->node, kubeconfig, &name, &failure), -EINVAL);
+        assert_string_equal(failure.reason, "NotANodeCredential");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(the_kubeconfig_is_parsed_when_it_has_changed_and_only_then,
                                                 open_fixture, close_fixture),
+                cmocka_unit_test_setup_teardown(
+                        the_nodes_name_is_read_when_its_certificate_has_changed_and_only_then, open_fixture,
+                        close_fixture),
                 cmocka_unit_test_setup_teardown(what_is_gone_or_broken_is_not_used_any_longer, open_fixture,
                                                 close_fixture),
         };
