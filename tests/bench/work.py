@@ -41,8 +41,8 @@ class Work:
 
     def __enter__(self):
         if not os.path.exists(os.path.join(BUILD, "build.ninja")):
-            subprocess.run(["meson", "setup", BUILD, TOP, "--buildtype=debugoptimized", "-Dtests=false"], check=True,
-                           stdout=subprocess.DEVNULL)
+            subprocess.run(["meson", "setup", BUILD, TOP, "--buildtype=debugoptimized", "-Dtests=false",
+                            "-Din-place=true"], check=True, stdout=subprocess.DEVNULL)
         subprocess.run(["ninja", "-C", BUILD], check=True, stdout=subprocess.DEVNULL)
         self.directory = tempfile.mkdtemp(prefix="capi-node-bench.", dir="/var/tmp")
         return self
